@@ -1,0 +1,307 @@
+//! A bundle: the target's rows, what was set aside, and the account of every legacy row.
+//!
+//! ```text
+//! data/bundle.json                          what it is, counts, equations, digests
+//! data/contract.toml                        the contract it was made by
+//! data/parquet/<entity>.parquet             one per target entity, in the contract's order
+//! data/parquet/links/<entity>.<label>.parquet  links that are no column: (`from`, `to`, `_origin`)
+//! data/jsonl/<entity>.jsonl                 the same rows as InstantDB's own lines
+//! data/quarantine/<legacy>.parquet|.jsonl   whole legacy rows that could not be migrated, and why
+//! data/quarantine/links.parquet             links of migrated rows whose other end is absent
+//! data/merged/<legacy>.parquet              legacy rows that another row stands for
+//! data/repairs/<target>.parquet             values that did not come from their first source
+//! data/ids.parquet                          ids that are no UUID, and what they became
+//! report/…  import/…  thread.sqlite         beside the seal
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::{DataType, Field, Schema as Columns};
+use serde::{Deserialize, Serialize};
+
+use crate::bag;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::schema::Schema;
+use crate::snapshot;
+use crate::storage;
+
+/// Version of the bundle format.
+pub const FORMAT: u32 = 1;
+
+/// The columns every target table has beside its declared ones.
+#[derive(Debug)]
+pub struct Origin;
+
+impl Origin {
+    /// `Utf8`: [`Origin::MIGRATED`] or [`Origin::EXISTING`].
+    pub const ORIGIN: &str = "_origin";
+    /// `Int64`: `_row` of the legacy row (migrated) or of the snapshot's target row (existing).
+    pub const SOURCE_ROW: &str = "_source_row";
+    /// `Int64`, nullable: creation time in the store, epoch milliseconds: the legacy row's.
+    pub const SERVER: &str = "_server_created_at";
+    /// `Utf8`, nullable: JSON object of undeclared attributes of an existing row.
+    pub const EXTRA: &str = "_extra";
+    /// Made from a legacy row.
+    pub const MIGRATED: &str = "migrated";
+    /// Was in the app before, carried as it is.
+    pub const EXISTING: &str = "existing";
+}
+
+/// The columns a quarantined row has beside all columns of its snapshot table.
+#[derive(Debug)]
+pub struct Quarantine;
+
+impl Quarantine {
+    /// `Utf8`: the rule that refused it, as `thread_items.createdAt required`.
+    pub const RULE: &str = "_rule";
+    /// `Utf8`: why, in a sentence without payload values.
+    pub const REASON: &str = "_reason";
+    /// `Utf8`, nullable: for a cascade `<legacy entity>:<id>` of the row whose quarantine led here.
+    pub const CAUSE: &str = "_cause";
+}
+
+/// `data/bundle.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meta {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Program and version, as `rethread 0.1.0`.
+    pub program: String,
+    /// Name and digest of the snapshot.
+    pub snapshot: Named,
+    /// Name and digest of the contract.
+    pub contract: Named,
+    /// The source the snapshot was taken from.
+    pub source: snapshot::SourceMeta,
+    /// Target tables in contract order.
+    pub tables: Vec<TableMeta>,
+    /// Link files.
+    pub links: Vec<LinksMeta>,
+    /// One equation a legacy table: `rows = migrated + merged + quarantined`.
+    pub equations: Vec<Equation>,
+    /// One equation a target table that had rows: `rows = carried + merged`.
+    pub existing: Vec<Existing>,
+    /// Legacy link values by link: `values = migrated + quarantined + dropped`.
+    pub link_equations: Vec<LinkEquation>,
+    /// Repairs by rule.
+    pub repairs: Vec<Repair>,
+    /// Quarantined rows by legacy entity and rule.
+    pub quarantine: Vec<Quarantined>,
+    /// How many ids were no UUID and were mapped, by legacy entity.
+    pub mapped_ids: Vec<(String, u64)>,
+    /// What the contract does not name.
+    pub unmapped: snapshot::Unmapped,
+}
+
+/// A name and a digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// SHA-256 in hexadecimal.
+    pub digest: String,
+}
+
+/// One target table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableMeta {
+    /// The entity.
+    pub entity: String,
+    /// Path of its Parquet file from the bundle's root.
+    pub file: String,
+    /// Path of its JSONL file.
+    pub jsonl: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Of them, from legacy rows.
+    pub migrated: u64,
+    /// Of them, carried as they were.
+    pub existing: u64,
+    /// Logical digest over `id`, attributes and has-one links.
+    pub digest: String,
+}
+
+/// One link file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinksMeta {
+    /// The entity that holds the label.
+    pub entity: String,
+    /// The label.
+    pub label: String,
+    /// The entity it leads to.
+    pub target: String,
+    /// Whether it joins another entity of the app (`carried`) or is a has-many of the target model
+    /// (`declared`).
+    pub role: String,
+    /// Path from the bundle's root.
+    pub file: String,
+    /// How many pairs.
+    pub rows: u64,
+    /// Logical digest over `from` and `to`.
+    pub digest: String,
+}
+
+/// Where the rows of a legacy table went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Equation {
+    /// The legacy entity.
+    pub source: String,
+    /// Rows in the snapshot.
+    pub rows: u64,
+    /// Rows that became target rows.
+    pub migrated: u64,
+    /// Rows that another row stands for.
+    pub merged: u64,
+    /// Rows set aside.
+    pub quarantined: u64,
+    /// Of the migrated ones, rows that stand on an existing row, by target entity.
+    pub adopted: Vec<(String, u64)>,
+}
+
+impl Equation {
+    /// Whether every row is accounted for.
+    pub fn holds(&self) -> bool {
+        self.rows == self.migrated + self.merged + self.quarantined
+    }
+}
+
+/// Where the rows of a target table that existed before went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Existing {
+    /// The target entity.
+    pub entity: String,
+    /// Rows in the snapshot.
+    pub rows: u64,
+    /// Rows carried.
+    pub carried: u64,
+    /// Rows equal to another existing row of the same id.
+    pub merged: u64,
+}
+
+/// Where the values of a legacy link went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkEquation {
+    /// The legacy entity, or the other entity of a carried link.
+    pub source: String,
+    /// Its label.
+    pub label: String,
+    /// Values in the snapshot.
+    pub values: u64,
+    /// Values that became target links.
+    pub migrated: u64,
+    /// Values of merged rows.
+    pub merged: u64,
+    /// Values of quarantined rows.
+    pub quarantined: u64,
+    /// Values of migrated rows whose other end is absent (`data/quarantine/links.parquet`).
+    pub dropped: u64,
+}
+
+/// How often a rule did not take its first source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repair {
+    /// The target entity.
+    pub target: String,
+    /// The attribute or link; `id` for ids.
+    pub attr: String,
+    /// What was done, as `from $server`, `missing = "open"`, `value kept`.
+    pub how: String,
+    /// In how many rows.
+    pub rows: u64,
+}
+
+/// How many rows of a legacy entity a rule set aside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quarantined {
+    /// The legacy entity.
+    pub source: String,
+    /// The rule.
+    pub rule: String,
+    /// How many rows.
+    pub rows: u64,
+}
+
+/// A bundle whose seal was checked; what it says is not verified yet.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    root: PathBuf,
+    meta: Meta,
+    digest: String,
+}
+
+impl Bundle {
+    /// Opens a bundle after checking every byte of it, and its row counts against the footers.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
+    pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
+        bag::check(root, progress)?;
+        let path = root.join("data/bundle.json");
+        let meta: Meta = serde_json::from_str(&storage::read_text(&path)?).map_err(|error| {
+            Error::damaged("the bundle's description cannot be read")
+                .at(path.display())
+                .help("the bundle may be of a newer version of this program")
+                .because(error)
+        })?;
+        if meta.format != FORMAT {
+            let said =
+                format!("the bundle has format {}, this program reads {FORMAT}", meta.format);
+            return Err(Error::usage(said)
+                .at(path.display())
+                .help("use the program version it names"));
+        }
+        let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
+        for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
+        {
+            snapshot::check_rows(&root.join(file), rows)?;
+        }
+        Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What it says about itself.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// SHA-256 of its manifest.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Where a file of it stands.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.root.join(file)
+    }
+}
+
+/// The name of the bundle that a snapshot and a contract give: 16 hexadecimal digits.
+pub fn bundle_id(snapshot_digest: &str, contract_digest: &str, program: &str) -> String {
+    let key = format!("{snapshot_digest}\n{contract_digest}\n{program}\n");
+    bag::sha256_hex(key.as_bytes())[..16].to_owned()
+}
+
+/// All columns of a target entity's table: the declared ones of the snapshot's tables, then those
+/// of [`Origin`].
+pub fn columns(schema: &Schema, entity: &str) -> Columns {
+    let mut fields = snapshot::declared(schema, entity);
+    fields.push(Field::new(Origin::ORIGIN, DataType::Utf8, false));
+    fields.push(Field::new(Origin::SOURCE_ROW, DataType::Int64, false));
+    fields.push(Field::new(Origin::SERVER, DataType::Int64, true));
+    fields.push(Field::new(Origin::EXTRA, DataType::Utf8, true));
+    Columns::new(fields)
+}

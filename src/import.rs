@@ -1,0 +1,1 @@
+//! A verified bundle into a target: order, batches, read-back.

@@ -1,0 +1,41 @@
+//! `rethread` turns what an app exported from InstantDB under the legacy *story* model into the
+//! *thread* model, and proves that nothing was lost.
+//!
+//! The modules are the pipeline's stages, in order:
+//!
+//! 1. [`schema`]: entities, attributes, links, types: the words every stage shares.
+//! 2. [`contract`]: the *Before/After Migration Contract* as data. It names every entity; no other
+//!    module knows one.
+//! 3. [`source`]: where legacy rows come from: a backup archive, a dataset envelope, a folder.
+//! 4. [`snapshot`]: the source's tables as sealed Parquet, with nothing lost.
+//! 5. [`transform`]: contract × snapshot -> decisions on narrow columns (polars).
+//! 6. [`bundle`]: the target's rows in order, the quarantine, and the account of every row.
+//! 7. [`verify`]: re-reads snapshot and bundle on its own ways; only a [`verify::VerifiedBundle`]
+//!    can be imported.
+//! 8. [`target`]: the stores a bundle goes to.
+//! 9. [`import`]: a verified bundle into a target, read back.
+//! 10. [`report`]: what happened, as text, Markdown, HTML and JSON.
+//!
+//! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
+//! [`digest`], [`progress`], [`error`].
+
+pub mod schema;
+pub mod contract;
+pub mod source;
+pub mod snapshot;
+pub mod transform;
+pub mod bundle;
+pub mod verify;
+pub mod target;
+pub mod import;
+pub mod report;
+
+pub mod bag;
+pub mod storage;
+pub mod json;
+pub mod digest;
+pub mod progress;
+pub mod error;
+
+/// Program and version, as every snapshot, bundle and report names it.
+pub const PROGRAM: &str = concat!("rethread ", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,1 @@
+//! What happened, as one value; text, Markdown, HTML and JSON are pure functions of it.

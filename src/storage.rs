@@ -1,0 +1,285 @@
+//! The only module that creates files. A file appears whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A folder that is being made beside its final place and appears there by one rename.
+///
+/// Dropped before [`Staged::commit`], it leaves nothing. A killed program leaves the hidden
+/// partial folder, which the next [`Staged::begin`] for the same place removes.
+#[derive(Debug)]
+pub struct Staged {
+    partial: PathBuf,
+    place: PathBuf,
+    lock: Option<File>,
+}
+
+impl Staged {
+    /// Begins a folder that will stand at `place`.
+    ///
+    /// # Errors
+    /// `place` exists, another process is making it, or the disk refuses.
+    pub fn begin(place: &Path) -> Result<Self> {
+        let name = place
+            .file_name()
+            .ok_or_else(|| Error::usage(format!("`{}` names no folder", place.display())))?;
+        if place.symlink_metadata().is_ok() {
+            return Err(Error::usage("the folder to write exists already")
+                .at(place.display())
+                .help("name another one, or remove it"));
+        }
+        let parent = parent_of(place);
+        create_folder(&parent)?;
+        let partial = parent.join(format!(".{}.partial", name.to_string_lossy()));
+        create_folder(&partial)?;
+        let lock = lock_in(&partial)?;
+        clear(&partial)?;
+        Ok(Self { partial, place: place.to_owned(), lock: Some(lock) })
+    }
+
+    /// Where the folder is while it is being made.
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Puts the folder, with everything in it on disk, to its place.
+    ///
+    /// # Errors
+    /// The disk refuses; the place is then as it was.
+    pub fn commit(mut self) -> Result<()> {
+        fs::remove_file(self.partial.join(LOCK)).map_err(|error| failed(&self.partial, error))?;
+        sync_folders(&self.partial)?;
+        fs::rename(&self.partial, &self.place).map_err(|error| failed(&self.place, error))?;
+        self.lock = None;
+        sync_folder(&parent_of(&self.place))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            drop(fs::remove_dir_all(&self.partial));
+        }
+    }
+}
+
+const LOCK: &str = ".lock";
+
+fn lock_in(partial: &Path) -> Result<File> {
+    let path = partial.join(LOCK);
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| failed(&path, error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(Error::refused("another run is making this folder right now")
+                .at(partial.display())
+                .help("wait for it to end, or name another folder"))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(failed(&path, error)),
+    }
+}
+
+/// Removes what a killed run left in a partial folder, the held lock excepted.
+fn clear(partial: &Path) -> Result<()> {
+    for entry in fs::read_dir(partial).map_err(|error| failed(partial, error))? {
+        let path = entry.map_err(|error| failed(partial, error))?.path();
+        if path.ends_with(LOCK) {
+            continue;
+        }
+        let is_folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}
+
+/// What a finished file is: its size in bytes and its SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A new file that hashes what is written to it. It goes into a folder that is staged, or is
+/// temporary: it is created under the name it is given.
+#[derive(Debug)]
+pub struct HashingFile {
+    file: BufWriter<File>,
+    path: PathBuf,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl HashingFile {
+    /// Creates a file that does not exist yet, and the folders above it.
+    ///
+    /// # Errors
+    /// It exists, or the disk refuses.
+    pub fn create(path: &Path) -> Result<Self> {
+        create_folder(&parent_of(path))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|error| failed(path, error))?;
+        let file = BufWriter::with_capacity(1 << 18, file);
+        Ok(Self { file, path: path.to_owned(), hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Puts the content on disk and says what was written.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn finish(mut self) -> Result<Written> {
+        self.file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_all())
+            .map_err(|error| failed(&self.path, error))?;
+        Ok(Written { bytes: self.bytes, sha256: hex(&self.hash.finalize()) })
+    }
+}
+
+impl Write for HashingFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.file.write_all(buffer)?;
+        self.hash.update(buffer);
+        self.bytes += buffer.len() as u64;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Writes a small new file and says what was written.
+///
+/// # Errors
+/// It exists, or the disk refuses.
+pub fn write_new(path: &Path, content: &[u8]) -> Result<Written> {
+    let mut file = HashingFile::create(path)?;
+    file.write_all(content).map_err(|error| failed(path, error))?;
+    file.finish()
+}
+
+/// Writes a small file in one step: what stands at `path` is the old content or the new one.
+///
+/// # Errors
+/// The disk refuses; the old content then stands.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let partial = path.with_file_name(format!(".{}.partial", name.unwrap_or_default()));
+    remove_if_there(&partial)?;
+    write_new(&partial, content)?;
+    rename(&partial, path)
+}
+
+/// Renames a finished file to its final place, replacing what stands there, and puts that on disk.
+///
+/// # Errors
+/// The disk refuses; the place is then as it was.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|error| failed(to, error))?;
+    sync_folder(&parent_of(to))
+}
+
+/// Removes a file that may be there.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder of temporary files and everything in it.
+///
+/// # Errors
+/// The disk refuses.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder and those above it, where they are missing.
+///
+/// # Errors
+/// The disk refuses.
+pub fn create_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| failed(path, error))
+}
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// It is missing or cannot be read.
+pub fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| failed(path, error))
+}
+
+/// Reads a small text file.
+///
+/// # Errors
+/// It is missing, cannot be read, or is no UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| failed(path, error))
+}
+
+/// An IO failure at a path, in the user's terms.
+pub fn failed(path: &Path, error: io::Error) -> Error {
+    let said = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "the permission is missing".to_owned(),
+        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        _ => format!("the disk or the file system failed: {error}"),
+    };
+    let failure = Error::system(said).at(path.display());
+    match error.kind() {
+        io::ErrorKind::StorageFull => failure
+            .help("free some room and run the same command again: nothing was left half-written")
+            .because(error),
+        _ => failure.because(error),
+    }
+}
+
+/// Hexadecimal digits of some bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn sync_folders(root: &Path) -> Result<()> {
+    for entry in fs::read_dir(root).map_err(|error| failed(root, error))? {
+        let path = entry.map_err(|error| failed(root, error))?.path();
+        if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+            sync_folders(&path)?;
+        }
+    }
+    sync_folder(root)
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| failed(path, error))
+}

@@ -1,0 +1,1 @@
+//! The stores a bundle goes to.
