@@ -11,9 +11,13 @@
 //! text), then the columns of [`Extra`]. Rows stand in the order of the source.
 
 mod dates;
+mod labels;
+mod row;
+mod tables;
 mod take;
 mod types;
 mod write;
+mod zones;
 
 use std::path::{Path, PathBuf};
 
