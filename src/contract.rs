@@ -8,15 +8,28 @@
 //! A contract is read by [`load`] (parse with positions, fill the blanks, check) and then never
 //! changes.
 
+mod misfit;
 mod tree;
-mod parse;
-mod check;
+mod fields;
 mod release;
+mod parse;
+mod model;
+mod names;
+mod sections;
+mod transforms;
+mod attrs;
+mod links;
+mod written;
+mod check;
+mod show;
+#[cfg(test)]
+mod tests;
 
 use crate::schema::Schema;
 
 pub use parse::load;
-pub use release::{Overrides, init};
+pub use release::{Overrides, blanks, init};
+pub use show::show;
 
 /// The built-in contract, as text.
 pub const BUILT_IN: &str = include_str!("contract/story-to-thread.toml");
@@ -48,7 +61,8 @@ pub struct Contract {
     pub rollout: Rollout,
     /// Section 7: language and reason.
     pub implementation: Implementation,
-    /// The file as it was written, with the overrides appended as comments; what the bundle keeps.
+    /// The file as it was written, with what overrides changed appended as `[[override]]` tables:
+    /// what the bundle keeps. Read again without overrides, it gives this contract again.
     pub text: String,
 }
 
