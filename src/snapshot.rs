@@ -19,6 +19,11 @@ mod types;
 mod write;
 mod zones;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field, Schema as Columns, TimeUnit};
