@@ -114,7 +114,9 @@ impl<R: Read> Splitter<R> {
                 self.start += 1;
                 Ok(())
             }
-            Some(_) => Err(self.wrong(&format!("the JSON is broken: `{}` is missing", byte as char))),
+            Some(_) => {
+                Err(self.wrong(&format!("the JSON is broken: `{}` is missing", byte as char)))
+            }
             None => Err(self.wrong("the file ends before its JSON does")),
         }
     }
@@ -129,10 +131,11 @@ impl<R: Read> Splitter<R> {
             }
             Some(b',') if !first => {
                 self.start += 1;
-                if self.peek()? == Some(close) {
-                    return Err(self.wrong("the JSON is broken: a value is missing"));
+                match self.peek()? {
+                    Some(byte) if byte != close => Ok(true),
+                    Some(_) => Err(self.wrong("the JSON is broken: a value is missing")),
+                    None => Err(self.wrong("the file ends before its JSON does")),
                 }
-                Ok(true)
             }
             Some(_) if first => Ok(true),
             Some(_) => Err(self.wrong("the JSON is broken: `,` is missing")),
@@ -329,7 +332,8 @@ mod tests {
 
     #[test]
     fn broken_lists_are_errors() {
-        for text in ["[1,]", "[,1]", "[1 2]", "[1}", "[\"a\"\"b\"]", "[]]", "[1]1", "[:]", "{}", ""] {
+        for text in ["[1,]", "[,1]", "[1 2]", "[1}", "[\"a\"\"b\"]", "[]]", "[1]1", "[:]", "{}", ""]
+        {
             for step in [1, 2, 50] {
                 assert!(elements(text, step, false).is_err(), "{text}");
                 assert!(elements(text, step, true).is_err(), "{text}");
