@@ -17,6 +17,7 @@
 mod plan;
 mod frame;
 pub mod names;
+pub mod codes;
 mod udf;
 mod links;
 mod attrs;
@@ -67,7 +68,6 @@ pub struct Decisions {
     /// Links between these rows and other entities of the app.
     pub carried: Vec<CarriedLinks>,
 }
-
 
 /// Runs a plan. The files it leaves in `work` belong to the caller.
 ///

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
+use super::codes::number;
 use super::frame::Run;
-use super::links::{self, number};
+use super::links;
 use super::names;
 use super::plan::{Decided, SourcePlan, TargetPlan};
 use super::udf;
@@ -157,14 +158,10 @@ pub(super) fn decide(
     frame.with_columns(templates.flatten().collect::<Vec<_>>())
 }
 
-fn value(
-    run: &Run<'_>,
-    source: &SourcePlan,
-    target: &TargetPlan,
-    decided: &Decided,
-) -> Vec<Expr> {
+fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Decided) -> Vec<Expr> {
     let rule = &decided.rule;
-    let places: Vec<Expr> = rule.from.iter().map(|pick| linked(run, source, pick, decided)).collect();
+    let places: Vec<Expr> =
+        rule.from.iter().map(|pick| linked(run, source, pick, decided)).collect();
     let mut how: Vec<Expr> = Vec::new();
     for (at, place) in places.iter().enumerate() {
         how.push(code(place.clone().is_not_null(), number(at)));
@@ -213,9 +210,7 @@ fn linked(run: &Run<'_>, source: &SourcePlan, pick: &Pick, decided: &Decided) ->
 /// The target id of a legacy row, or the id of a target row.
 fn refer(run: &Run<'_>, id: Expr, entity: &str) -> Expr {
     match run.plan.main_target(entity) {
-        Some(target) => {
-            udf::target_id(udf::id(id), &run.plan.contract.namespace, &target.entity)
-        }
+        Some(target) => udf::target_id(udf::id(id), &run.plan.contract.namespace, &target.entity),
         None => udf::id(id),
     }
 }

@@ -160,7 +160,8 @@ fn end(
 fn counts(links: &LinksMeta, file: &std::path::Path) -> Result<Piece> {
     let rows = |frame: LazyFrame| -> Result<u64> {
         let found = frame::collect(frame.select([len().alias("_rows")]))?;
-        let rows = found.column("_rows").and_then(|column| column.get(0).map(|v| v.extract::<u64>()));
+        let rows =
+            found.column("_rows").and_then(|column| column.get(0).map(|v| v.extract::<u64>()));
         Ok(rows.map_err(frame::failed)?.unwrap_or_default())
     };
     Ok(Piece {

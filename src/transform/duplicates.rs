@@ -9,7 +9,7 @@ use polars::prelude::*;
 use super::frame::{self, Run};
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{Outcome, existing, ids, udf};
+use super::{Outcome, codes, existing, udf};
 use crate::contract::Keep;
 use crate::error::Result;
 use crate::schema::Type;
@@ -73,7 +73,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     existing::settle(run, source, facts, &mut claims.rows)?;
     for target in &source.targets {
         for attr in plan::unique_attrs(&run.plan.contract, &target.entity) {
-            let is_new = col(names::how(&target.entity, "id")).neq(lit(ids::ADOPTED));
+            let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
             let value = col(names::value(&target.entity, &attr));
             let mut rivals = self::rivals(source, facts, value, is_new)?;
             rivals.retain(|rival| !claims.rows.contains_key(&rival.row));
@@ -87,12 +87,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
 }
 
 /// The rows, not refused yet, that share a value: few, so they fit in memory.
-fn rivals(
-    source: &SourcePlan,
-    facts: &Path,
-    value: Expr,
-    condition: Expr,
-) -> Result<Vec<Rival>> {
+fn rivals(source: &SourcePlan, facts: &Path, value: Expr, condition: Expr) -> Result<Vec<Rival>> {
     let standing = || -> Result<LazyFrame> {
         let frame = frame::scan(facts)?.filter(col(names::REJECT).is_null().and(condition.clone()));
         let value = value.clone().cast(DataType::String).alias("_value");

@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{SourcePlan, TargetPlan};
-use super::{Decisions, Outcome, ids, rejects, udf};
+use super::{Decisions, Outcome, codes, rejects, udf};
 use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -44,7 +44,7 @@ pub(super) fn resolve(
     }
     let reached = run.checkpoint(frame, &format!("reached.{}", target.entity))?;
     drop_links(run, source, target, &reached, dropped)?;
-    let is_new = col(names::how(&target.entity, "id")).neq(lit(ids::ADOPTED));
+    let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
     let rows = frame::scan(&reached)?.filter(is_new).select(columns(target));
     run.checkpoint(rows, &format!("rows.{}", target.entity))
 }
@@ -120,7 +120,7 @@ fn from(
         ends.push((picks.len(), col(column)));
     }
     let hows = ends.iter().map(|(at, end)| {
-        let how = when(end.clone().is_not_null()).then(lit(links::number(*at)));
+        let how = when(end.clone().is_not_null()).then(lit(codes::number(*at)));
         how.otherwise(lit(NULL)).cast(DataType::Int32)
     });
     let hows: Vec<Expr> = hows.collect();
@@ -221,11 +221,11 @@ fn drop_links(
         let is_reached = run.plan.before.entity(&link.to).is_some();
         let quarantined = if is_reached { col(links::at(link)) } else { lit(false) };
         let absent = col(links::ok(link)).not();
-        let reason = when(quarantined)
-            .then(lit("the row it names was quarantined"))
-            .otherwise(when(absent).then(lit("the row it names is not there")).otherwise(lit(
-                "another row holds the row it names",
-            )));
+        let reason = when(quarantined).then(lit("the row it names was quarantined")).otherwise(
+            when(absent)
+                .then(lit("the row it names is not there"))
+                .otherwise(lit("another row holds the row it names")),
+        );
         let id = names::value(&target.entity, "id");
         let frame = frame::scan(reached)?
             .filter(col(names::link(&link.label)).is_not_null().and(condition))

@@ -10,7 +10,7 @@ use super::duplicates::Claim;
 use super::frame::{self, Run};
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{ids, udf};
+use super::{codes, udf};
 use crate::contract::Pick;
 use crate::error::{Error, Result};
 use crate::schema::{Link, Type};
@@ -39,12 +39,16 @@ fn rows_of(run: &Run<'_>, target: &str) -> Result<LazyFrame> {
         col(Extra::DIGEST).alias(names::DIGEST),
         udf::id(col("id")).alias(names::ID),
     ];
-    columns.extend(needed_attrs(run, target).into_iter().map(|attr| {
-        col(attr.as_str()).alias(names::value(target, &attr))
-    }));
-    columns.extend(links.iter().map(|link| {
-        udf::id(col(link.label.as_str())).alias(names::value(target, &link.label))
-    }));
+    columns.extend(
+        needed_attrs(run, target)
+            .into_iter()
+            .map(|attr| col(attr.as_str()).alias(names::value(target, &attr))),
+    );
+    columns.extend(
+        links
+            .iter()
+            .map(|link| udf::id(col(link.label.as_str())).alias(names::value(target, &link.label))),
+    );
     let mut frame = run.table(target)?.select(columns);
     for link in &links {
         if let Some(pairs) = held(run, link)? {
@@ -73,10 +77,10 @@ fn held(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     for links in &run.snapshot.meta().links {
         let is_it = links.entity == link.to && links.label == link.reverse;
         if is_it && links.target == link.on && links.role == "declared" && links.rows > 0 {
-            frames.push(frame::scan(&run.snapshot.path(&links.file))?.select([
-                udf::id(col("from")).alias("_from"),
-                udf::id(col("to")).alias("_to"),
-            ]));
+            frames.push(
+                frame::scan(&run.snapshot.path(&links.file))?
+                    .select([udf::id(col("from")).alias("_from"), udf::id(col("to")).alias("_to")]),
+            );
         }
     }
     if frames.is_empty() {
@@ -157,30 +161,23 @@ pub(super) fn settle(
 }
 
 fn standing(target: &TargetPlan, facts: &Path) -> Result<LazyFrame> {
-    let is_new = col(names::how(&target.entity, "id")).neq(lit(ids::ADOPTED));
+    let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
     Ok(frame::scan(facts)?.filter(col(names::REJECT).is_null().and(is_new)))
 }
 
 /// Rows whose unique value an existing row has under another id.
-fn taken(
-    target: &TargetPlan,
-    facts: &Path,
-    existing: LazyFrame,
-    attr: &str,
-) -> Result<Vec<i64>> {
+fn taken(target: &TargetPlan, facts: &Path, existing: LazyFrame, attr: &str) -> Result<Vec<i64>> {
     let value = names::value(&target.entity, attr);
     let id = names::value(&target.entity, "id");
     let right = existing
         .filter(col(value.as_str()).is_not_null())
         .group_by([col(value.as_str()).alias("_value")])
         .agg([col(names::ID).min().alias("_holder")]);
-    let left = standing(target, facts)?.select([
-        col(names::ROW),
-        col(value.as_str()),
-        col(id.as_str()),
-    ]);
+    let left =
+        standing(target, facts)?.select([col(names::ROW), col(value.as_str()), col(id.as_str())]);
     let found = frame::look_up(left, right, (col(value), col("_value")));
-    let found = frame::collect(found.filter(col("_holder").neq(col(id))).select([col(names::ROW)]))?;
+    let found =
+        frame::collect(found.filter(col("_holder").neq(col(id))).select([col(names::ROW)]))?;
     rows(&found).map_err(frame::failed)
 }
 
@@ -207,7 +204,8 @@ fn same_ids(
     let carried = carried_digests(run, source, target, rivals)?;
     let left = frame::look_up(left, carried, (col(names::ROW), col("_carried_row")));
     let ours = ours(target);
-    let left = left.select([col(names::ROW), col(id.as_str())].into_iter().chain(ours).collect::<Vec<_>>());
+    let left = left
+        .select([col(names::ROW), col(id.as_str())].into_iter().chain(ours).collect::<Vec<_>>());
     let theirs = theirs(run, target)?;
     let both = frame::look_up(left, theirs, (col(id), col("_id")));
     let same = compared(target)
@@ -240,9 +238,8 @@ fn ours(target: &TargetPlan) -> Vec<Expr> {
         by_value(value, decided.ty).alias(format!("ours:{}", decided.rule.attr))
     });
     let carried = target.carried.iter().map(|rule| col(format!("ours:{}", rule.attr)));
-    let links = compared_links(target).map(|label| {
-        col(names::value(&target.entity, &label)).alias(format!("ours:{label}"))
-    });
+    let links = compared_links(target)
+        .map(|label| col(names::value(&target.entity, &label)).alias(format!("ours:{label}")));
     decided.chain(carried).chain(links).collect()
 }
 
@@ -282,13 +279,14 @@ fn theirs(run: &Run<'_>, target: &TargetPlan) -> Result<LazyFrame> {
         let value = by_value(col(rule.attr.as_str()), attr_type(run, target, &rule.attr));
         columns.push(value.alias(format!("theirs:{}", rule.attr)));
     }
-    columns.extend(compared_links(target).map(|label| {
-        udf::id(col(label.as_str())).alias(format!("theirs:{label}"))
-    }));
-    Ok(run.table(&target.entity)?.select(columns).unique(
-        Some(by_name(["_id"], true, false)),
-        UniqueKeepStrategy::Any,
-    ))
+    columns.extend(
+        compared_links(target)
+            .map(|label| udf::id(col(label.as_str())).alias(format!("theirs:{label}"))),
+    );
+    Ok(run
+        .table(&target.entity)?
+        .select(columns)
+        .unique(Some(by_name(["_id"], true, false)), UniqueKeepStrategy::Any))
 }
 
 fn attr_type(run: &Run<'_>, target: &TargetPlan, name: &str) -> Type {

@@ -2,22 +2,14 @@
 
 use polars::prelude::*;
 
+use super::codes::{ID_ADOPTED, ID_DERIVED, number};
 use super::frame::{self, Run};
-use super::links::{self, number};
+use super::links;
 use super::names;
 use super::plan::{SourcePlan, TargetPlan};
 use super::udf;
 use crate::error::Result;
 use crate::schema::Type;
-
-/// What [`names::how`] of an id says.
-pub(super) const KEPT: i32 = 0;
-/// It was no UUID.
-pub(super) const MAPPED: i32 = 1;
-/// It was derived from a key.
-pub(super) const DERIVED: i32 = 2;
-/// It is the id of an existing row.
-pub(super) const ADOPTED: i32 = 3;
 
 /// Adds the id of the target row, and how it came about. The decided attributes are there.
 pub(super) fn decide(
@@ -30,14 +22,16 @@ pub(super) fn decide(
     let mut ids = Vec::new();
     let mut hows = Vec::new();
     let mut take = |id: Expr, how: Expr| {
-        hows.push(when(id.clone().is_not_null()).then(how).otherwise(lit(NULL)).cast(DataType::Int32));
+        hows.push(
+            when(id.clone().is_not_null()).then(how).otherwise(lit(NULL)).cast(DataType::Int32),
+        );
         ids.push(id);
     };
     for from in &target.transform.id.from {
         match source.links.iter().find(|link| link.label == *from) {
             Some(link) => {
                 let id = when(col(links::ok(link))).then(col(links::end(link)));
-                take(id.otherwise(lit(NULL)), lit(ADOPTED));
+                take(id.otherwise(lit(NULL)), lit(ID_ADOPTED));
             }
             None => {
                 let text = || id_text(run, source, from);
@@ -48,11 +42,11 @@ pub(super) fn decide(
         }
     }
     for column in &adopted {
-        take(col(column.as_str()), lit(ADOPTED));
+        take(col(column.as_str()), lit(ID_ADOPTED));
     }
     if let Some(key) = derive_key(run, source, target) {
         let id = udf::derived_id(key, &run.plan.contract.namespace, &target.entity);
-        take(id, lit(DERIVED));
+        take(id, lit(ID_DERIVED));
     }
     Ok(frame.with_columns([
         coalesce(&ids).alias(names::value(&target.entity, "id")),
@@ -102,11 +96,7 @@ fn derive_key(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan) -> Option
 }
 
 /// Looks up existing rows that share a unique value: adds their ids, one column an attribute.
-fn adopt(
-    run: &Run<'_>,
-    target: &TargetPlan,
-    frame: LazyFrame,
-) -> Result<(LazyFrame, Vec<String>)> {
+fn adopt(run: &Run<'_>, target: &TargetPlan, frame: LazyFrame) -> Result<(LazyFrame, Vec<String>)> {
     let mut frame = frame;
     let mut columns = Vec::new();
     let Some(existing) = run.existing(&target.entity)? else { return Ok((frame, columns)) };

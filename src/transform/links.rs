@@ -3,6 +3,7 @@
 
 use polars::prelude::*;
 
+use super::codes::number;
 use super::frame::{self, Run};
 use super::names;
 use super::plan::SourcePlan;
@@ -76,13 +77,15 @@ fn held_by_other_side(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     }
     let pairs = concat(frames, UnionArgs::default()).map_err(frame::failed)?;
     let holders = || col(held(link));
-    Ok(Some(pairs.group_by([col("_held_to")]).agg([
-        when(holders().n_unique().eq(lit(1)))
-            .then(holders().min())
-            .otherwise(lit(NULL))
-            .alias(held(link)),
-        holders().n_unique().gt(lit(1)).alias(ambiguous(link)),
-    ])))
+    Ok(Some(
+        pairs.group_by([col("_held_to")]).agg([
+            when(holders().n_unique().eq(lit(1)))
+                .then(holders().min())
+                .otherwise(lit(NULL))
+                .alias(held(link)),
+            holders().n_unique().gt(lit(1)).alias(ambiguous(link)),
+        ]),
+    ))
 }
 
 /// Adds to every row whether the row its link names is in the source ([`at`]), whether it, or an
@@ -125,12 +128,7 @@ pub(super) fn reach(
     Ok(frame.drop(cols(["_has"])))
 }
 
-fn reach_existing(
-    run: &Run<'_>,
-    frame: LazyFrame,
-    link: &Link,
-    named: &str,
-) -> Result<LazyFrame> {
+fn reach_existing(run: &Run<'_>, frame: LazyFrame, link: &Link, named: &str) -> Result<LazyFrame> {
     let frame = frame.with_columns([col(named).alias(end(link))]);
     let Some(existing) = run.existing(&link.to)? else {
         return Ok(frame.with_columns([lit(false).alias(at(link)), lit(false).alias(ok(link))]));
@@ -176,9 +174,4 @@ fn held(link: &Link) -> String {
 
 fn also(link: &Link, at: usize) -> String {
     format!("also:{}:{at}", link.label)
-}
-
-/// A small count as polars' `Int32` literal.
-pub(super) fn number(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
 }

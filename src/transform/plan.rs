@@ -115,7 +115,9 @@ fn fits(snapshot: &Snapshot, schema: &Schema, entity: &str) -> Result<()> {
             );
             Err(Error::usage(format!("the snapshot has {what}, which the contract declares"))
                 .at(snapshot.root().display())
-                .help("export the source again with this contract (`rethread export --contract …`)"))
+                .help(
+                    "export the source again with this contract (`rethread export --contract …`)",
+                ))
         }
     }
 }
@@ -182,10 +184,8 @@ fn needs(contract: &Contract, entity: &str) -> BTreeSet<String> {
 
 fn source_plan(contract: &Contract, entity: &str) -> SourcePlan {
     let links: Vec<Link> = contract.before.schema.columns_of(entity).cloned().collect();
-    let mut targets: Vec<TargetPlan> = contract
-        .transforms_of(entity)
-        .map(|transform| target_plan(contract, transform))
-        .collect();
+    let mut targets: Vec<TargetPlan> =
+        contract.transforms_of(entity).map(|transform| target_plan(contract, transform)).collect();
     // A link to the same row's other target row needs that one's id first.
     targets.sort_by_key(|target| {
         target.transform.links.iter().any(|rule| matches!(rule.how, LinkHow::SameRow { .. }))
@@ -221,9 +221,10 @@ fn is_carried(contract: &Contract, transform: &Transform, rule: &AttrRule) -> bo
         }
         _ => false,
     };
-    let in_template = transform.attrs.iter().filter_map(|other| other.template.as_ref()).any(
-        |template| template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone())),
-    );
+    let in_template =
+        transform.attrs.iter().filter_map(|other| other.template.as_ref()).any(|template| {
+            template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone()))
+        });
     rule.from.iter().all(same_type)
         && rule.values.is_none()
         && rule.refers.is_none()
@@ -270,7 +271,8 @@ fn link_columns(rule: &LinkRule) -> Vec<String> {
 
 fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {
     let mut found = Vec::new();
-    let mut add = |rule: String, reason: &str| found.push(Reject { rule, reason: reason.to_owned() });
+    let mut add =
+        |rule: String, reason: &str| found.push(Reject { rule, reason: reason.to_owned() });
     for source in sources {
         for name in &source.mapped {
             add(fits_rule(&source.entity, name), "the value does not fit the declared type");
@@ -283,9 +285,8 @@ fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {
                     let said = "no source of the rule has a value";
                     add(required_rule(&target.entity, name), said);
                 }
-                let quarantines = |values: &crate::contract::Values| {
-                    values.otherwise == Otherwise::Quarantine
-                };
+                let quarantines =
+                    |values: &crate::contract::Values| values.otherwise == Otherwise::Quarantine;
                 if decided.rule.values.as_ref().is_some_and(quarantines) {
                     add(values_rule(&target.entity, name), "the contract does not list the value");
                 }
@@ -365,9 +366,10 @@ impl Plan {
 
     /// How the rows of a target entity are decided, and from which legacy table.
     pub fn target(&self, entity: &str) -> Option<(&SourcePlan, &TargetPlan)> {
-        let pairs = self.sources.iter().flat_map(|source| {
-            source.targets.iter().map(move |target| (source, target))
-        });
+        let pairs = self
+            .sources
+            .iter()
+            .flat_map(|source| source.targets.iter().map(move |target| (source, target)));
         pairs.into_iter().find(|(_, target)| target.entity == entity)
     }
 }

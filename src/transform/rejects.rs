@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{attrs, ids, udf};
+use super::{attrs, codes, ids, udf};
 use crate::contract::{LinkHow, LinkPick, LinkRule, Required};
 use crate::error::Result;
 use crate::schema::Link;
@@ -49,9 +49,7 @@ fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
 
 /// Whether a link is followed before every table is decided: for a required link, a value, an id.
 pub(super) fn is_needed(source: &SourcePlan, link: &Link) -> bool {
-    let reads = |pick: &crate::contract::Pick| {
-        matches!(pick, crate::contract::Pick::Linked { link: label, .. } if *label == link.label)
-    };
+    let reads = |pick: &crate::contract::Pick| matches!(pick, crate::contract::Pick::Linked { link: label, .. } if *label == link.label);
     source.targets.iter().map(|target| &target.transform).any(|transform| {
         transform.id.from.contains(&link.label)
             || transform.attrs.iter().flat_map(|rule| &rule.from).any(reads)
@@ -112,7 +110,7 @@ fn required_from(
             }
             LinkPick::Reverse { .. } => continue,
         };
-        let how = when(end.clone().is_not_null()).then(lit(links::number(at)));
+        let how = when(end.clone().is_not_null()).then(lit(codes::number(at)));
         hows.push(how.otherwise(lit(NULL)).cast(DataType::Int32));
         ends.push(end);
     }
@@ -191,7 +189,7 @@ fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFr
         Ok(code)
     };
     for (at, name) in source.mapped.iter().enumerate() {
-        let misfit = col("invalid").eq(lit(links::number(at))).fill_null(lit(false));
+        let misfit = col("invalid").eq(lit(codes::number(at))).fill_null(lit(false));
         let held = source.links.iter().find(|link| link.label == *name);
         let condition = held.map_or(misfit.clone(), |link| misfit.or(col(links::ambiguous(link))));
         refuse(plan::fits_rule(&source.entity, name), condition)?;
@@ -199,13 +197,16 @@ fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFr
     for target in &source.targets {
         let id = col(names::value(&target.entity, "id"));
         refuse(plan::id_rule(&source.entity), id.is_null())?;
-        let is_new = || col(names::how(&target.entity, "id")).neq(lit(ids::ADOPTED));
+        let is_new = || col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
         for decided in &target.decided {
             let name = &decided.rule.attr;
-            if decided.rule.values.as_ref().is_some_and(|values| {
-                values.otherwise == crate::contract::Otherwise::Quarantine
-            }) {
-                let refused = col(names::mapped(&target.entity, name)).eq(lit(udf::REFUSED));
+            if decided
+                .rule
+                .values
+                .as_ref()
+                .is_some_and(|values| values.otherwise == crate::contract::Otherwise::Quarantine)
+            {
+                let refused = col(names::mapped(&target.entity, name)).eq(lit(codes::REFUSED));
                 let refused = refused.fill_null(lit(false)).and(is_new());
                 refuse(plan::values_rule(&target.entity, name), refused)?;
             }

@@ -23,7 +23,8 @@ pub(super) fn keep(
         .then(lit(Outcome::Quarantined as i32))
         .otherwise(lit(Outcome::Migrated as i32));
     let claimed = claimed(claims).map_err(frame::failed)?;
-    let frame = frame::look_up(frame::scan(&facts)?, claimed.lazy(), (col(names::ROW), col("_claim")));
+    let frame =
+        frame::look_up(frame::scan(&facts)?, claimed.lazy(), (col(names::ROW), col("_claim")));
     let frame = frame.with_columns([
         coalesce(&[col("_outcome"), refused]).alias(names::OUTCOME),
         coalesce(&[col(names::REJECT), col("_reject")]).alias(names::REJECT),

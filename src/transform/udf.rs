@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 use uuid::Uuid;
 
+use super::codes::{FOLDED, KEPT, OTHERWISE, REFUSED};
 use crate::contract::{Otherwise, Values};
 use crate::digest;
 use crate::json::{self, PathValue};
@@ -126,14 +127,6 @@ pub(super) fn number_text(number: Expr) -> Expr {
     )
 }
 
-/// Codes of [`mapping_code`]: a listed value, one that matches without regard to case, one that is
-/// kept, one that becomes `otherwise`, one that refuses the row.
-pub(super) const LISTED: i32 = 0;
-pub(super) const FOLDED: i32 = 1;
-pub(super) const KEPT: i32 = 2;
-pub(super) const OTHERWISE: i32 = 3;
-pub(super) const REFUSED: i32 = 4;
-
 /// What a mapping makes of a text.
 pub(super) fn mapping(value: Expr, values: &Values) -> Expr {
     let map = Mapping::new(values);
@@ -166,7 +159,7 @@ impl Mapping {
 
     fn of<'a>(&'a self, text: &'a str) -> (Option<&'a str>, i32) {
         if let Some(to) = self.exact.get(text) {
-            return (Some(to), LISTED);
+            return (Some(to), 0);
         }
         if let Some(to) = self.folded.get(&text.to_ascii_lowercase()) {
             return (Some(to), FOLDED);
