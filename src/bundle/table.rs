@@ -47,8 +47,7 @@ impl Table {
     }
 
     /// Ends the file and says what was written.
-    pub(super) fn finish(mut self) -> Result<Written> {
-        self.writer.finish().map_err(failed)?;
+    pub(super) fn finish(self) -> Result<Written> {
         self.writer.into_inner().map_err(failed)?.finish()
     }
 }
