@@ -1,0 +1,338 @@
+//! All rows there are, by entity and natural index: how many, whose, with which id, since when.
+
+use super::dirty::{Defect, Dirt};
+use super::random::{self, Permutation, Rng};
+use super::shape::{Level, Shape};
+use super::value::{Row, Value};
+use super::{Options, answers, others, rows};
+
+/// The entities whose rows are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entity {
+    /// `context_contexts`
+    Context,
+    /// `context_events`
+    Event,
+    /// `story_executions`
+    Execution,
+    /// `story_steps`
+    Step,
+    /// `story_parts`
+    Part,
+    /// `$users`
+    User,
+    /// `whatsapp_messages`
+    Message,
+    /// `emails`
+    Email,
+}
+
+impl Entity {
+    const ALL: [Entity; 8] = [
+        Entity::Context,
+        Entity::Event,
+        Entity::Execution,
+        Entity::Step,
+        Entity::Part,
+        Entity::User,
+        Entity::Message,
+        Entity::Email,
+    ];
+
+    /// Its name in the store.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Entity::Context => "context_contexts",
+            Entity::Event => "context_events",
+            Entity::Execution => "story_executions",
+            Entity::Step => "story_steps",
+            Entity::Part => "story_parts",
+            Entity::User => "$users",
+            Entity::Message => "whatsapp_messages",
+            Entity::Email => "emails",
+        }
+    }
+
+    /// Whether the migration reads it.
+    pub(crate) fn is_legacy(self) -> bool {
+        !matches!(self, Entity::User | Entity::Message | Entity::Email)
+    }
+}
+
+/// A line of the answer key to be: what was planted in a row, and what is to become of it.
+pub(crate) type Planted = (Defect, String);
+
+/// Takes a row and what was planted in it.
+pub(crate) type Visit<'a> = dyn FnMut(Row, Vec<Planted>) -> std::io::Result<()> + 'a;
+
+/// One table of the data.
+#[derive(Debug)]
+pub(crate) enum Table {
+    /// Rows that are computed.
+    Computed(Entity),
+    /// The few rows of the target's model that the app has already.
+    Existing(&'static str, Vec<Row>),
+}
+
+impl Table {
+    /// Its name in the store.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Table::Computed(entity) => entity.name(),
+            Table::Existing(name, _) => name,
+        }
+    }
+
+    /// Gives every row in its order.
+    pub(crate) fn visit(&self, world: &World, visit: &mut Visit<'_>) -> std::io::Result<()> {
+        match self {
+            Table::Computed(entity) => world.visit(*entity, visit),
+            Table::Existing(_, rows) => {
+                rows.iter().try_for_each(|row| visit(row.clone(), Vec::new()))
+            }
+        }
+    }
+}
+
+/// Everything a row follows from.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    /// What to make.
+    pub(crate) options: Options,
+    /// Who belongs to whom.
+    pub(crate) shape: Shape,
+    /// What is planted.
+    pub(crate) dirt: Dirt,
+    /// Rows are only counted: payloads are left out.
+    pub(crate) light: bool,
+    families: u64,
+    by_id: Vec<Permutation>,
+    shuffled: Option<Vec<Permutation>>,
+}
+
+impl World {
+    /// Lays everything out.
+    pub(crate) fn new(options: &Options) -> Self {
+        let seed = options.seed;
+        let shape = if options.sample { Shape::sample(seed) } else { Shape::regular(seed) };
+        let mut options = options.clone();
+        if options.sample {
+            options.parts = shape.parts;
+        }
+        let families = options.parts.div_ceil(shape.parts);
+        let dirt = Dirt::new(&options);
+        let (by_id, shuffled) = (Vec::new(), None);
+        let mut world = Self { options, shape, dirt, light: false, families, by_id, shuffled };
+        world.by_id = world.permutations(seed);
+        world.shuffled = world.options.shuffle.map(|seed| world.permutations(!seed));
+        world
+    }
+
+    /// The same rows without their payloads.
+    pub(crate) fn without_payloads(&self) -> Self {
+        Self { light: true, ..self.clone() }
+    }
+
+    fn permutations(&self, seed: u64) -> Vec<Permutation> {
+        let key = |entity| random::hash(seed, Stream::Order as u64, entity as u64);
+        Entity::ALL.iter().map(|&e| Permutation::new(self.count(e), key(e))).collect()
+    }
+
+    /// The tables in the order they are written: by name, as InstantDB lists them.
+    pub(crate) fn tables(&self) -> Vec<Table> {
+        let computed = Entity::ALL.into_iter().filter(|e| e.is_legacy() || !self.options.plain);
+        let mut tables: Vec<Table> = computed.map(Table::Computed).collect();
+        tables.extend(others::existing(self));
+        tables.sort_by_key(Table::name);
+        tables
+    }
+
+    /// How many rows of an entity a family has.
+    pub(crate) fn per_family(&self, entity: Entity) -> u64 {
+        let some = if self.options.sample { 3 } else { 1 };
+        match entity {
+            Entity::Context => self.shape.contexts,
+            Entity::Event => self.shape.executions * 2,
+            Entity::Execution => self.shape.executions,
+            Entity::Step => self.shape.steps,
+            Entity::Part => self.shape.parts,
+            Entity::User => some,
+            Entity::Message => 4 * some,
+            Entity::Email => 2 * some,
+        }
+    }
+
+    /// How many rows of an entity there are, duplicates aside. The last family may lack parts.
+    pub(crate) fn count(&self, entity: Entity) -> u64 {
+        match entity {
+            Entity::Part => self.options.parts,
+            _ => self.families * self.per_family(entity),
+        }
+    }
+
+    /// The family of a row, and its place there.
+    pub(crate) fn place(&self, entity: Entity, n: u64) -> (u64, u64) {
+        let size = self.per_family(entity);
+        (n / size, n % size)
+    }
+
+    /// The row at a place of a family.
+    pub(crate) fn at(&self, entity: Entity, family: u64, local: u64) -> u64 {
+        family * self.per_family(entity) + local
+    }
+
+    /// What is drawn for a row in a stream.
+    pub(crate) fn rng(&self, stream: Stream, entity: Entity, n: u64) -> Rng {
+        Rng::at(self.options.seed, stream as u64 | (entity as u64) << 8, n)
+    }
+
+    fn visit(&self, entity: Entity, visit: &mut Visit<'_>) -> std::io::Result<()> {
+        let mut give = |n, copy| {
+            visit(rows::row(self, entity, n, copy), answers::account(self, entity, n, copy))
+        };
+        let natural = |position| {
+            let by_id = &self.by_id[entity as usize];
+            by_id.inverse(match &self.shuffled {
+                Some(shuffled) => shuffled[entity as usize].forward(position),
+                None => position,
+            })
+        };
+        for n in (0..self.count(entity)).map(natural) {
+            give(n, self.first_copy(entity, n))?;
+            if self.shuffled.is_none() && self.copies(entity, n) == 2 {
+                give(n, 1 - self.first_copy(entity, n))?;
+            }
+        }
+        if self.shuffled.is_none() || self.dirt.is_none() {
+            return Ok(());
+        }
+        let twice = |n: &u64| self.copies(entity, *n) == 2;
+        (0..self.count(entity))
+            .map(natural)
+            .filter(twice)
+            .try_for_each(|n| give(n, 1 - self.first_copy(entity, n)))
+    }
+
+    /// How many rows have this id.
+    fn copies(&self, entity: Entity, n: u64) -> u64 {
+        match self.leaf(entity, n) {
+            Some(Defect::IdenticalDuplicate | Defect::ConflictingDuplicate) => 2,
+            _ => 1,
+        }
+    }
+
+    /// Which of two rows comes first: chance, since no rule may lean on it.
+    fn first_copy(&self, entity: Entity, n: u64) -> u64 {
+        match self.leaf(entity, n) {
+            Some(Defect::ConflictingDuplicate) => {
+                let seed = self.options.shuffle.unwrap_or(self.options.seed);
+                random::hash(seed, Stream::Order as u64, n) & 1
+            }
+            _ => 0,
+        }
+    }
+
+    /// The UUID of a row: its place in the order of ids above, chance below.
+    pub(crate) fn uuid(&self, entity: Entity, n: u64) -> String {
+        let step = (1_u64 << 60) / self.count(entity).max(1);
+        let mut rng = self.rng(Stream::Id, entity, n);
+        let high = self.by_id[entity as usize].forward(n) * step + rng.below(step);
+        uuid_text(high, rng.next())
+    }
+
+    /// The id of a row as text.
+    pub(crate) fn id(&self, entity: Entity, n: u64) -> String {
+        if self.leaf(entity, n) != Some(Defect::OddId) {
+            return self.uuid(entity, n);
+        }
+        match entity {
+            Entity::Context => format!("thread_{}", self.uuid(entity, n)),
+            Entity::Event => format!("evt_{}", self.uuid(entity, n)),
+            Entity::Execution => format!("exec/{n}"),
+            Entity::Step => {
+                let (family, local) = self.place(entity, n);
+                let share = self.shape.share_of(Level::Steps, family, local);
+                let execution = self.at(Entity::Execution, family, share.parent);
+                format!("{}:{}", self.uuid(Entity::Execution, execution), local - share.start)
+            }
+            _ => (n + 1_000_000).to_string(),
+        }
+    }
+
+    /// The id of a row as its JSON member has it: a part's odd one is a number.
+    pub(crate) fn id_value(&self, entity: Entity, n: u64) -> Value {
+        let text = self.id(entity, n);
+        let number = entity == Entity::Part && self.leaf(entity, n) == Some(Defect::OddId);
+        if number { Value::Raw(text) } else { Value::Text(text) }
+    }
+
+    /// When a context began, epoch milliseconds.
+    pub(crate) fn context_time(&self, n: u64) -> i64 {
+        let two_years = 63_072_000_000;
+        EPOCH + signed(self.rng(Stream::Time, Entity::Context, n).below(two_years))
+    }
+
+    /// When an execution was triggered, answered, or wrote its `step`th step.
+    pub(crate) fn execution_time(&self, n: u64, moment: Moment) -> i64 {
+        let (family, local) = self.place(Entity::Execution, n);
+        let share = self.shape.share_of(Level::Executions, family, local);
+        let context = self.at(Entity::Context, family, share.parent);
+        let mut rng = self.rng(Stream::Time, Entity::Execution, n);
+        let begun = (local - share.start) * 300_000 + 50 + rng.below(200_000);
+        let answered = if rng.once_in(32) { 0 } else { 2000 + rng.below(60_000) };
+        let after = match moment {
+            Moment::Triggered => 0,
+            Moment::Began => 5,
+            Moment::Step(step) => 10 + step * 1500 + rng.below(1000),
+            Moment::Answered => answered,
+        };
+        self.context_time(context) + signed(begun + after)
+    }
+}
+
+/// The uuid of 124 bits: version 4 and its variant stand where they must, so the order of `high`
+/// is the order of the texts.
+pub(crate) fn uuid_text(high: u64, low: u64) -> String {
+    let (time, mid, rest) = (high >> 28, (high >> 12) & 0xffff, high & 0xfff);
+    let (variant, node) = ((low >> 48) & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
+    format!("{time:08x}-{mid:04x}-4{rest:03x}-{variant:04x}-{node:012x}")
+}
+
+/// 2024-01-01.
+const EPOCH: i64 = 1_704_067_200_000;
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A moment in the life of an execution.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    /// Its trigger was received.
+    Triggered,
+    /// It began.
+    Began,
+    /// It wrote a step.
+    Step(u64),
+    /// It answered.
+    Answered,
+}
+
+/// What chance is for, so that one draw does not move another. The numbers below are levels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stream {
+    /// Order of ids and rows.
+    Order = 16,
+    /// The low bits of ids.
+    Id,
+    /// Times.
+    Time,
+    /// Values of a row.
+    Row,
+    /// Its payload.
+    Payload,
+    /// Its links.
+    Link,
+    /// What does not exist.
+    Nowhere,
+}
