@@ -1,9 +1,11 @@
 //! What must become of a row: the answer key.
 
 use super::Links;
-use super::dirty::{Defect, Fault, Scene};
+use super::defects::Defect;
+use super::dirty::{Fault, Scene};
 use super::shape::Level;
-use super::world::{Entity, Planted, World};
+use super::tables::Planted;
+use super::world::{Entity, World};
 
 const CASCADE: &str = "cascade";
 const DROPPED: &str = "dropped-link";

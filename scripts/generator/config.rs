@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::Kind;
+use super::Options;
 use super::random;
-use super::schema;
+use super::schema::{self, Attr, Link, Ty};
 use super::value::{Value, push};
 use super::world::{World, uuid_text};
 
@@ -24,9 +24,8 @@ impl Head {
     /// None of its own.
     pub(crate) fn of(world: &World) -> io::Result<Self> {
         let light = world.without_payloads();
-        let counted = matches!(world.options.kind, Kind::Archive | Kind::ArchiveFolder);
         let (mut counts, mut triples) = (Vec::new(), 0_u64);
-        for table in light.tables().iter().filter(|_| counted) {
+        for table in light.tables().iter().filter(|_| world.options.is_archive()) {
             let mut rows = 0;
             table.visit(&light, &mut |row, _| {
                 rows += 1;
@@ -57,7 +56,7 @@ fn config(world: &World, counts: &[(&'static str, u64)], triples: u64) -> String
     let draw = |at| random::hash(world.options.seed, u64::MAX, at);
     let app = uuid_text(draw(0) >> 4, draw(1));
     push(&mut out, format_args!("}},\"tripleCount\":{triples},\"schema\":"));
-    out.push_str(&schema::text(&world.options));
+    out.push_str(&schema_text(&world.options));
     push(
         &mut out,
         format_args!(
@@ -70,4 +69,74 @@ fn config(world: &World, counts: &[(&'static str, u64)], triples: u64) -> String
         ),
     );
     out
+}
+
+/// The schema as `config.json` has it.
+fn schema_text(options: &Options) -> String {
+    let mut out = String::from("{\"entities\":{");
+    let entities = schema::ENTITIES.iter().filter(|(name, _)| !options.plain || is_model(name));
+    for (at, (entity, _)) in entities.enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        push(&mut out, format_args!("{comma}\"{entity}\":{{\"attrs\":{{"));
+        for (at, attr) in schema::attrs(entity).iter().enumerate() {
+            write_attr(attr, at > 0, &mut out);
+        }
+        out.push_str("},\"links\":{}}");
+    }
+    out.push_str("},\"links\":{");
+    for (at, link) in schema::links(options).iter().enumerate() {
+        write_link(link, at > 0, &mut out);
+    }
+    out.push_str("}}");
+    out
+}
+
+fn is_model(entity: &str) -> bool {
+    ["context_", "story_", "thread_"].iter().any(|prefix| entity.starts_with(prefix))
+}
+
+fn write_attr(attr: &Attr, comma: bool, out: &mut String) {
+    let ty = match attr.ty {
+        Ty::Text | Ty::Many => "string",
+        Ty::Number => "number",
+        Ty::Flag => "boolean",
+        Ty::Date => "date",
+        Ty::Json => "json",
+    };
+    let (comma, marked) = (if comma { "," } else { "" }, |mark| attr.marks.contains(mark));
+    push(
+        out,
+        format_args!(
+            "{comma}\"{}\":{{\"valueType\":\"{ty}\",\"required\":{},\"config\":{{\"indexed\":{},\
+             \"unique\":{}}}}}",
+            attr.name,
+            marked('!'),
+            marked('^'),
+            marked('*')
+        ),
+    );
+}
+
+fn write_link(link: &Link, comma: bool, out: &mut String) {
+    let comma = if comma { "," } else { "" };
+    let has = |one: bool| if one { "one" } else { "many" };
+    let label: String = link
+        .label
+        .char_indices()
+        .map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c })
+        .collect();
+    push(
+        out,
+        format_args!(
+            "{comma}\"{}{label}\":{{\"forward\":{{\"on\":\"{}\",\"has\":\"{}\",\"label\":\"{}\"}},\
+             \"reverse\":{{\"on\":\"{}\",\"has\":\"{}\",\"label\":\"{}\"}}}}",
+            link.on,
+            link.on,
+            has(!link.many),
+            link.label,
+            link.to,
+            has(link.reverse_one),
+            link.reverse
+        ),
+    );
 }

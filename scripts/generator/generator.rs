@@ -1,4 +1,4 @@
-//! Test and benchmark data of any size: what an app exported from InstantDB under the legacy model.
+//! Test and benchmark data of any size: what an app exported under the legacy model.
 //!
 //! Every row follows from the seed and its index alone, so memory does not grow with the number of
 //! rows and any row can be made again. This file and its modules stand alone: an integration test
@@ -10,6 +10,8 @@ mod words;
 mod value;
 mod schema;
 mod world;
+mod tables;
+mod defects;
 mod dirty;
 mod answers;
 mod payload;
@@ -30,7 +32,7 @@ use world::World;
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// InstantDB's backup: a zip of `config.json` and `entities/<entity>.jsonl`.
+    /// The store's backup: a zip of `config.json` and `entities/<entity>.jsonl`.
     Archive,
     /// The same, unzipped.
     ArchiveFolder,
@@ -80,6 +82,12 @@ pub(crate) struct Options {
     pub(crate) key: Option<PathBuf>,
 }
 
+impl Options {
+    fn is_archive(&self) -> bool {
+        matches!(self.kind, Kind::Archive | Kind::ArchiveFolder)
+    }
+}
+
 /// What was made.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Made {
@@ -117,8 +125,7 @@ pub(crate) fn generate(options: &Options) -> io::Result<Made> {
 }
 
 fn check(options: &Options) -> io::Result<()> {
-    let archive = matches!(options.kind, Kind::Archive | Kind::ArchiveFolder);
-    let refused = if archive && options.links == Links::Scalar {
+    let refused = if options.is_archive() && options.links == Links::Scalar {
         "an archive has links: `scalar` is for the other kinds"
     } else if !(0.0..=0.5).contains(&options.dirty) {
         "the dirty share goes from 0 to 0.5"

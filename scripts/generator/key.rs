@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
+use super::tables::Planted;
 use super::value::{Row, Value};
-use super::world::Planted;
 
 /// An answer key that is being written.
 pub(crate) struct Key {

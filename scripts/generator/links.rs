@@ -1,6 +1,7 @@
 //! The links of the legacy rows, from either side.
 
-use super::dirty::{Defect, Fault};
+use super::defects::Defect;
+use super::dirty::Fault;
 use super::schema::Story;
 use super::shape::Level;
 use super::value::{Row, Value};

@@ -11,7 +11,7 @@ use clap::{Parser, ValueEnum};
 
 use generator::{Kind, Links, Options};
 
-/// Makes test and benchmark data: what an app exported from InstantDB under the story model.
+/// Makes test and benchmark data: what an app exported under the story model.
 #[derive(Debug, Parser)]
 #[command(name = "scripts/generate")]
 struct Args {

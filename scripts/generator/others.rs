@@ -2,9 +2,10 @@
 //! model that were there before.
 
 use super::random;
+use super::tables::Table;
 use super::value::{DateForm, Row, Value};
 use super::words::TITLES;
-use super::world::{Entity, Stream, Table, World, uuid_text};
+use super::world::{Entity, Stream, World, uuid_text};
 
 /// Fills a row of another entity of the app.
 pub(crate) fn row(world: &World, entity: Entity, n: u64, row: &mut Row) {

@@ -21,6 +21,9 @@ const SIZES: [(u64, u64); 10] = [
 /// One payload in so many is of 100 kB to 3 MB.
 const HUGE: u64 = 20_000;
 
+/// What stands around the text of a payload, and the half of a phrase that it is longer than asked.
+const AROUND: u64 = 70;
+
 /// How large payloads are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
@@ -40,7 +43,8 @@ impl Size {
             let base = 100_000 << rng.below(5);
             size = base + rng.below(base);
         }
-        usize::try_from((size * self.percent / 100).min(self.most)).unwrap_or(0)
+        let scaled = (size * self.percent / 100).min(self.most);
+        usize::try_from(scaled.saturating_sub(AROUND)).unwrap_or(0)
     }
 }
 
@@ -121,7 +125,7 @@ fn base64(rng: &mut Rng, size: usize, out: &mut String) {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for _ in 0..size / 8 {
         let bits = rng.next();
-        out.extend((0..8).map(|at| char::from(LETTERS[(bits >> (at * 6)) as usize & 63])));
+        out.extend(bits.to_le_bytes().map(|byte| char::from(LETTERS[usize::from(byte & 63)])));
     }
 }
 
@@ -190,7 +194,7 @@ pub(crate) fn text(rng: &mut Rng, language: usize, size: usize, out: &mut String
         if out.len() >= end {
             return;
         }
-        out.push_str(BETWEEN[(bits & 7) as usize]);
+        out.push_str(rng.pick(&BETWEEN));
         if bits & 0x30 == 0 {
             push(out, format_args!("#{:x} ", bits >> 8));
         }

@@ -95,3 +95,26 @@ impl Permutation {
         mix(value ^ self.key.wrapping_add(round << 56)) & ((1 << self.half) - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Permutation, Rng};
+
+    #[test]
+    fn a_permutation_reaches_every_place_once_and_comes_back() {
+        for count in [1, 2, 3, 5, 64, 1000, 4097] {
+            let permutation = Permutation::new(count, 7);
+            let mut places: Vec<u64> = (0..count).map(|n| permutation.forward(n)).collect();
+            assert!((0..count).all(|n| permutation.inverse(permutation.forward(n)) == n));
+            places.sort_unstable();
+            assert_eq!(places, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn chance_repeats() {
+        let draw = |index| Rng::at(1, 2, index).below(1000);
+        assert_eq!(draw(3), draw(3));
+        assert!((0..100).any(|index| draw(index) != draw(3)));
+    }
+}

@@ -1,6 +1,7 @@
 //! The legacy rows, attribute by attribute.
 
-use super::dirty::{Defect, Fault};
+use super::defects::Defect;
+use super::dirty::Fault;
 use super::payload::{self, Size};
 use super::random::Rng;
 use super::schema::{Story, UNDECLARED};
@@ -23,10 +24,7 @@ pub(crate) fn row(world: &World, entity: Entity, n: u64, copy: u64) -> Row {
         Entity::Execution => execution(world, n, &mut rng, &mut row),
         Entity::Step => step(world, n, &mut rng, &mut row),
         Entity::Part => part(world, n, copy, &mut row),
-        _ => {
-            others::row(world, entity, n, &mut row);
-            return row;
-        }
+        _ => others::row(world, entity, n, &mut row),
     }
     world.put_links(&mut row, entity, n);
     if let Some(defect) = world.leaf(entity, n) {
@@ -34,6 +32,11 @@ pub(crate) fn row(world: &World, entity: Entity, n: u64, copy: u64) -> Row {
     }
     if has_bad_date(world, entity, n) {
         row.set("createdAt", Value::Text("the day before yesterday".to_owned()));
+    }
+    for name in world.indexed(entity) {
+        if row.get(name).is_none() {
+            row.put(name, Value::Null);
+        }
     }
     row
 }
@@ -122,9 +125,9 @@ fn context(world: &World, n: u64, rng: &mut Rng, row: &mut Row) {
 }
 
 fn event(world: &World, n: u64, rng: &mut Rng, row: &mut Row) {
-    let (execution, context) = (world.event_execution(n), world.event_context(n));
+    let (turn, context) = (world.event_execution(n), world.event_context(n));
     let moment = if n.is_multiple_of(2) { Moment::Triggered } else { Moment::Answered };
-    put_created(rng, world.execution_time(execution, moment), row);
+    put_created(rng, world.execution_time(turn, moment), row);
     row.put("channel", word(world.channel(context)));
     let ty = match (n % 2, rng.once_in(40)) {
         (0, true) => "system.message",
@@ -138,8 +141,8 @@ fn event(world: &World, n: u64, rng: &mut Rng, row: &mut Row) {
         row.put("contextKey", Value::Text(key));
     }
     let mut rng = world.rng(Stream::Payload, Entity::Event, n);
-    let content = payload::event(&mut rng, world.language(context), world.size());
-    row.put("content", Value::Json(content));
+    let said = payload::event(&mut rng, world.language(context), world.size());
+    row.put("content", Value::Json(said));
     others::put_author(world, n, row);
 }
 
@@ -267,7 +270,7 @@ fn spoil(world: &World, (entity, n): (Entity, u64), defect: Defect, row: &mut Ro
     }
 }
 
-/// Takes a value away: InstantDB writes null where an index was made, and nothing elsewhere.
+/// Takes a value away: the store writes null where an index was made, and nothing elsewhere.
 fn lose(n: u64, name: &'static str, row: &mut Row) {
     if n.is_multiple_of(2) { row.set(name, Value::Null) } else { drop(row.take(name)) }
 }

@@ -1,6 +1,5 @@
-//! The app's schema as data: entities, attributes, links, and the text of `config.json`'s schema.
+//! The app's schema as data: entities, attributes, links.
 
-use super::value::push;
 use super::{Links, Options};
 
 /// What an attribute's values are.
@@ -27,11 +26,12 @@ pub(crate) struct Attr {
     pub(crate) name: &'static str,
     /// What its values are.
     pub(crate) ty: Ty,
-    marks: &'static str,
+    /// `!` required, `*` unique, `^` indexed.
+    pub(crate) marks: &'static str,
 }
 
 /// The entities and their attributes: `name type`, then `!` required, `*` unique, `^` indexed.
-const ENTITIES: [(&str, &str); 15] = [
+pub(crate) const ENTITIES: [(&str, &str); 15] = [
     ("$users", "email string*^, imageURL string, type string"),
     ("$files", "path string*^, url string"),
     (
@@ -203,6 +203,11 @@ pub(crate) fn attrs(entity: &str) -> Vec<Attr> {
     listed.split(", ").filter_map(attr).collect()
 }
 
+/// The attributes of an entity that have an index.
+pub(crate) fn indexed(entity: &str) -> Vec<&'static str> {
+    attrs(entity).iter().filter(|attr| attr.marks.contains('^')).map(|attr| attr.name).collect()
+}
+
 fn attr(said: &'static str) -> Option<Attr> {
     let (name, rest) = said.split_once(' ')?;
     let end = rest.find(['!', '*', '^']).unwrap_or(rest.len());
@@ -217,7 +222,7 @@ fn attr(said: &'static str) -> Option<Attr> {
 }
 
 /// The links as the data holds them: in `reverse` the legacy ones are declared from the other side.
-fn links(options: &Options) -> Vec<Link> {
+pub(crate) fn links(options: &Options) -> Vec<Link> {
     let turned = options.links == Links::Reverse;
     let story = Story::ALL.iter().map(|story| {
         let link = story.link();
@@ -260,73 +265,3 @@ pub(crate) fn columns(entity: &str, options: &Options) -> Vec<(&'static str, Ty)
 pub(crate) const UNDECLARED: &str = "legacyNote";
 /// The row's time in kinds that have no place of their own for it.
 pub(crate) const SERVER: &str = "_server_created_at";
-
-/// The schema as `config.json` has it.
-pub(crate) fn text(options: &Options) -> String {
-    let mut out = String::from("{\"entities\":{");
-    let entities = ENTITIES.iter().filter(|(name, _)| !options.plain || is_model(name));
-    for (at, (entity, _)) in entities.enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        push(&mut out, format_args!("{comma}\"{entity}\":{{\"attrs\":{{"));
-        for (at, attr) in attrs(entity).iter().enumerate() {
-            write_attr(attr, at > 0, &mut out);
-        }
-        out.push_str("},\"links\":{}}");
-    }
-    out.push_str("},\"links\":{");
-    for (at, link) in links(options).iter().enumerate() {
-        write_link(link, at > 0, &mut out);
-    }
-    out.push_str("}}");
-    out
-}
-
-fn is_model(entity: &str) -> bool {
-    ["context_", "story_", "thread_"].iter().any(|prefix| entity.starts_with(prefix))
-}
-
-fn write_attr(attr: &Attr, comma: bool, out: &mut String) {
-    let ty = match attr.ty {
-        Ty::Text | Ty::Many => "string",
-        Ty::Number => "number",
-        Ty::Flag => "boolean",
-        Ty::Date => "date",
-        Ty::Json => "json",
-    };
-    let (comma, marked) = (if comma { "," } else { "" }, |mark| attr.marks.contains(mark));
-    push(
-        out,
-        format_args!(
-            "{comma}\"{}\":{{\"valueType\":\"{ty}\",\"required\":{},\"config\":{{\"indexed\":{},\
-             \"unique\":{}}}}}",
-            attr.name,
-            marked('!'),
-            marked('^'),
-            marked('*')
-        ),
-    );
-}
-
-fn write_link(link: &Link, comma: bool, out: &mut String) {
-    let comma = if comma { "," } else { "" };
-    let has = |one: bool| if one { "one" } else { "many" };
-    let label: String = link
-        .label
-        .char_indices()
-        .map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c })
-        .collect();
-    push(
-        out,
-        format_args!(
-            "{comma}\"{}{label}\":{{\"forward\":{{\"on\":\"{}\",\"has\":\"{}\",\"label\":\"{}\"}},\
-             \"reverse\":{{\"on\":\"{}\",\"has\":\"{}\",\"label\":\"{}\"}}}}",
-            link.on,
-            link.on,
-            has(!link.many),
-            link.label,
-            link.to,
-            has(link.reverse_one),
-            link.reverse
-        ),
-    );
-}

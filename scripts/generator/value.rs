@@ -151,3 +151,30 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DateForm, Value, date_text};
+
+    fn check(value: &Value, expect: &str) {
+        let mut out = String::new();
+        value.write(&mut out);
+        assert_eq!(out, expect);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(date_text(951_782_400_000, DateForm::Iso), "2000-02-29T00:00:00.000Z");
+        assert_eq!(date_text(-1, DateForm::Micros), "1969-12-31T23:59:59.999456Z");
+        assert_eq!(date_text(1_735_689_599_999, DateForm::Number), "2024-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn values_are_json() {
+        check(&Value::Text("a\"\\\n😀".to_owned()), r#""a\"\\\u000a😀""#);
+        check(&Value::Many(vec![]), "[]");
+        check(&Value::Many(vec!["a".to_owned(), "b".to_owned()]), r#"["a","b"]"#);
+        check(&Value::Date(5, DateForm::Number), "5");
+        check(&Value::Date(5, DateForm::Iso), "\"1970-01-01T00:00:00.005Z\"");
+    }
+}

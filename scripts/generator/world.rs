@@ -1,10 +1,11 @@
 //! All rows there are, by entity and natural index: how many, whose, with which id, since when.
 
-use super::dirty::{Defect, Dirt};
+use super::defects::Defect;
+use super::dirty::Dirt;
 use super::random::{self, Permutation, Rng};
 use super::shape::{Level, Shape};
-use super::value::{Row, Value};
-use super::{Options, answers, others, rows};
+use super::value::Value;
+use super::{Options, schema};
 
 /// The entities whose rows are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub(crate) enum Entity {
 }
 
 impl Entity {
-    const ALL: [Entity; 8] = [
+    /// All of them.
+    pub(crate) const ALL: [Entity; 8] = [
         Entity::Context,
         Entity::Event,
         Entity::Execution,
@@ -59,41 +61,6 @@ impl Entity {
     }
 }
 
-/// A line of the answer key to be: what was planted in a row, and what is to become of it.
-pub(crate) type Planted = (Defect, String);
-
-/// Takes a row and what was planted in it.
-pub(crate) type Visit<'a> = dyn FnMut(Row, Vec<Planted>) -> std::io::Result<()> + 'a;
-
-/// One table of the data.
-#[derive(Debug)]
-pub(crate) enum Table {
-    /// Rows that are computed.
-    Computed(Entity),
-    /// The few rows of the target's model that the app has already.
-    Existing(&'static str, Vec<Row>),
-}
-
-impl Table {
-    /// Its name in the store.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Table::Computed(entity) => entity.name(),
-            Table::Existing(name, _) => name,
-        }
-    }
-
-    /// Gives every row in its order.
-    pub(crate) fn visit(&self, world: &World, visit: &mut Visit<'_>) -> std::io::Result<()> {
-        match self {
-            Table::Computed(entity) => world.visit(*entity, visit),
-            Table::Existing(_, rows) => {
-                rows.iter().try_for_each(|row| visit(row.clone(), Vec::new()))
-            }
-        }
-    }
-}
-
 /// Everything a row follows from.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -106,8 +73,11 @@ pub(crate) struct World {
     /// Rows are only counted: payloads are left out.
     pub(crate) light: bool,
     families: u64,
-    by_id: Vec<Permutation>,
-    shuffled: Option<Vec<Permutation>>,
+    /// Natural index to position by id, by entity.
+    pub(crate) by_id: Vec<Permutation>,
+    /// Position in the file to position by id, by entity.
+    pub(crate) shuffled: Option<Vec<Permutation>>,
+    indexed: Vec<Vec<&'static str>>,
 }
 
 impl World {
@@ -122,7 +92,11 @@ impl World {
         let families = options.parts.div_ceil(shape.parts);
         let dirt = Dirt::new(&options);
         let (by_id, shuffled) = (Vec::new(), None);
-        let mut world = Self { options, shape, dirt, light: false, families, by_id, shuffled };
+        let archive = options.is_archive();
+        let indexed = Entity::ALL.iter().filter(|_| archive).map(|e| schema::indexed(e.name()));
+        let indexed = indexed.collect();
+        let mut world =
+            Self { options, shape, dirt, light: false, families, by_id, shuffled, indexed };
         world.by_id = world.permutations(seed);
         world.shuffled = world.options.shuffle.map(|seed| world.permutations(!seed));
         world
@@ -138,13 +112,9 @@ impl World {
         Entity::ALL.iter().map(|&e| Permutation::new(self.count(e), key(e))).collect()
     }
 
-    /// The tables in the order they are written: by name, as InstantDB lists them.
-    pub(crate) fn tables(&self) -> Vec<Table> {
-        let computed = Entity::ALL.into_iter().filter(|e| e.is_legacy() || !self.options.plain);
-        let mut tables: Vec<Table> = computed.map(Table::Computed).collect();
-        tables.extend(others::existing(self));
-        tables.sort_by_key(Table::name);
-        tables
+    /// The attributes of which an archive says that they were never set: those with an index.
+    pub(crate) fn indexed(&self, entity: Entity) -> &[&'static str] {
+        self.indexed.get(entity as usize).map_or(&[], Vec::as_slice)
     }
 
     /// How many rows of an entity a family has.
@@ -184,52 +154,6 @@ impl World {
     /// What is drawn for a row in a stream.
     pub(crate) fn rng(&self, stream: Stream, entity: Entity, n: u64) -> Rng {
         Rng::at(self.options.seed, stream as u64 | (entity as u64) << 8, n)
-    }
-
-    fn visit(&self, entity: Entity, visit: &mut Visit<'_>) -> std::io::Result<()> {
-        let mut give = |n, copy| {
-            visit(rows::row(self, entity, n, copy), answers::account(self, entity, n, copy))
-        };
-        let natural = |position| {
-            let by_id = &self.by_id[entity as usize];
-            by_id.inverse(match &self.shuffled {
-                Some(shuffled) => shuffled[entity as usize].forward(position),
-                None => position,
-            })
-        };
-        for n in (0..self.count(entity)).map(natural) {
-            give(n, self.first_copy(entity, n))?;
-            if self.shuffled.is_none() && self.copies(entity, n) == 2 {
-                give(n, 1 - self.first_copy(entity, n))?;
-            }
-        }
-        if self.shuffled.is_none() || self.dirt.is_none() {
-            return Ok(());
-        }
-        let twice = |n: &u64| self.copies(entity, *n) == 2;
-        (0..self.count(entity))
-            .map(natural)
-            .filter(twice)
-            .try_for_each(|n| give(n, 1 - self.first_copy(entity, n)))
-    }
-
-    /// How many rows have this id.
-    fn copies(&self, entity: Entity, n: u64) -> u64 {
-        match self.leaf(entity, n) {
-            Some(Defect::IdenticalDuplicate | Defect::ConflictingDuplicate) => 2,
-            _ => 1,
-        }
-    }
-
-    /// Which of two rows comes first: chance, since no rule may lean on it.
-    fn first_copy(&self, entity: Entity, n: u64) -> u64 {
-        match self.leaf(entity, n) {
-            Some(Defect::ConflictingDuplicate) => {
-                let seed = self.options.shuffle.unwrap_or(self.options.seed);
-                random::hash(seed, Stream::Order as u64, n) & 1
-            }
-            _ => 0,
-        }
     }
 
     /// The UUID of a row: its place in the order of ids above, chance below.
@@ -335,4 +259,51 @@ pub(crate) enum Stream {
     Link,
     /// What does not exist.
     Nowhere,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::shape::Level;
+    use super::super::{Kind, Links, Options};
+    use super::{Entity, World};
+
+    fn world(parts: u64) -> World {
+        World::new(&Options {
+            kind: Kind::Archive,
+            parts,
+            seed: 3,
+            dirty: 0.0,
+            links: Links::Forward,
+            payload_percent: 100,
+            shuffle: None,
+            plain: false,
+            sample: false,
+            out: PathBuf::new(),
+            key: None,
+        })
+    }
+
+    #[test]
+    fn ids_rise_with_the_position_and_are_v4() {
+        let world = world(5000);
+        let at = |position| world.uuid(Entity::Part, world.by_id[4].inverse(position));
+        let ids: Vec<String> = (0..5000).map(at).collect();
+        assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
+        assert!(ids.iter().all(|id| id.len() == 36 && &id[14..15] == "4"));
+        assert!(ids.iter().all(|id| "89ab".contains(&id[19..20])));
+    }
+
+    #[test]
+    fn every_child_is_in_the_share_of_its_parent() {
+        let world = world(1000);
+        for family in 0..5 {
+            for part in 0..world.shape.parts {
+                let share = world.shape.share_of(Level::Parts, family, part);
+                let same = world.shape.share(Level::Parts, family, share.parent);
+                assert!((same.start..same.end).contains(&part));
+            }
+        }
+    }
 }
