@@ -29,7 +29,7 @@ const AROUND: u64 = 70;
 pub(crate) struct Size {
     /// Times this many percent.
     pub(crate) percent: u64,
-    /// No more than this many bytes.
+    /// No more than this many bytes; 0 leaves the payload out.
     pub(crate) most: u64,
 }
 
@@ -50,6 +50,9 @@ impl Size {
 
 /// The payload of a part, and its type.
 pub(crate) fn part(rng: &mut Rng, language: usize, size: Size) -> (String, String) {
+    if size.most == 0 {
+        return Default::default();
+    }
     let size = size.draw(rng);
     let mut out = String::with_capacity(size + 256);
     let kind = rng.below(100);
@@ -203,6 +206,9 @@ pub(crate) fn text(rng: &mut Rng, language: usize, size: usize, out: &mut String
 
 /// The content of an event.
 pub(crate) fn event(rng: &mut Rng, language: usize, size: Size) -> String {
+    if size.most == 0 {
+        return String::new();
+    }
     let size = size.draw(rng).min(20_000);
     let mut out = String::with_capacity(size + 100);
     out.push_str("{\"parts\":[{\"type\":\"text\",\"text\":\"");
@@ -228,6 +234,9 @@ pub(crate) fn context(rng: &mut Rng, title: &str) -> String {
 
 /// Tool calls of a step, and what they gave.
 pub(crate) fn calls(rng: &mut Rng, language: usize, size: Size) -> (String, String) {
+    if size.most == 0 {
+        return Default::default();
+    }
     let size = size.draw(rng).min(8_000);
     let (id, tool) = (rng.next(), rng.pick(&TOOLS));
     let mut call =

@@ -69,12 +69,16 @@ impl World {
             return None;
         }
         let uuid = self.uuid(Entity::Context, owner);
-        Some(format!("{}:{}", self.channel(owner), &uuid[..23]))
+        Some(format!("{}:{}", self.channel(owner), uuid.get(..23).unwrap_or_default()))
     }
 
     fn size(&self) -> Size {
-        let most = if self.options.sample { 6_000 } else { u64::MAX };
-        Size { percent: if self.light { 0 } else { self.options.payload_percent }, most }
+        let most = match (self.light, self.options.sample) {
+            (true, _) => 0,
+            (_, true) => 6_000,
+            _ => u64::MAX,
+        };
+        Size { percent: self.options.payload_percent, most }
     }
 }
 

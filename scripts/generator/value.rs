@@ -133,8 +133,28 @@ pub(crate) fn date_text(ms: i64, form: DateForm) -> String {
     let (year, month, day) = civil(days);
     let (hour, minute) = (rest / 3_600_000, rest / 60_000 % 60);
     let (second, milli) = (rest / 1000 % 60, rest % 1000);
-    let micros = if form == DateForm::Micros { "456" } else { "" };
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}{micros}Z")
+    let mut text = String::with_capacity(27);
+    for (number, digits, after) in [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (hour, 2, ':'),
+        (minute, 2, ':'),
+        (second, 2, '.'),
+    ] {
+        push_digits(number, digits, &mut text);
+        text.push(after);
+    }
+    push_digits(milli, 3, &mut text);
+    text.push_str(if form == DateForm::Micros { "456Z" } else { "Z" });
+    text
+}
+
+fn push_digits(number: i64, digits: u32, text: &mut String) {
+    for digit in (0..digits).rev() {
+        let value = number / 10_i64.pow(digit) % 10;
+        text.push(char::from(b"0123456789"[usize::try_from(value).unwrap_or(0)]));
+    }
 }
 
 /// Year, month and day of a day since 1970-01-01 (Howard Hinnant, `chrono`-compatible low-level

@@ -70,7 +70,7 @@ pub(crate) struct World {
     pub(crate) shape: Shape,
     /// What is planted.
     pub(crate) dirt: Dirt,
-    /// Rows are only counted: payloads are left out.
+    /// Rows are only counted: payloads and ids are left out.
     pub(crate) light: bool,
     families: u64,
     /// Natural index to position by id, by entity.
@@ -102,7 +102,7 @@ impl World {
         world
     }
 
-    /// The same rows without their payloads.
+    /// The same rows without payloads and ids, to count them.
     pub(crate) fn without_payloads(&self) -> Self {
         Self { light: true, ..self.clone() }
     }
@@ -158,6 +158,9 @@ impl World {
 
     /// The UUID of a row: its place in the order of ids above, chance below.
     pub(crate) fn uuid(&self, entity: Entity, n: u64) -> String {
+        if self.light {
+            return String::new();
+        }
         let step = (1_u64 << 60) / self.count(entity).max(1);
         let mut rng = self.rng(Stream::Id, entity, n);
         let high = self.by_id[entity as usize].forward(n) * step + rng.below(step);
@@ -217,10 +220,22 @@ impl World {
 /// The uuid of 124 bits: version 4 and its variant stand where they must, so the order of `high`
 /// is the order of the texts.
 pub(crate) fn uuid_text(high: u64, low: u64) -> String {
-    let (time, mid, rest) = (high >> 28, (high >> 12) & 0xffff, high & 0xfff);
-    let (variant, node) = ((low >> 48) & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
-    format!("{time:08x}-{mid:04x}-4{rest:03x}-{variant:04x}-{node:012x}")
+    let bits = [
+        (high >> 12) << 16 | 0x4000 | (high & 0xfff),
+        0x8000_0000_0000_0000 | (low & 0x3fff_ffff_ffff_ffff),
+    ];
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bits.into_iter().flat_map(u64::to_be_bytes).enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    text
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// 2024-01-01.
 const EPOCH: i64 = 1_704_067_200_000;
