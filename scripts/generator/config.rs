@@ -3,10 +3,11 @@
 use std::io;
 
 use super::Options;
+use super::ids::uuid_text;
 use super::random;
 use super::schema::{self, Attr, Link, Ty};
 use super::value::{Value, push};
-use super::world::{World, uuid_text};
+use super::world::World;
 
 /// The head of an archive.
 #[derive(Debug, Clone)]

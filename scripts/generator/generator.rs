@@ -10,6 +10,7 @@ mod words;
 mod value;
 mod schema;
 mod world;
+mod ids;
 mod tables;
 mod defects;
 mod dirty;

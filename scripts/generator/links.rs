@@ -2,10 +2,11 @@
 
 use super::defects::Defect;
 use super::dirty::Fault;
+use super::ids::uuid_text;
 use super::schema::Story;
 use super::shape::Level;
 use super::value::{Row, Value};
-use super::world::{Entity, Stream, World, uuid_text};
+use super::world::{Entity, Stream, World};
 use super::{Kind, Links};
 
 impl World {

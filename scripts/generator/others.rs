@@ -1,11 +1,12 @@
 //! What else the app has: other entities with links to and from events, and rows of the target's
 //! model that were there before.
 
+use super::ids::uuid_text;
 use super::random;
 use super::tables::Table;
 use super::value::{DateForm, Row, Value};
 use super::words::TITLES;
-use super::world::{Entity, Stream, World, uuid_text};
+use super::world::{Entity, Stream, World};
 
 /// Fills a row of another entity of the app.
 pub(crate) fn row(world: &World, entity: Entity, n: u64, row: &mut Row) {
