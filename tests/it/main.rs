@@ -2,7 +2,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests write the files that the program meets")]
 
 mod support;
+mod data;
 
 mod help;
 mod usage;
 mod contract;
+mod whole;
+mod damage;
