@@ -31,10 +31,10 @@ fn show(rules: &Rules) -> Result<Ended> {
 
 fn check(rules: &Rules) -> Result<Ended> {
     let contract = load(rules)?;
-    let mut said = format!("the contract `{}` is sound\n", contract.name);
-    for blank in contract::blanks(&contract) {
-        said += &format!("blank: {blank}\n");
-    }
+    let blanks = contract::blanks(&contract);
+    let lines = std::iter::once(format!("the contract `{}` is sound\n", contract.name))
+        .chain(blanks.iter().map(|blank| format!("blank: {blank}\n")));
+    let said: String = lines.collect();
     Ok(described(said, &contract))
 }
 

@@ -57,11 +57,11 @@ fn hash_of_folder(root: &Path) -> Result<String> {
         }
     }
     files.sort();
-    let mut lines = String::new();
-    for path in files {
-        let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-        lines += &format!("{}  {name}\n", bag::sha256_of(&path)?.sha256);
-    }
+    let line = |path: &PathBuf| -> Result<String> {
+        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
+        Ok(format!("{}  {name}\n", bag::sha256_of(path)?.sha256))
+    };
+    let lines = files.iter().map(line).collect::<Result<String>>()?;
     Ok(bag::sha256_hex(lines.as_bytes()))
 }
 
