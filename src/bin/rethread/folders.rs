@@ -7,7 +7,7 @@ use rethread::bag;
 use rethread::bundle;
 use rethread::contract::Contract;
 use rethread::error::{Error, Result};
-use rethread::progress::{Progress, Silent};
+use rethread::progress::Progress;
 use rethread::snapshot::{self, Snapshot};
 use rethread::source;
 use rethread::storage;
@@ -25,7 +25,7 @@ pub(crate) fn snapshot_of(
     if place.symlink_metadata().is_err() {
         return snapshot::take(source.as_mut(), contract, place, progress);
     }
-    let there = Snapshot::open(place, &Silent)?;
+    let there = Snapshot::open(place, progress)?;
     if from.is_file() && there.meta().source.sha256 != bag::sha256_of(from)?.sha256 {
         return Err(taken(place, "the snapshot there was taken from another source"));
     }

@@ -88,7 +88,7 @@ fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let found = last_verification(&bundle)?;
-    let outcome = import::last_outcome(&bundle)?;
+    let outcome = import::last_outcome(&bundle, "sqlite")?;
     let report = Report::new(&bundle, &contract, found.as_ref(), outcome.as_ref());
     report::write(&report, bundle.root())?;
     let file = |name: &str| storage::read_text(&bundle.path("report").join(name));
@@ -131,7 +131,7 @@ fn deliver(
         return Ok(told.with_place("snapshot", snapshot.root()).failing(Some(failure)));
     }
     let verified = verify::permit(bundle, contract, found)?;
-    let outcome = import::import(&verified, &mut Sqlite::at(&place)?, progress)?;
+    let outcome = import::import(&verified, &mut Sqlite::new(&place), progress)?;
     let (bundle, found) = (verified.bundle(), verified.verification());
     let told = tell(bundle, verified.contract(), found, Some(&outcome))?;
     Ok(told.with_place("snapshot", snapshot.root()).with_place("database", &place))
