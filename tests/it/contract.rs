@@ -4,7 +4,14 @@ use crate::support::Place;
 
 #[test]
 fn the_built_in_contract_is_sound_and_names_its_blanks() {
-    insta::assert_snapshot!(Place::new().run(&["contract", "check"]).ends(0).stdout, @"");
+    insta::assert_snapshot!(Place::new().run(&["contract", "check"]).ends(0).stdout, @"
+    the contract `story-to-thread` is sound
+    blank: release.from
+    blank: release.to
+    blank: before.entrypoints
+    blank: after.entrypoints
+    blank: rollout.canary
+    ");
 }
 
 #[test]
