@@ -70,30 +70,29 @@ fn a_truncated_archive_is_told_and_leaves_nothing() {
     let bytes = std::fs::read(fixture("sample-backup.zip")).expect("the sample");
     let place = Place::new();
     place.write("cut.zip", &bytes[..bytes.len() / 2]);
-    let output = place.run(&["run", "cut.zip"]);
-    insta::assert_snapshot!(format!("{}\n{}", output.code, output.stderr), @"");
+    let output = place.run(&["run", "cut.zip"]).ends(4);
+    insta::assert_snapshot!(output.error(), @"");
     assert!(!place.path("snapshots/cut").exists() && !place.path("out").exists());
 }
 
 #[test]
 fn a_source_that_is_not_there() {
-    let output = Place::new().run(&["run", "none.zip"]);
-    insta::assert_snapshot!(format!("{}\n{}", output.code, output.stderr), @"");
+    let output = Place::new().run(&["run", "none.zip"]).ends(3);
+    insta::assert_snapshot!(output.error(), @"");
 }
 
 #[test]
 fn a_source_of_another_kind() {
     let place = Place::new();
-    let output = place.write("notes.txt", "hello").run(&["run", "notes.txt"]);
-    insta::assert_snapshot!(format!("{}\n{}", output.code, output.stderr), @"");
+    let output = place.write("notes.txt", "hello").run(&["run", "notes.txt"]).ends(2);
+    insta::assert_snapshot!(output.error(), @"");
 }
 
 #[test]
 fn another_source_does_not_take_a_name_that_is_taken() {
     let (place, _) = finished();
     place.write("app.json", data::with_an_orphan().to_string());
-    let told = place.run(&["run", "app.json"]).ends(2).stderr;
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(2).error(), @"");
     place.run(&["run", "app.json", "--name", "second"]).ends(1);
 }
 
@@ -112,7 +111,7 @@ fn rows_that_are_not_ours_are_refused_and_stay() {
     place.run(&["import", &bundle, "--to", "app.db"]).ends(0);
     rusqlite::Connection::open(&database)
         .expect("a database")
-        .execute("insert into thread_threads (id, createdAt) values ('theirs', 0)", [])
+        .execute("insert into thread_threads (id, createdAt, _origin, _source_row) values ('theirs', 0, 'existing', 0)", [])
         .expect("a row");
     let before = std::fs::read(&database).expect("a file");
     let told = place.run(&["import", &bundle, "--to", "app.db"]).ends(5).stderr;

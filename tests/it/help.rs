@@ -68,7 +68,7 @@ fn the_whole_help() {
       2  the command line or the contract is wrong
       3  a source, a target or the disk failed; running again is safe
       4  a snapshot, a bundle or a source is damaged
-      5  refused: rows or folders that are not ours are in the way
+      5  refused: rows that are not ours are in the target, or another run is in the same place
       70 a bug in rethread
 
     Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,

@@ -71,6 +71,12 @@ impl Output {
         self
     }
 
+    /// What stderr says from the error on, without the steps before it.
+    pub(crate) fn error(&self) -> String {
+        let lines = self.stderr.lines().skip_while(|line| !line.starts_with("error: "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {

@@ -38,7 +38,7 @@ impl Ended {
     #[must_use]
     pub(crate) fn with_place(mut self, what: &str, path: &Path) -> Self {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(self.text, "{what:<12} {}", path.display());
+        let _ = writeln!(self.text, "  {what:<12} {}", path.display());
         self.with(what, path.display().to_string())
     }
 

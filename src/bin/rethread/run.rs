@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rethread::bag;
-use rethread::bundle::Bundle;
+use rethread::bundle::{self, Bundle};
 use rethread::contract::Contract;
 use rethread::error::{Error, Kind, Result, grouped};
 use rethread::import;
@@ -12,7 +12,6 @@ use rethread::report::{self, Report};
 use rethread::snapshot::Snapshot;
 use rethread::storage;
 use rethread::target::sqlite::Sqlite;
-use rethread::transform;
 use rethread::verify::{self, Outcome, Verification};
 use serde_json::json;
 
@@ -42,7 +41,7 @@ fn whole(it: &args::Run, progress: &dyn Progress) -> Result<Ended> {
     let contract = contracts::load(&it.contract)?;
     let place = it.snapshots.join(name);
     let snapshot = folders::snapshot_of(&it.source, &contract, &place, progress)?;
-    let bundle = transform::transform(&contract, &snapshot, &it.out, progress)?;
+    let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
     deliver(bundle, &snapshot, contract, None, progress)
 }
 
@@ -62,7 +61,7 @@ fn export(it: &args::Export, progress: &dyn Progress) -> Result<Ended> {
 fn transform(it: &args::Transform, progress: &dyn Progress) -> Result<Ended> {
     let contract = contracts::load(&it.contract)?;
     let snapshot = Snapshot::open(&it.snapshot, progress)?;
-    let bundle = transform::transform(&contract, &snapshot, &it.out, progress)?;
+    let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
     Ok(Ended::made("bundle", bundle.root())
         .with("digest", bundle.digest())
         .with("equations", json!(bundle.meta().equations)))
@@ -91,14 +90,13 @@ fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
     let outcome = import::last_outcome(&bundle, "sqlite")?;
     let report = Report::new(&bundle, &contract, found.as_ref(), outcome.as_ref());
     report::write(&report, bundle.root())?;
-    let file = |name: &str| storage::read_text(&bundle.path("report").join(name));
     let text = match it.format {
         Format::Text => report::text(&report),
-        Format::Json => file("report.json")?,
-        Format::Md => file("report.md")?,
-        Format::Html => file("report.html")?,
+        Format::Json => report.json()?,
+        Format::Md => report::markdown(&report),
+        Format::Html => report::html(&report),
     };
-    Ok(Ended::told(text).with("report", json!(report)))
+    Ok(Ended::told(text).with("result", json!(report)))
 }
 
 fn check(it: &args::Check, progress: &dyn Progress) -> Result<Ended> {
@@ -114,6 +112,22 @@ fn check(it: &args::Check, progress: &dyn Progress) -> Result<Ended> {
     };
     let said = format!("the {what} is intact: {digest}\n");
     Ok(Ended::told(said).with(what, it.folder.display().to_string()).with("digest", digest))
+}
+
+/// The bundle of a snapshot and a contract: made now, or the intact one that stands there already.
+fn bundle_of(
+    contract: &Contract,
+    snapshot: &Snapshot,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<Bundle> {
+    let is_there = bag::is_sealed(&bundle::folder(contract, snapshot, out));
+    let bundle = bundle::write(contract, snapshot, out, progress)?;
+    if is_there {
+        progress.begin("transform", None);
+        progress.done("already transformed");
+    }
+    Ok(bundle)
 }
 
 /// Verifies a bundle, imports it when it passed, and writes the reports either way.
@@ -132,6 +146,8 @@ fn deliver(
     }
     let verified = verify::permit(bundle, contract, found)?;
     let outcome = import::import(&verified, &mut Sqlite::new(&place), progress)?;
+    progress.begin("imported", None);
+    progress.done(&outcome.sentence());
     let (bundle, found) = (verified.bundle(), verified.verification());
     let told = tell(bundle, verified.contract(), found, Some(&outcome))?;
     Ok(told.with_place("snapshot", snapshot.root()).with_place("database", &place))
@@ -180,8 +196,8 @@ fn tell(
 ) -> Result<Ended> {
     let report = Report::new(bundle, contract, Some(found), outcome);
     report::write(&report, bundle.root())?;
-    Ok(Ended::told(report::text(&report) + "\n")
-        .with("report", json!(report))
+    Ok(Ended::told(format!("{}\n", report::text(&report)))
+        .with("result", json!(report))
         .with("digest", bundle.digest())
         .with_place("bundle", bundle.root())
         .with_place("report", &bundle.path("report/report.html")))
