@@ -127,3 +127,30 @@ fn a_bundle_without_its_snapshot_asks_for_it() {
     assert!(told.contains("--snapshot"), "{told}");
     place.run(&["verify", &bundle, "--snapshot", "moved"]).ends(0);
 }
+
+#[test]
+fn a_killed_run_leaves_nothing_in_the_way_of_the_next() {
+    let place = Place::new();
+    place.write("app.json", data::with_parts(20_000).to_string());
+    let mut child = place.command(&["run", "app.json", "-q"]).spawn().expect("the program starts");
+    let partial = place.path("snapshots/.app.partial");
+    while !partial.join("data").exists() && child.try_wait().expect("a child").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    assert!(partial.exists() && !place.path("snapshots/app").exists(), "it was killed midway");
+    place.run(&["run", "app.json"]).ends(0);
+    assert!(!partial.exists(), "the next run cleared what was left");
+}
+
+#[test]
+fn two_runs_do_not_make_the_same_folder() {
+    let place = Place::new();
+    place.write("app.json", data::sound().to_string()).write("snapshots/.app.partial/.lock", "");
+    let lock = std::fs::File::open(place.path("snapshots/.app.partial/.lock")).expect("a file");
+    lock.try_lock().expect("nobody else holds it");
+    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(5).error(), @"");
+    drop(lock);
+    place.run(&["run", "app.json"]).ends(0);
+}

@@ -37,7 +37,20 @@ pub(crate) fn sound() -> Value {
     })
 }
 
-/// The same with an execution that belongs to no context, and its step and part.
+/// The same with so many parts, all of the one step.
+pub(crate) fn with_parts(count: u32) -> Value {
+    let mut data = sound();
+    let step = data["story_steps"][0]["id"].as_str().expect("an id").to_owned();
+    let part = |idx: u32| {
+        json!({ "id": format!("00000000-0000-4000-8000-0005{idx:08}"), "stepId": step, "idx": idx,
+                "type": "text", "part": { "type": "text", "text": "x".repeat(400) }, "step": step,
+                "key": format!("{step}:{idx}") })
+    };
+    data["story_parts"] = (0..count).map(part).collect();
+    data
+}
+
+/// The same with an execution that belongs to no context.
 pub(crate) fn with_an_orphan() -> Value {
     let mut data = sound();
     let orphan = "00000000-0000-4000-8000-000300000009";

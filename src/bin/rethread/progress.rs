@@ -64,8 +64,8 @@ impl Progress for Bars {
         self.end();
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         let shape = match total {
-            Some(_) => "{msg:<12} {wide_bar:.cyan/dim} {human_pos}/{human_len} {eta:>4}",
-            None => "{msg:<12} {spinner:.cyan} {human_pos} {elapsed:>4}",
+            Some(_) => "{msg:<16} {wide_bar:.cyan/dim} {human_pos}/{human_len} {eta:>4}",
+            None => "{msg:<16} {spinner:.cyan} {human_pos} {elapsed:>4}",
         };
         if let Ok(style) = ProgressStyle::with_template(shape) {
             bar.set_style(style);
@@ -95,5 +95,5 @@ impl Drop for Bars {
 }
 
 fn line(step: &str, outcome: &str) -> String {
-    printable(&format!("{step:<12} {outcome}"))
+    printable(&format!("{step:<16} {outcome}"))
 }
