@@ -1,0 +1,83 @@
+//! Values on their way into SQLite and back.
+
+use chrono::NaiveDateTime;
+use rusqlite::Statement;
+use rusqlite::types::{Null, Type, ValueRef};
+
+use crate::digest::micros_text;
+use crate::target::{ColumnKind, Value};
+
+/// Binds a value to a parameter, counted from 1.
+pub(super) fn bind(into: &mut Statement<'_>, at: usize, value: Value<'_>) -> rusqlite::Result<()> {
+    match value {
+        Value::Null => into.raw_bind_parameter(at, Null),
+        Value::Text(text) | Value::Json(text) => into.raw_bind_parameter(at, text),
+        Value::Number(number) => into.raw_bind_parameter(at, number),
+        Value::Boolean(value) => into.raw_bind_parameter(at, value),
+        Value::Date(micros) => into.raw_bind_parameter(at, micros_text(micros)),
+        Value::Whole(number) => into.raw_bind_parameter(at, number),
+    }
+}
+
+/// Whether SQLite holds exactly this value.
+pub(super) fn is_same(held: ValueRef<'_>, value: Value<'_>) -> bool {
+    match (held, value) {
+        (ValueRef::Null, Value::Null) => true,
+        (ValueRef::Text(held), Value::Text(text) | Value::Json(text)) => held == text.as_bytes(),
+        (ValueRef::Text(held), Value::Date(micros)) => held == micros_text(micros).as_bytes(),
+        #[expect(clippy::float_cmp, reason = "the very same number is asked for")]
+        (ValueRef::Real(held), Value::Number(number)) => held == number,
+        (ValueRef::Integer(held), Value::Boolean(value)) => held == i64::from(value),
+        (ValueRef::Integer(held), Value::Whole(number)) => held == number,
+        _ => false,
+    }
+}
+
+/// Reads a value back by what its column holds; `None` when it is nothing this program writes.
+pub(super) fn read(held: ValueRef<'_>, kind: ColumnKind) -> Option<Value<'_>> {
+    if held.data_type() == Type::Null {
+        return Some(Value::Null);
+    }
+    let value = match kind {
+        ColumnKind::Text => Value::Text(held.as_str().ok()?),
+        ColumnKind::Json => Value::Json(held.as_str().ok()?),
+        ColumnKind::Number => Value::Number(held.as_f64().ok()?),
+        ColumnKind::Whole => Value::Whole(held.as_i64().ok()?),
+        ColumnKind::Boolean => match held.as_i64().ok()? {
+            0 => Value::Boolean(false),
+            1 => Value::Boolean(true),
+            _ => return None,
+        },
+        ColumnKind::Date => Value::Date(micros(held.as_str().ok()?)?),
+    };
+    Some(value)
+}
+
+/// The moment of a text that [`micros_text`] wrote.
+fn micros(text: &str) -> Option<i64> {
+    let micros = match text.strip_suffix("us") {
+        Some(number) => number.parse().ok()?,
+        None => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.6fZ")
+            .ok()?
+            .and_utc()
+            .timestamp_micros(),
+    };
+    (micros_text(micros) == text).then_some(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_comes_back_as_it_went_in() {
+        let year = 31_556_952_000_000_i64;
+        for moment in [0, -1, 1, 1_714_979_289_123_456, -3000 * year, 9000 * year, i64::MIN, i64::MAX]
+        {
+            assert_eq!(micros(&micros_text(moment)), Some(moment), "{}", micros_text(moment));
+        }
+        for other in ["2024-05-06", "2024-05-06T07:08:09Z", "2024-05-06 07:08:09.000000Z", "+1us"] {
+            assert_eq!(micros(other), None, "{other}");
+        }
+    }
+}
