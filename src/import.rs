@@ -128,7 +128,9 @@ fn bring(
         bundle_digest: plan.bundle.clone(),
         target: target.kind().to_owned(),
         name: target.name(),
-        tables: tables.map(|((table, counts), found)| table_outcome(table, counts, found)).collect(),
+        tables: tables
+            .map(|((table, counts), found)| table_outcome(table, counts, found))
+            .collect(),
         checks,
     };
     judge(plan, &outcome)?;

@@ -268,10 +268,8 @@ fn entity_table(table: &TableMeta, schema: &Schema) -> Table {
         leads_to: Some(link.to.clone()),
         ..column(&link.label, ColumnKind::Text, Role::Content)
     });
-    let columns = std::iter::once(key("id"))
-        .chain(attrs.iter().map(attr_column))
-        .chain(links)
-        .chain([
+    let columns =
+        std::iter::once(key("id")).chain(attrs.iter().map(attr_column)).chain(links).chain([
             Column { required: true, ..column(Origin::ORIGIN, ColumnKind::Text, Role::Lineage) },
             Column {
                 required: true,

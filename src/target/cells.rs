@@ -77,7 +77,8 @@ impl<'a> Texts<'a> {
 }
 
 fn cells<'a>(table: &Table, column: &Column, batch: &'a RecordBatch) -> Result<Cells<'a>> {
-    let array = batch.column_by_name(&column.name).ok_or_else(|| misfit(table, column, "nothing"))?;
+    let array =
+        batch.column_by_name(&column.name).ok_or_else(|| misfit(table, column, "nothing"))?;
     let any = array.as_any();
     let found = match column.kind {
         ColumnKind::Text => texts(array).map(Cells::Text),

@@ -149,11 +149,8 @@ pub(crate) fn schema() -> Schema {
         unique: flags.contains('*'),
         indexed: flags.contains('^'),
     };
-    let entity = |name: &str, attrs: Vec<Attr>| Entity {
-        name: name.to_owned(),
-        attrs,
-        optional: false,
-    };
+    let entity =
+        |name: &str, attrs: Vec<Attr>| Entity { name: name.to_owned(), attrs, optional: false };
     let link = |on: &str, label: &str, to: &str, reverse_has: Has| Link {
         name: format!("{on}{label}"),
         on: on.to_owned(),
@@ -194,11 +191,7 @@ pub(crate) fn contract() -> Contract {
     Contract {
         name: "sample".to_owned(),
         format: 1,
-        release: Release {
-            from: "1.0".to_owned(),
-            to: String::new(),
-            scope: "a test".to_owned(),
-        },
+        release: Release { from: "1.0".to_owned(), to: String::new(), scope: "a test".to_owned() },
         before: side(Schema::default()),
         after: side(schema()),
         namespace: "sample".to_owned(),

@@ -118,6 +118,7 @@ impl Target for Sqlite {
         }
         if open.staged.is_some() {
             open.db.execute_batch("COMMIT").fails(&place)?;
+            schema::reload(&open.db).fails(&place)?;
         }
         Ok(())
     }
@@ -195,9 +196,11 @@ fn check_no_leftover(place: &Path) -> Result<()> {
         name.push(suffix);
         let leftover = PathBuf::from(name);
         if leftover.exists() {
-            return Err(Error::refused("the journal of another database stands beside the new one")
-                .at(leftover.display())
-                .help("bring its database back, or remove it, or name another database"));
+            return Err(Error::refused(
+                "the journal of another database stands beside the new one",
+            )
+            .at(leftover.display())
+            .help("bring its database back, or remove it, or name another database"));
         }
     }
     Ok(())

@@ -38,7 +38,8 @@ pub(super) fn read_back(
     let mut select =
         db.prepare(&format!("SELECT {origin}, {names} FROM {}", quoted(&table.name)))?;
     let mut rows = select.query([])?;
-    let (mut digest, mut row_digest, mut migrated) = (TableDigest::default(), RowDigest::default(), 0);
+    let (mut digest, mut row_digest, mut migrated) =
+        (TableDigest::default(), RowDigest::default(), 0);
     while let Some(row) = rows.next()? {
         migrated += u64::from(row.get_ref(0)? == ValueRef::Text(Origin::MIGRATED.as_bytes()));
         let values = row_values(table, &columns, row)?;

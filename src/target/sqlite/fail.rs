@@ -35,9 +35,8 @@ pub(super) fn of(error: &rusqlite::Error, place: &Path) -> Error {
         }
         Some(ErrorCode::CannotOpen) => Error::system("the database cannot be opened")
             .help("check that its folder exists and can be written to"),
-        Some(ErrorCode::DiskFull) => Error::system("the disk is full").help(
-            "free some room and run the same command again: nothing was left half-written",
-        ),
+        Some(ErrorCode::DiskFull) => Error::system("the disk is full")
+            .help("free some room and run the same command again: nothing was left half-written"),
         Some(ErrorCode::DatabaseCorrupt) => Error::system("the database is damaged")
             .help("restore it from a copy, or name another place; it is left as it is"),
         _ => Error::system(format!("SQLite failed: {}", said(error)))
@@ -49,11 +48,10 @@ pub(super) fn of(error: &rusqlite::Error, place: &Path) -> Error {
 /// The failure of one row.
 pub(super) fn row(error: &rusqlite::Error, row: &str, place: &Path) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => Error::new(
-            Kind::Findings,
-            format!("a row breaks the target model: {}", said(error)),
-        )
-        .help("run `rethread verify` on the bundle; nothing was imported"),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
+            Error::new(Kind::Findings, format!("a row breaks the target model: {}", said(error)))
+                .help("run `rethread verify` on the bundle; nothing was imported")
+        }
         Some(ErrorCode::TooBig) => Error::system("a row is larger than SQLite takes (1 GB)")
             .help("take the row out of the source, or import into another target"),
         _ => return of(error, place).at(row),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 use super::fail::{self, Fails};
 use super::schema::{IMPORTS, quoted};
 use super::values;
-use crate::error::{Error, Result, grouped};
+use crate::error::{Error, Result, grouped, printable};
 use crate::target::{Counts, Plan, Rows, Table, Value};
 
 /// Rows of a table that stand in the way of an import.
@@ -31,7 +31,7 @@ impl Some5 {
     fn add(&mut self, id: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < 5 {
-            self.first.push(id());
+            self.first.push(printable(&id()));
         }
     }
 

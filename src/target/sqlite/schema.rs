@@ -33,24 +33,39 @@ struct Object {
 
 fn tables(plan: &Plan) -> Vec<Object> {
     let imports = Object { name: IMPORTS.to_owned(), sql: IMPORTS_SQL.to_owned() };
-    let ours =
-        plan.tables.iter().map(|table| Object { name: table.name.clone(), sql: table_sql(table) });
+    let ours = plan.tables.iter().map(|table| {
+        let sql = table_sql(table, PrimaryKey::Declared);
+        Object { name: table.name.clone(), sql }
+    });
     ours.chain([imports]).collect()
 }
 
-fn table_sql(table: &Table) -> String {
+/// Whether a table's statement declares its primary key.
+#[derive(Clone, Copy, PartialEq)]
+enum PrimaryKey {
+    Declared,
+    Later,
+}
+
+fn table_sql(table: &Table, primary: PrimaryKey) -> String {
     let mut sql = format!("CREATE TABLE {} (\n", quoted(&table.name));
-    let keys: Vec<String> = table.keys().map(|(_, column)| quoted(&column.name)).collect();
+    let declared = primary == PrimaryKey::Declared;
+    let only = declared && table.keys().count() == 1;
     for column in &table.columns {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(sql, "  {},", column_sql(column, keys.len() == 1));
+        let _ = writeln!(sql, "  {},", column_sql(column, only));
     }
-    if keys.len() > 1 {
-        let _ = writeln!(sql, "  PRIMARY KEY ({}),", keys.join(", "));
+    if declared && !only {
+        let _ = writeln!(sql, "  PRIMARY KEY ({}),", key_columns(table));
     }
     sql.truncate(sql.len() - ",\n".len());
     sql.push_str("\n) STRICT");
     sql
+}
+
+fn key_columns(table: &Table) -> String {
+    let keys: Vec<String> = table.keys().map(|(_, column)| quoted(&column.name)).collect();
+    keys.join(", ")
 }
 
 fn column_sql(column: &Column, is_only_key: bool) -> String {
@@ -68,20 +83,22 @@ fn column_sql(column: &Column, is_only_key: bool) -> String {
     }
     match column.kind {
         ColumnKind::Boolean => {
-            let _ = write!(sql, " CHECK ({name} IN (0, 1))");
+            let rule = quoted(&format!("{} is 0 or 1", column.name));
+            let _ = write!(sql, " CONSTRAINT {rule} CHECK ({name} IN (0, 1))");
         }
-        // What is nested deeper than SQLite reads has its first fault past that many characters.
+        // What is nested deeper than SQLite reads has more than 1,000 opening brackets.
         ColumnKind::Json => {
             let _ = write!(
                 sql,
-                " CHECK (json_valid({name}) OR json_error_position({name}) > 1000)"
+                " CONSTRAINT {} CHECK (json_valid({name}) OR length({name}) - \
+                 length(replace(replace({name}, '[', ''), '{{', '')) > 1000)",
+                quoted(&format!("{} is JSON", column.name))
             );
         }
         _ => {}
     }
     if let Some(other) = &column.leads_to {
-        let _ =
-            write!(sql, " REFERENCES {} (\"id\") DEFERRABLE INITIALLY DEFERRED", quoted(other));
+        let _ = write!(sql, " REFERENCES {} (\"id\") DEFERRABLE INITIALLY DEFERRED", quoted(other));
     }
     sql
 }
@@ -104,7 +121,8 @@ fn indexes(plan: &Plan) -> Vec<Object> {
 /// one space.
 pub(super) fn check_names(plan: &Plan) -> Result<()> {
     let mut objects = BTreeMap::new();
-    for Object { name, .. } in tables(plan).into_iter().chain(indexes(plan)) {
+    let objects_of_ours = tables(plan).into_iter().chain(indexes(plan)).map(|object| object.name);
+    for name in objects_of_ours.chain(plan.tables.iter().map(interim)) {
         if name.to_ascii_lowercase().starts_with("sqlite_") || name.contains('\0') {
             return Err(Error::usage(format!("SQLite takes no table of the name `{name}`"))
                 .help("name the entity otherwise in the contract"));
@@ -129,14 +147,48 @@ fn alike(name: &str, other: &str) -> Error {
         .help("name one of them otherwise in the contract, or import into another target")
 }
 
-/// Makes the tables of a new database.
+/// Makes the tables of a new database, yet without their primary keys: a key of random ids that
+/// grows with the rows costs half of the load's speed, and more when it outgrows the cache.
 pub(super) fn create_tables(db: &Connection, plan: &Plan) -> rusqlite::Result<()> {
-    tables(plan).iter().try_for_each(|table| db.execute_batch(&table.sql))
+    db.execute_batch(IMPORTS_SQL)?;
+    plan.tables.iter().try_for_each(|table| db.execute_batch(&table_sql(table, PrimaryKey::Later)))
 }
 
-/// Makes the indexes, once the rows are there.
+/// Makes primary keys and indexes, once the rows are there.
+///
+/// A primary key of text is in the file nothing but a unique index of a reserved name without a
+/// statement of its own, so one that is made by sorting becomes the primary key by its name. The
+/// integrity check that follows reads it as such.
 pub(super) fn create_indexes(db: &Connection, plan: &Plan) -> rusqlite::Result<()> {
-    indexes(plan).iter().try_for_each(|index| db.execute_batch(&index.sql))
+    for table in &plan.tables {
+        let (index, on) = (quoted(&interim(table)), quoted(&table.name));
+        db.execute_batch(&format!("CREATE UNIQUE INDEX {index} ON {on} ({})", key_columns(table)))?;
+    }
+    indexes(plan).iter().try_for_each(|index| db.execute_batch(&index.sql))?;
+    db.execute_batch("PRAGMA writable_schema = ON")?;
+    for table in &plan.tables {
+        let declared = table_sql(table, PrimaryKey::Declared);
+        db.execute(
+            "UPDATE sqlite_schema SET sql = ?2 WHERE type = 'table' AND name = ?1",
+            (&table.name, declared),
+        )?;
+        db.execute(
+            "UPDATE sqlite_schema SET name = 'sqlite_autoindex_' || ?1 || '_1', sql = NULL
+             WHERE type = 'index' AND name = ?2",
+            (&table.name, interim(table)),
+        )?;
+    }
+    Ok(())
+}
+
+/// Takes the schema in as it stands in the file, after the transaction that made it.
+pub(super) fn reload(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch("PRAGMA writable_schema = RESET")
+}
+
+/// The name of a primary key until it is one.
+fn interim(table: &Table) -> String {
+    format!("{}.primary.index", table.name)
 }
 
 /// Refuses an existing database whose tables are not those this program makes for this contract.

@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn a_moment_comes_back_as_it_went_in() {
         let year = 31_556_952_000_000_i64;
-        for moment in [0, -1, 1, 1_714_979_289_123_456, -3000 * year, 9000 * year, i64::MIN, i64::MAX]
+        for moment in
+            [0, -1, 1, 1_714_979_289_123_456, -3000 * year, 9000 * year, i64::MIN, i64::MAX]
         {
             assert_eq!(micros(&micros_text(moment)), Some(moment), "{}", micros_text(moment));
         }
