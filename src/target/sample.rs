@@ -51,6 +51,15 @@ impl Sample {
 
     /// Writes and seals the bundle.
     pub(crate) fn bundle(&self, root: &Path) -> Bundle {
+        self.bundle_with(root, |_, _| {})
+    }
+
+    /// The same after a change of its description and its files.
+    pub(crate) fn bundle_with(
+        &self,
+        root: &Path,
+        change: impl FnOnce(&mut Meta, &mut Payload),
+    ) -> Bundle {
         let schema = schema();
         let mut payload = Payload::new();
         let tables = [("threads", &self.threads), ("items", &self.items)].map(|(entity, rows)| {
@@ -82,7 +91,9 @@ impl Sample {
             digest: digest(&schema, "", &columns, &self.links),
             file,
         };
-        let text = serde_json::to_vec(&meta(tables.to_vec(), links)).unwrap();
+        let mut meta = meta(tables.to_vec(), links);
+        change(&mut meta, &mut payload);
+        let text = serde_json::to_vec(&meta).unwrap();
         let path = root.join("data/bundle.json");
         payload.insert("data/bundle.json".to_owned(), storage::write_new(&path, &text).unwrap());
         bag::seal(root, &payload, &[]).unwrap();
