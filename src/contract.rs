@@ -8,15 +8,31 @@
 //! A contract is read by [`load`] (parse with positions, fill the blanks, check) and then never
 //! changes.
 
+mod misfit;
 mod tree;
-mod parse;
-mod check;
+mod fields;
 mod release;
+mod blanks;
+mod parse;
+mod model;
+mod names;
+mod sections;
+mod transforms;
+mod picks;
+mod attrs;
+mod links;
+mod written;
+mod check;
+mod show;
+#[cfg(test)]
+mod tests;
 
 use crate::schema::Schema;
 
+pub use blanks::{blanks, init};
 pub use parse::load;
-pub use release::{Overrides, init};
+pub use release::Overrides;
+pub use show::show;
 
 /// The built-in contract, as text.
 pub const BUILT_IN: &str = include_str!("contract/story-to-thread.toml");
@@ -48,7 +64,8 @@ pub struct Contract {
     pub rollout: Rollout,
     /// Section 7: language and reason.
     pub implementation: Implementation,
-    /// The file as it was written, with the overrides appended as comments; what the bundle keeps.
+    /// The file as it was written, with what overrides changed appended as `[[override]]` tables:
+    /// what the bundle keeps. Read again without overrides, it gives this contract again.
     pub text: String,
 }
 
@@ -424,6 +441,17 @@ impl Contract {
     /// The transform into one target entity.
     pub fn transform_into(&self, target: &str) -> Option<&Transform> {
         self.transforms.iter().find(|transform| transform.target == target)
+    }
+
+    /// The transform that gives an id of a legacy row its target id, in `ref` and in `link.id`: the
+    /// only one out of the entity, or of several the one that keeps the row's own id.
+    pub fn id_transform(&self, source: &str) -> Option<&Transform> {
+        let all: Vec<&Transform> =
+            self.transforms.iter().filter(|rules| rules.source == source).collect();
+        match all[..] {
+            [only] => Some(only),
+            _ => all.into_iter().find(|rules| rules.id.from.iter().any(|from| from == "id")),
+        }
     }
 
     /// SHA-256 of the contract's text, in hexadecimal.

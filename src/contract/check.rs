@@ -1,1 +1,175 @@
-//! Stub.
+//! What only the whole contract shows: entities nothing fills, links that go in circles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fields::Fields;
+use super::misfit::{Misfits, Place, quoted};
+use super::model::{Found, Model};
+use super::transforms::{Becomes, Read};
+use super::{LinkHow, Piece, Required};
+
+/// Checks all transforms together.
+pub(super) fn check(root: &Fields<'_>, model: &Model, becomes: &Becomes, read: &[Read]) {
+    idle_entities(root, model, becomes);
+    for read in read {
+        required_attrs(model, read, root.misfits);
+        templates(model, read, root.misfits);
+    }
+    via_chains(model, becomes, read, root.misfits);
+    required_links(model, read, root.misfits);
+}
+
+/// Every target entity is filled, and no legacy entity is left out of the account of rows.
+fn idle_entities(root: &Fields<'_>, model: &Model, becomes: &Becomes) {
+    let sides = [("before", &model.before, "reads"), ("after", &model.after, "fills")];
+    for (side, schema, verb) in sides {
+        let declared = root.get(side).and_then(|node| node.get("entities"));
+        for entry in declared.map_or(&[][..], |node| node.entries()) {
+            if schema.entity(&entry.key).is_some() && !becomes.knows(&entry.key) {
+                let said = format!("no transform {verb} {}", quoted(&entry.key));
+                root.misfits.add(entry.place, said);
+            }
+        }
+    }
+}
+
+fn required_attrs(model: &Model, read: &Read, misfits: &Misfits) {
+    let Some(entity) = model.after.entity(&read.transform.target) else { return };
+    for attr in &entity.attrs {
+        if attr.required && !read.attrs.contains_key(&attr.name) {
+            let named = quoted(&format!("{}.{}", entity.name, attr.name));
+            misfits.add(read.place, format!("{named} is required, and no rule fills it"));
+        }
+    }
+}
+
+/// A template names attributes that have a rule, and none is built from itself.
+fn templates(model: &Model, read: &Read, misfits: &Misfits) {
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for rule in &read.transform.attrs {
+        let place = read.attrs.get(&rule.attr).copied().unwrap_or(read.place);
+        for piece in rule.template.iter().flat_map(|template| &template.pieces) {
+            let Piece::Attr(name) = piece else { continue };
+            graph.entry(rule.attr.clone()).or_default().insert(name.clone());
+            let declared = model.attr(&model.after, &read.transform.target, name).yes();
+            if declared.is_some() && !read.attrs.contains_key(name) {
+                let said = format!("the template names {}, which no rule fills", quoted(name));
+                misfits.add(place, said);
+            }
+        }
+    }
+    for cycle in cycles(graph) {
+        let place = read.attrs.get(&cycle[0]).copied().unwrap_or(read.place);
+        misfits.add(place, format!("templates go in a circle: {}", chain(&cycle)));
+    }
+}
+
+/// `via` and `take` name links that have a rule, and none is found by itself.
+fn via_chains(model: &Model, becomes: &Becomes, read: &[Read], misfits: &Misfits) {
+    let filled: BTreeMap<String, Place> = read.iter().flat_map(places).collect();
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (target, rule) in read.iter().flat_map(rules) {
+        let LinkHow::Via { link, take } = &rule.how else { continue };
+        let mut over = vec![format!("{target}.{link}")];
+        if let Found::Yes(first) = model.link(&model.after, target, link) {
+            over.extend(becomes.knows(&first.to).then(|| format!("{}.{take}", first.to)));
+        }
+        let name = format!("{target}.{}", rule.label);
+        for link in &over {
+            let (entity, label) = link.split_once('.').unwrap_or_default();
+            let declared = model.link(&model.after, entity, label).yes().is_some();
+            if let (Some(place), true, false) =
+                (filled.get(&name), declared, filled.contains_key(link))
+            {
+                misfits.add(
+                    *place,
+                    format!("{} goes over {}, which no rule fills", quoted(&name), quoted(link)),
+                );
+            }
+        }
+        graph.entry(name).or_default().extend(over);
+    }
+    for cycle in cycles(graph) {
+        if let Some(place) = filled.get(&cycle[0]) {
+            misfits
+                .add(*place, format!("links go over one another in a circle: {}", chain(&cycle)));
+        }
+    }
+}
+
+/// Rows are written, and set aside, after the rows they must link to: there is an order of entities.
+fn required_links(model: &Model, read: &[Read], misfits: &Misfits) {
+    let filled: BTreeMap<String, Place> = read.iter().flat_map(places).collect();
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut edges: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (target, rule) in
+        read.iter().flat_map(rules).filter(|(_, rule)| rule.required != Required::No)
+    {
+        let Found::Yes(link) = model.link(&model.after, target, &rule.label) else { continue };
+        graph.entry(target.to_owned()).or_default().insert(link.to.clone());
+        let edge = (target.to_owned(), link.to.clone());
+        edges.entry(edge).or_insert_with(|| format!("{target}.{}", rule.label));
+    }
+    for cycle in cycles(graph) {
+        let next = cycle.iter().cycle().skip(1);
+        let steps = cycle.iter().zip(next);
+        let links: Vec<String> =
+            steps.filter_map(|(a, b)| edges.get(&(a.clone(), b.clone())).cloned()).collect();
+        if let Some(place) = links.first().and_then(|link| filled.get(link)) {
+            misfits.add(*place, format!("required links go in a circle: {}", chain(&links)));
+        }
+    }
+}
+
+fn places(read: &Read) -> impl Iterator<Item = (String, Place)> {
+    let target = &read.transform.target;
+    read.links.iter().map(move |(label, place)| (format!("{target}.{label}"), *place))
+}
+
+fn rules(read: &Read) -> impl Iterator<Item = (&str, &super::LinkRule)> {
+    read.transform.links.iter().map(|rule| (read.transform.target.as_str(), rule))
+}
+
+/// `` `a` -> `b` -> `a` ``.
+fn chain(cycle: &[String]) -> String {
+    let names: Vec<String> = cycle.iter().chain(cycle.first()).map(|name| quoted(name)).collect();
+    names.join(" -> ")
+}
+
+/// The circles of a graph, each once, from its least name on.
+fn cycles(mut graph: BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    loop {
+        prune(&mut graph);
+        // Each name that is left leads to another that is left: following the first runs in a circle.
+        let Some(mut name) = graph.keys().next().cloned() else { return found };
+        let mut way: Vec<String> = Vec::new();
+        while !way.contains(&name) {
+            way.push(name.clone());
+            match graph.get(&name).and_then(|next| next.first()) {
+                Some(next) => name.clone_from(next),
+                None => break,
+            }
+        }
+        let start = way.iter().position(|other| *other == name).unwrap_or_default();
+        let mut cycle = way.split_off(start);
+        graph.retain(|name, _| !cycle.contains(name));
+        let least = cycle.iter().enumerate().min_by_key(|(_, name)| *name).map_or(0, |(at, _)| at);
+        cycle.rotate_left(least);
+        found.push(cycle);
+    }
+}
+
+/// Takes out what leads nowhere, until all that is left leads to something that is left.
+fn prune(graph: &mut BTreeMap<String, BTreeSet<String>>) {
+    loop {
+        let names: BTreeSet<String> = graph.keys().cloned().collect();
+        for next in graph.values_mut() {
+            next.retain(|name| names.contains(name));
+        }
+        graph.retain(|_, next| !next.is_empty());
+        if graph.len() == names.len() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The sections that hold no rule: 1, 6, 7, and what becomes of duplicates and the unmapped.
+
+use super::fields::{Fields, wrong};
+use super::misfit::{Misfits, hint, quoted};
+use super::model::Model;
+use super::tree::{Node, Value};
+use super::{Duplicates, Implementation, Keep, Limit, Release, Rollout, Unmapped, UnmappedAttrs};
+
+/// The version of the file format this program reads.
+const FORMAT: i64 = 1;
+
+fn open<'a>(root: &Fields<'a>, name: &'a str, keys: &[&str]) -> Option<Fields<'a>> {
+    Fields::open(root.need(name)?, name, keys, root.misfits)
+}
+
+/// `[contract]`: name and format.
+pub(super) fn contract(root: &Fields<'_>) -> (String, u32) {
+    let fields = open(root, "contract", &["name", "format"]);
+    let name = fields.map(|fields| fields.owned("name")).unwrap_or_default();
+    if let Some(node) = fields.and_then(|fields| fields.get("name"))
+        && name.trim().is_empty()
+        && matches!(node.value, Value::Text(_))
+    {
+        root.misfits.add(node.place, "a contract has a name");
+    }
+    if let Some(node) = fields.and_then(|fields| fields.need("format")) {
+        match node.value {
+            Value::Whole(FORMAT) => {}
+            Value::Whole(_) => {
+                root.misfits.add(node.place, format!("this program reads format {FORMAT} alone"));
+            }
+            _ => wrong(node, "format", "a whole number", root.misfits),
+        }
+    }
+    (name, 1)
+}
+
+/// `[release]`.
+pub(super) fn release(root: &Fields<'_>) -> Release {
+    let fields = open(root, "release", &["from", "to", "scope"]);
+    let text = |key| fields.map(|fields| fields.owned(key)).unwrap_or_default();
+    Release { from: text("from"), to: text("to"), scope: text("scope") }
+}
+
+/// `[ids]`: the namespace of derived ids.
+pub(super) fn namespace(root: &Fields<'_>) -> String {
+    let fields = open(root, "ids", &["namespace"]);
+    let Some(said) = fields.and_then(|fields| fields.need_text("namespace")) else {
+        return String::new();
+    };
+    if let Some(node) = fields.and_then(|fields| fields.get("namespace"))
+        && said.trim().is_empty()
+    {
+        root.misfits.add(node.place, "a blank `namespace` is shared with every other migration");
+    }
+    said.to_owned()
+}
+
+/// `[duplicates]`.
+pub(super) fn duplicates(root: &Fields<'_>, model: &Model) -> Duplicates {
+    let misfits = root.misfits;
+    let keys = ["identical", "conflicting", "keep"];
+    let fields = root.get("duplicates");
+    let fields = fields.and_then(|node| Fields::open(node, "duplicates", &keys, misfits));
+    let Some(fields) = fields else { return Duplicates { keep: Vec::new() } };
+    fields.choice("identical", &[("merge", ())]);
+    fields.choice("conflicting", &[("quarantine", ())]);
+    let keep = fields.get("keep").and_then(|node| Fields::map(node, "keep", misfits));
+    let mut kept = Vec::new();
+    for entry in keep.iter().flat_map(Fields::entries) {
+        if model.before.entity(&entry.key).is_none() {
+            let known = model.before.entities.iter().map(|entity| entity.name.as_str());
+            let said = format!("no legacy entity {} is declared", quoted(&entry.key));
+            misfits.add(entry.place, format!("{said}{}", hint(&entry.key, known)));
+        }
+        let choices = [("first", Keep::First), ("last", Keep::Last), ("none", Keep::None)];
+        let choice = keep.and_then(|keep| keep.choice(&entry.key, &choices));
+        kept.extend(choice.map(|choice| (entry.key.clone(), choice)));
+    }
+    Duplicates { keep: kept }
+}
+
+/// `[unmapped]`.
+pub(super) fn unmapped(root: &Fields<'_>) -> Unmapped {
+    let fields = root.get("unmapped");
+    let fields =
+        fields.and_then(|node| Fields::open(node, "unmapped", &["attrs", "links"], root.misfits));
+    let attrs = [
+        ("report", UnmappedAttrs::Report),
+        ("fail", UnmappedAttrs::Fail),
+        ("carry", UnmappedAttrs::Carry),
+    ];
+    let attrs = fields.and_then(|fields| fields.choice("attrs", &attrs));
+    let links =
+        fields.and_then(|fields| fields.choice("links", &[("carry", true), ("report", false)]));
+    Unmapped { attrs: attrs.unwrap_or(UnmappedAttrs::Report), carry_links: links.unwrap_or(true) }
+}
+
+/// `[rollout]`.
+pub(super) fn rollout(root: &Fields<'_>) -> Rollout {
+    let keys = [
+        "dry_run",
+        "canary",
+        "max_quarantined",
+        "max_repaired",
+        "rollback_trigger",
+        "rollback_action",
+    ];
+    let fields = open(root, "rollout", &keys);
+    let text = |key| fields.map(|fields| fields.owned(key)).unwrap_or_default();
+    let limit = |key| {
+        let node = fields.and_then(|fields| fields.need(key));
+        node.and_then(|node| limit(node, key, root.misfits)).unwrap_or(Limit::Any)
+    };
+    let triggers = fields.and_then(|fields| fields.need_texts("rollback_trigger"));
+    let triggers = triggers.unwrap_or_default();
+    let dry_run = fields.and_then(|fields| {
+        fields.need("dry_run")?;
+        fields.choice("dry_run", &[("required", true), ("optional", false)])
+    });
+    Rollout {
+        dry_run_required: dry_run.unwrap_or(true),
+        canary: text("canary"),
+        max_quarantined: limit("max_quarantined"),
+        max_repaired: limit("max_repaired"),
+        rollback_trigger: triggers.into_iter().map(|(text, _)| text.to_owned()).collect(),
+        rollback_action: text("rollback_action"),
+    }
+}
+
+/// A number of rows, a share of them as `"0.1%"`, or `"any"`.
+fn limit(node: &Node, name: &str, misfits: &Misfits) -> Option<Limit> {
+    let limit = match &node.value {
+        Value::Whole(rows) => u64::try_from(*rows).ok().map(Limit::Rows),
+        Value::Text(text) if text == "any" => Some(Limit::Any),
+        Value::Text(text) => text.strip_suffix('%').and_then(share).map(Limit::Percent),
+        _ => None,
+    };
+    if limit.is_none() {
+        let said = "must be a number of rows, a share of them as \"0.1%\", or \"any\"";
+        misfits.add(node.place, format!("{} {said}", quoted(name)));
+    }
+    limit
+}
+
+/// A share in plain digits, at most 100.
+fn share(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let share: f64 = text.parse().ok().filter(|_| plain)?;
+    (0.0..=100.0).contains(&share).then_some(share)
+}
+
+/// `[implementation]`.
+pub(super) fn implementation(root: &Fields<'_>) -> Implementation {
+    let fields = open(root, "implementation", &["language", "reason"]);
+    let text = |key| fields.map(|fields| fields.owned(key)).unwrap_or_default();
+    Implementation { language: text("language"), reason: text("reason") }
+}
