@@ -8,6 +8,7 @@
 mod gather;
 mod html;
 mod markdown;
+mod samples;
 mod sections;
 mod text;
 

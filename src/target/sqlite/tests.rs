@@ -528,3 +528,37 @@ fn names_that_sqlite_cannot_tell_apart_are_refused() {
     )
     "#);
 }
+
+#[test]
+fn the_built_in_contract_fits() {
+    use crate::contract::{BUILT_IN, load};
+    let contract = load(BUILT_IN, "built-in", &crate::contract::Overrides::default()).unwrap();
+    let place = Place::new();
+    let bundle = Sample::small().bundle_with(&place.0.path().join("bundle"), |meta, _| {
+        let links = meta.links[0].clone();
+        let empty = |entity: &str| crate::bundle::TableMeta {
+            entity: entity.to_owned(),
+            rows: 0,
+            migrated: 0,
+            ..meta.tables[0].clone()
+        };
+        let entities = &contract.after.schema.entities;
+        meta.tables = entities.iter().map(|entity| empty(&entity.name)).collect();
+        meta.tables.iter_mut().for_each(|table| table.rows = 2);
+        let target = entities[2].name.clone();
+        meta.links = vec![crate::bundle::LinksMeta { target, ..links }];
+    });
+    let plan = Plan::new(bundle.meta(), bundle.digest(), &contract);
+    let mut target = Sqlite::new(place.database());
+    target.begin(&plan).unwrap();
+    target.settle(&plan).unwrap();
+    let checks = target.check(&plan).unwrap();
+    assert!(checks.iter().all(|check| check.violations == 0));
+    let links = contract.after.schema.links.len() + 1;
+    assert_eq!(checks.len(), links + 2, "a check per link, foreign keys, integrity");
+    target.commit().unwrap();
+    let mut again = Sqlite::new(place.database());
+    again.begin(&plan).unwrap();
+    again.settle(&plan).unwrap();
+    again.abandon();
+}
