@@ -2,7 +2,7 @@
 
 use super::{FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, samples};
 use crate::bundle::{Bundle, Meta, Named};
-use crate::contract::{Contract, Limit};
+use crate::contract::{self, Contract, Limit};
 use crate::error::grouped;
 use crate::import;
 use crate::storage;
@@ -41,7 +41,7 @@ pub(super) fn report(
         quarantine: samples::quarantine(bundle),
         mapped_ids: meta.mapped_ids.clone(),
         unmapped: meta.unmapped.clone(),
-        blanks: blanks(contract),
+        blanks: contract::blanks(contract),
         limits: limits(contract, &totals),
         files: files(bundle),
         next: Vec::new(),
@@ -163,20 +163,6 @@ fn imported(outcome: &import::Outcome) -> Imported {
         tables: outcome.tables.clone(),
         checks: outcome.checks.clone(),
     }
-}
-
-fn blanks(contract: &Contract) -> Vec<String> {
-    let entrypoints = |empty: bool| if empty { "" } else { "filled" };
-    let places = [
-        ("release.from", contract.release.from.as_str()),
-        ("release.to", &contract.release.to),
-        ("release.scope", &contract.release.scope),
-        ("before.entrypoints", entrypoints(contract.before.entrypoints.is_empty())),
-        ("after.entrypoints", entrypoints(contract.after.entrypoints.is_empty())),
-        ("rollout.canary", &contract.rollout.canary),
-    ];
-    let blank = places.into_iter().filter(|(_, text)| text.trim().is_empty());
-    blank.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn limits(contract: &Contract, totals: &Totals) -> Vec<LimitState> {

@@ -175,7 +175,9 @@ fn the_summary_fits_one_screen() {
       links        3 values lead to no row
       ids          17 ids were no UUID, and mapped
       import       `thread.sqlite`: 6 created, 0 updated, 0 unchanged
-      blanks       release.to, before.entrypoints, after.entrypoints, rollout.canary
+      blanks       release.to, before.entrypoints, before.apis, after.entrypoints, after.apis,
+                   rollout.canary, rollout.rollback_trigger, rollout.rollback_action,
+                   implementation.reason
       next         Look at the quarantine: repair these rows in the source and export again, or
                    leave them out by `rollout.max_quarantined`. They stand whole in
                    `data/quarantine/`.
@@ -202,7 +204,9 @@ fn the_summary_fits_one_screen() {
       quarantine   5 rows by 2 rules
       links        3 values lead to no row
       ids          17 ids were no UUID, and mapped
-      blanks       release.to, before.entrypoints, after.entrypoints, rollout.canary
+      blanks       release.to, before.entrypoints, before.apis, after.entrypoints, after.apis,
+                   rollout.canary, rollout.rollback_trigger, rollout.rollback_action,
+                   implementation.reason
       next         Look at the rules that are violated, repair the legacy rows or the contract,
                    and run again. Nothing can be imported before.
       next         Look at the quarantine: repair these rows in the source and export again, or
@@ -382,8 +386,13 @@ fn the_markdown_says_all_of_it() {
     | --- |
     | `release.to` |
     | `before.entrypoints` |
+    | `before.apis` |
     | `after.entrypoints` |
+    | `after.apis` |
     | `rollout.canary` |
+    | `rollout.rollback_trigger` |
+    | `rollout.rollback_action` |
+    | `implementation.reason` |
 
 
     ## Every rule

@@ -134,6 +134,6 @@ fn facts(out: &mut String, report: &Report) {
         );
     }
     if !report.blanks.is_empty() {
-        fact("blanks", report.blanks.join(", "));
+        wrapped(out, "blanks       ", &report.blanks.join(", "));
     }
 }

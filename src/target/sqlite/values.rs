@@ -55,14 +55,39 @@ pub(super) fn read(held: ValueRef<'_>, kind: ColumnKind) -> Option<Value<'_>> {
 
 /// The moment of a text that [`micros_text`] wrote.
 fn micros(text: &str) -> Option<i64> {
-    let micros = match text.strip_suffix("us") {
+    let moment = match text.strip_suffix("us") {
         Some(number) => number.parse().ok()?,
-        None => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.6fZ")
-            .ok()?
-            .and_utc()
-            .timestamp_micros(),
+        None => near(text.as_bytes()).or_else(|| far(text))?,
     };
-    (micros_text(micros) == text).then_some(micros)
+    (micros_text(moment) == text).then_some(moment)
+}
+
+/// The moment of a text with a year of four digits; only for the right form the right moment.
+fn near(text: &[u8]) -> Option<i64> {
+    if text.len() != 27 {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().try_fold(0_i64, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
+    Some((days(year, month, day) * 86_400 + seconds) * 1_000_000 + number(20, 26)?)
+}
+
+/// Days since 1970-01-01 (Hinnant's `days_from_civil`).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+fn far(text: &str) -> Option<i64> {
+    let moment = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.6fZ").ok()?;
+    Some(moment.and_utc().timestamp_micros())
 }
 
 #[cfg(test)]
@@ -77,7 +102,18 @@ mod tests {
         {
             assert_eq!(micros(&micros_text(moment)), Some(moment), "{}", micros_text(moment));
         }
-        for other in ["2024-05-06", "2024-05-06T07:08:09Z", "2024-05-06 07:08:09.000000Z", "+1us"] {
+        for day in (-719_000..2_900_000).step_by(37) {
+            let moment = day * 86_400_000_000 + day;
+            assert_eq!(near(micros_text(moment).as_bytes()), Some(moment), "{day}");
+        }
+        for other in [
+            "2024-02-30T00:00:00.000000Z",
+            "2024-05-06T24:00:00.000000Z",
+            "2024-05-06",
+            "2024-05-06T07:08:09Z",
+            "2024-05-06 07:08:09.000000Z",
+            "+1us",
+        ] {
             assert_eq!(micros(other), None, "{other}");
         }
     }
