@@ -13,3 +13,4 @@ mod contract;
 mod whole;
 mod damage;
 mod generated;
+mod properties;
