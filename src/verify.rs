@@ -1,6 +1,20 @@
 //! Verification: re-reads snapshot and bundle with arrow and parquet, never with the transform's
 //! code, and says rule by rule what holds.
 
+mod rule;
+mod key;
+mod read;
+mod facts;
+mod sql;
+mod count;
+mod resolve;
+mod link;
+mod link_sql;
+mod repair;
+mod derive;
+mod value;
+mod value_sql;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
