@@ -219,6 +219,11 @@ impl Table {
         find(&self.ids, self.sorted(), id).next()
     }
 
+    /// Whether no other row has the id of this one.
+    pub(super) fn is_alone(&self, row: usize) -> bool {
+        find(&self.ids, self.sorted(), self.ids[row]).all(|other| other == row)
+    }
+
     fn sorted(&self) -> &[u32] {
         self.sorted.get_or_init(|| sorted(&self.ids))
     }

@@ -88,6 +88,17 @@ pub(super) fn value_hash(value: Value<'_>) -> u64 {
     hash.max(1)
 }
 
+/// As [`value_hash`], with 128 other bits.
+pub(super) fn value_hash128(value: Value<'_>) -> u128 {
+    match value {
+        Value::Absent => NONE,
+        Value::Text(text) | Value::Json(text) => hash128(text.as_bytes()),
+        Value::Number(number) => hash128(&(number + 0.0).to_bits().to_le_bytes()),
+        Value::Boolean(value) => hash128(&[u8::from(value)]),
+        Value::Date(micros) => hash128(&micros.to_le_bytes()),
+    }
+}
+
 /// A double as a number that sorts as it does.
 pub(super) fn number_order(number: f64) -> u64 {
     let bits = (number + 0.0).to_bits();

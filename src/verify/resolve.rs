@@ -26,6 +26,8 @@ pub(super) struct Naming {
     pub(super) columns: Vec<String>,
     own: bool,
     pairs: Vec<(u128, u128)>,
+    /// Ids in the pairs that are no UUID, as they stand.
+    texts: BTreeMap<u128, String>,
 }
 
 impl Naming {
@@ -34,6 +36,7 @@ impl Naming {
         let label = own.then(|| link.label.clone());
         let columns = label.into_iter().chain(link.also.iter().cloned()).collect();
         let mut pairs = Vec::new();
+        let mut texts = BTreeMap::new();
         for file in &audit.snapshot.meta().links {
             let ahead = file.entity == link.on && file.label == link.label;
             let back = file.entity == link.to && file.label == link.reverse;
@@ -41,14 +44,31 @@ impl Naming {
                 continue;
             }
             read::scan(&audit.snapshot.path(&file.file), &["from", "to"], &mut |row| {
-                let (from, to) = (key::link_key(row.text(0)), key::link_key(row.text(1)));
-                pairs.push(if ahead { (from, to) } else { (to, from) });
+                let (on, to) = if ahead { (0, 1) } else { (1, 0) };
+                let id = key::link_key(row.text(to));
+                pairs.push((key::link_key(row.text(on)), id));
+                if let Some(text) = row.text(to).filter(|text| key::uuid(text).is_none()) {
+                    texts.entry(id).or_insert_with(|| text.to_owned());
+                }
                 Ok(())
             })?;
         }
         pairs.sort_unstable();
         pairs.dedup();
-        Ok(Self { columns, own, pairs })
+        Ok(Self { columns, own, pairs, texts })
+    }
+
+    /// The id that a row with this id names first, as the source writes it; a UUID in lower case.
+    pub(super) fn text(&self, row: Row<'_>, first: usize, id: u128) -> Option<String> {
+        let mut named = Vec::new();
+        self.of(row, first, id, &mut named);
+        let wanted = named.first()?.id;
+        let held = (first..first + self.columns.len()).filter_map(|column| row.text(column));
+        let held = held.into_iter().find(|text| key::id_key(text) == wanted);
+        Some(match held.or(self.texts.get(&wanted).map(String::as_str)) {
+            Some(text) if key::uuid(text).is_none() => text.to_owned(),
+            _ => key::uuid_text(wanted),
+        })
     }
 
     /// Gives the rows that a row with this id names, best first; `first` is where its columns
@@ -130,8 +150,11 @@ impl Back {
             rows.reverse();
         }
         let Some(best) = rows.first().copied() else { return };
+        // A row without its own time has the store's in the target: which comes first is unsure.
+        let timeless = rows.iter().any(|row| row.order[0] == 0);
         for (at, row) in rows.iter().enumerate() {
-            let tie = row.order[0] == best.order[0] && !(row.whole && best.whole);
+            let tie = timeless
+                || row.order[0] == best.order[0] && !(row.whole && best.whole);
             push(out, row.id, if tie { rank } else { rank + at }, how);
         }
     }
