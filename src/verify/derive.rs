@@ -62,7 +62,7 @@ pub(super) fn derive(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
     for pick in &rule.from {
         places.push(place(audit, transform, pick, &mut columns)?);
     }
-    let maker = Maker { audit, rule, ty, blank_is_absent: blank_is_absent(audit, transform, rule) };
+    let maker = Maker { audit, rule, ty };
     read::scan(path, &columns, &mut |row| {
         for (at, place) in places.iter().enumerate() {
             let (hash, mapped) = maker.make(place, row);
@@ -76,13 +76,6 @@ pub(super) fn derive(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
         Ok(())
     })?;
     Ok(derived)
-}
-
-/// A key or an id of blanks alone is absent.
-fn blank_is_absent(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> bool {
-    let entity = audit.contract.after.schema.entity(&transform.target);
-    let attr = entity.and_then(|entity| entity.attr(&rule.attr));
-    rule.refers.is_some() || attr.is_some_and(|attr| attr.unique)
 }
 
 fn place<'a>(
@@ -114,7 +107,6 @@ struct Maker<'a> {
     audit: &'a Audit<'a>,
     rule: &'a AttrRule,
     ty: Type,
-    blank_is_absent: bool,
 }
 
 impl Maker<'_> {
@@ -155,7 +147,8 @@ impl Maker<'_> {
 
     fn finish(&self, value: Value<'_>) -> (u64, u8) {
         let Value::Text(text) = value else { return (self.fit(value), 0) };
-        if self.blank_is_absent && key::is_blank(text) {
+        // An id of blanks alone is absent.
+        if self.rule.refers.is_some() && key::is_blank(text) {
             return (ABSENT, 0);
         }
         let text = match &self.rule.refers {

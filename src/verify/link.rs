@@ -8,11 +8,11 @@ use super::key::{self, NONE};
 use super::link_sql;
 use super::read;
 use super::repair::{Listed, is_listed_as};
-use super::resolve::{self, Judged};
+use super::resolve::{self, Judged, Verdict};
 use super::rule::Tally;
 use crate::contract::{LinkHow, LinkRule, Required, Transform};
 use crate::error::Result;
-use crate::schema::Link;
+use crate::schema::{Has, Link};
 
 /// The rules of every has-one link of every target table.
 pub(super) fn rules(
@@ -98,6 +98,15 @@ impl<'a> Expected<'a> {
         }
     }
 
+    /// Whether another row holds what this one must: where one may, the link is null.
+    fn is_held(&self, source: usize, held: &[u128]) -> bool {
+        let Expected::Judged(judged) = self else { return false };
+        match judged.of(source) {
+            Verdict::Must(id, _) => held.binary_search(&id).is_ok(),
+            _ => false,
+        }
+    }
+
     /// Whether a link of this id is right for a row made from this legacy row.
     fn allows(&self, audit: &Audit<'_>, source: (&str, usize), link: u128, beside: u128) -> bool {
         match self {
@@ -113,6 +122,14 @@ impl<'a> Expected<'a> {
             Expected::Null => link == NONE,
         }
     }
+}
+
+/// The ids that the rows of a table hold by a link, sorted.
+fn held(table: &Table, label: &str) -> Result<Vec<u128>> {
+    let mut held = links(table, label)?;
+    held.retain(|id| *id != NONE);
+    held.sort_unstable();
+    Ok(held)
 }
 
 /// The links of a column, by row.
@@ -179,11 +196,13 @@ fn right(
         .query(link_sql::right(audit, link, rule, transform));
     let beside = expected.beside().unwrap_or(&link.label);
     let rows = audit.legacy(&transform.source)?.rows;
+    let held = if link.reverse_has == Has::One { held(table, &link.label)? } else { Vec::new() };
     read::scan_if_there(&table.path, &[&link.label, beside], &mut |row| {
         let Some(source) = table.migrated(row.number) else { return Ok(()) };
         let (link, beside) = (key::link_key(row.text(0)), key::link_key(row.text(1)));
         let right = source < rows
-            && expected.allows(audit, (&transform.source, source), link, beside);
+            && (expected.allows(audit, (&transform.source, source), link, beside)
+                || (link == NONE && expected.is_held(source, &held)));
         tally.check(right, || table.place(row.number));
         Ok(())
     })?;

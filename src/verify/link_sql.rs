@@ -26,9 +26,8 @@ pub(super) fn required(
     let null = format!("t._origin = 'migrated' AND t.{} IS NULL", sql::name(&link.label));
     match (&rule.how, rule.required) {
         (LinkHow::From { .. }, Required::WhenSourceExists) => format!(
-            "WITH c AS ({}) SELECT count(*) FROM {table} t SEMI JOIN (SELECT r FROM c WHERE there) \
-             x ON x.r = t._source_row WHERE {null}",
-            candidates(audit, link, &rule.how, transform)
+            "{} SELECT count(*) FROM {table} t SEMI JOIN m ON m.r = t._source_row WHERE {null}",
+            chosen(audit, link, &rule.how, transform)
         ),
         (LinkHow::Via { link: via, .. }, Required::WhenSourceExists) => {
             format!("SELECT count(*) FROM {table} t WHERE {null} AND t.{} IS NOT NULL", sql::name(via))
@@ -50,15 +49,23 @@ pub(super) fn right(
         return format!("SELECT count(*) FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL");
     };
     match &rule.how {
-        LinkHow::From { .. } => format!(
-            "WITH c AS ({}), b AS (SELECT r, min(k) AS k FROM c GROUP BY 1), m AS (SELECT c.r, \
-             count(DISTINCT c.id) AS n, any_value(c.id) AS id FROM c JOIN b USING (r, k) GROUP BY \
-             1) SELECT count(*) FROM {table} t LEFT JOIN m ON m.r = t._source_row LEFT JOIN \
-             (SELECT DISTINCT r, id FROM c WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id \
-             = t.{label} WHERE {migrated} AND CASE WHEN m.n = 1 THEN t.{label} IS DISTINCT FROM \
-             m.id ELSE t.{label} IS NOT NULL AND a.id IS NULL END",
-            candidates(audit, link, &rule.how, transform)
-        ),
+        LinkHow::From { .. } => {
+            let held = match link.reverse_has {
+                Has::One => format!(
+                    " AND NOT (t.{label} IS NULL AND n.id IN (SELECT {label} FROM {table} WHERE \
+                     {label} IS NOT NULL))"
+                ),
+                Has::Many => String::new(),
+            };
+            format!(
+                "{}, n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1) \
+                 SELECT count(*) FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
+                 DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = \
+                 t.{label} WHERE {migrated} AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM \
+                 n.id ELSE t.{label} IS NOT NULL AND a.id IS NULL END{held}",
+                chosen(audit, link, &rule.how, transform)
+            )
+        }
         LinkHow::SameRow { target } => {
             let stands = audit
                 .legacy
@@ -86,16 +93,16 @@ pub(super) fn right(
 /// Links whose repairs are not those the source gives.
 pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) -> String {
     let rule = transform.links.iter().find(|rule| rule.label == link.label);
-    let how = rule.map(|rule| candidates(audit, link, &rule.how, transform)).unwrap_or_default();
+    let chosen = rule.map(|rule| chosen(audit, link, &rule.how, transform)).unwrap_or_default();
     let side = sql::side(
         audit,
         &format!("data/repairs/{}.parquet", link.on),
         &["_source_row", "attr", "how"],
     );
     format!(
-        "WITH c AS ({how}), f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
+        "{chosen}, f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
          _source_row) AS n FROM {side} WHERE attr = {}), e AS (SELECT t._source_row AS r, \
-         list(DISTINCT c.how) AS hows FROM {} t JOIN c ON c.r = t._source_row AND c.id = t.{} WHERE \
+         list(DISTINCT m.how) AS hows FROM {} t JOIN m ON m.r = t._source_row AND m.id = t.{} WHERE \
          t._origin = 'migrated' GROUP BY 1) SELECT count(DISTINCT coalesce(e.r, f.r)) FROM e FULL \
          JOIN f ON f.r = e.r WHERE CASE WHEN f.r IS NULL THEN NOT list_contains(e.hows, '') WHEN \
          f.n > 1 THEN true ELSE e.r IS NULL OR NOT list_contains(e.hows, f.how) END",
@@ -105,27 +112,34 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
     )
 }
 
-/// The rows that every source row names: `r`, rank `k`, target id `id` (null when the target has
-/// it not), whether the source has it (`there`), what a repair says (`how`).
-fn candidates(audit: &Audit<'_>, link: &Link, how: &LinkHow, transform: &Transform) -> String {
+/// As `m`, what the first place that names a row of the source names: `r` (source row), `id` (target
+/// id, null when that row is not in the target), `how` (what a repair says).
+fn chosen(audit: &Audit<'_>, link: &Link, how: &LinkHow, transform: &Transform) -> String {
     let LinkHow::From { picks, latest } = how else { return String::new() };
     let source = &transform.source;
     let mut parts = Vec::new();
     for (at, pick) in picks.iter().enumerate() {
         let (entity, named) = named(audit, source, (at, pick));
-        parts.push(resolved(audit, (&entity, &link.to), at, &named));
+        let only = if matches!(pick, LinkPick::Link(_)) { "" } else { " WHERE h.id IS NOT NULL" };
+        parts.push(format!("{}{only}", resolved(audit, (&entity, &link.to), at, &named)));
     }
     if let Some(latest) = latest {
         let named = latest_named(audit, source, latest);
-        parts.push(resolved(audit, (&latest.entity, &link.to), picks.len(), &named));
+        let part = resolved(audit, (&latest.entity, &link.to), picks.len(), &named);
+        parts.push(format!("{part} WHERE h.id IS NOT NULL"));
     }
-    parts.join(" UNION ALL ")
+    format!(
+        "WITH c AS ({}), b AS (SELECT r, p, min(k) AS k FROM c GROUP BY 1, 2), d AS (SELECT c.* FROM c \
+         JOIN b USING (r, p, k)), w AS (SELECT r, min(p) AS p FROM d WHERE there GROUP BY 1), m AS \
+         (SELECT d.* FROM d JOIN w USING (r, p))",
+        parts.join(" UNION ALL ")
+    )
 }
 
 fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &str) -> String {
     let heirs = sql::heirs(audit, entity, to);
     format!(
-        "SELECT n.r, {at}000000 + n.k AS k, h.id, h.old IS NOT NULL AS there, n.how FROM ({named}) \
+        "SELECT n.r, {at} AS p, n.k AS k, h.id, h.old IS NOT NULL AS there, n.how FROM ({named}) \
          n LEFT JOIN {heirs} h ON h.old = n.old"
     )
 }

@@ -15,6 +15,8 @@ use crate::schema::{Has, Link, Schema, Type};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) id: u128,
+    /// The row itself, where it is not told by its id alone.
+    row: Option<usize>,
     pub(super) rank: usize,
     pub(super) how: u8,
 }
@@ -92,7 +94,7 @@ impl Naming {
 
 fn push(out: &mut Vec<Named>, id: u128, rank: usize, how: u8) {
     if id != NONE {
-        out.push(Named { id, rank, how });
+        out.push(Named { id, row: None, rank, how });
     }
 }
 
@@ -105,7 +107,7 @@ pub(super) struct Back {
 struct BackRow {
     to: u128,
     order: [u128; 2],
-    id: u128,
+    row: usize,
     /// Whether `order` is all there is to say.
     whole: bool,
 }
@@ -128,7 +130,7 @@ impl Back {
             named.clear();
             naming.of(row, 1 + by.len(), id, &mut named);
             let Some(first) = named.first() else { return Ok(()) };
-            let mut found = BackRow { to: first.id, order: [0; 2], id, whole: by.len() <= 2 };
+            let mut found = BackRow { to: first.id, order: [0; 2], row: row.number, whole: by.len() <= 2 };
             for (at, ty) in types.iter().enumerate().take(2) {
                 let (order, whole) = order_of(row.value(1 + at, *ty));
                 found.order[at] = order;
@@ -142,7 +144,7 @@ impl Back {
     }
 
     /// Gives the rows that name the row with this id, first ones first or last ones first.
-    fn of(&self, id: u128, last: bool, how: u8, rank: usize, out: &mut Vec<Named>) {
+    fn of(&self, id: u128, last: bool, out: &mut Vec<Named>) {
         let from = self.rows.partition_point(|row| row.to < id);
         let to = from + self.rows[from..].partition_point(|row| row.to == id);
         let mut rows: Vec<BackRow> = self.rows[from..to].to_vec();
@@ -155,7 +157,8 @@ impl Back {
         for (at, row) in rows.iter().enumerate() {
             let tie = timeless
                 || row.order[0] == best.order[0] && !(row.whole && best.whole);
-            push(out, row.id, if tie { rank } else { rank + at }, how);
+            let rank = if tie { 0 } else { at };
+            out.push(Named { id, row: Some(row.row), rank, how: 0 });
         }
     }
 }
@@ -196,12 +199,12 @@ impl Keyed {
         Ok(Self { rows })
     }
 
-    fn of(&self, value: Option<&str>, how: u8, rank: usize, out: &mut Vec<Named>) {
+    fn of(&self, value: Option<&str>, out: &mut Vec<Named>) {
         let Some(value) = value.filter(|value| !key::is_blank(value)) else { return };
         let hash = key::hash128(value.as_bytes());
         let from = self.rows.partition_point(|(key, _)| *key < hash);
         for (_, id) in self.rows[from..].iter().take_while(|(key, _)| *key == hash) {
-            push(out, *id, rank, how);
+            push(out, *id, 0, 0);
         }
     }
 }
@@ -223,9 +226,6 @@ enum Kind {
     Key(Keyed),
     Latest(Back),
 }
-
-/// How many ranks one place may take up.
-const RANKS: usize = 1 << 32;
 
 /// What the source says a link must be, for every row of a legacy table.
 pub(super) struct Judged {
@@ -250,7 +250,7 @@ pub(super) enum Verdict<'a> {
     Nothing,
     /// The link is this id, and a repair says this.
     Must(u128, u8),
-    /// The row named first is not in the target: the link is null or one of these.
+    /// The row named first is not in the target, or several are: the link is null or one of these.
     May(&'a [(u128, u8)]),
 }
 
@@ -309,13 +309,12 @@ pub(super) fn judge(audit: &Audit<'_>, transform: &Transform, how: &LinkHow, to:
     };
     let Some(path) = &legacy.path else { return Ok(judged) };
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let mut found = Vec::new();
     read::scan(path, &columns, &mut |row| {
-        found.clear();
-        for (at, place) in places.iter().enumerate() {
-            candidates(audit, (at, place), row, to, &mut found);
+        for place in &places {
+            if judged.take(row.number, said(audit, place, row, to)) {
+                break;
+            }
         }
-        judged.settle(row.number, &found);
         Ok(())
     })?;
     Ok(judged)
@@ -371,61 +370,72 @@ fn latest_place(
     })
 }
 
-/// A candidate: what it leads to, its rank, and the text of its repair.
-type Candidate = (Heir, usize, u8);
+/// What one place says of a row.
+struct Said {
+    /// Whether it names a row of the source: then no later place counts.
+    there: bool,
+    /// What the rows it names best lead to, with the text of the repair.
+    alive: Vec<(u128, u8)>,
+}
 
-fn candidates(
-    audit: &Audit<'_>,
-    (at, place): (usize, &Place),
-    row: Row<'_>,
-    to: &str,
-    out: &mut Vec<Candidate>,
-) {
+fn said(audit: &Audit<'_>, place: &Place, row: Row<'_>, to: &str) -> Said {
     let id = key::link_key(row.text(0));
     let mut named = Vec::new();
     match &place.kind {
         Kind::Link(naming) => naming.of(row, place.first, id, &mut named),
-        Kind::Reverse(back) => back.of(id, false, 0, 0, &mut named),
-        Kind::Latest(back) => back.of(id, true, 0, 0, &mut named),
-        Kind::Key(keyed) => keyed.of(row.text(place.first), 0, 0, &mut named),
+        Kind::Reverse(back) => back.of(id, false, &mut named),
+        Kind::Latest(back) => back.of(id, true, &mut named),
+        Kind::Key(keyed) => keyed.of(row.text(place.first), &mut named),
     }
+    let mut said = Said { there: false, alive: Vec::new() };
+    let mut best = None;
     for named in named {
-        let heir = audit.heir(&place.entity, to, named.id);
-        out.push((heir, at * RANKS + named.rank, place.how + named.how));
+        let heir = match named.row {
+            Some(row) => migrated(audit, &place.entity, to, row),
+            None => audit.heir(&place.entity, to, named.id),
+        };
+        // A link names one row, there or not; the other places count migrated rows only.
+        let counts = matches!(place.kind, Kind::Link(_)) || matches!(heir, Heir::Alive(_));
+        if !counts || best.is_some_and(|best| best != named.rank) {
+            continue;
+        }
+        best = Some(named.rank);
+        said.there |= heir != Heir::Unknown;
+        if let Heir::Alive(id) = heir {
+            said.alive.push((id, place.how + named.how));
+        }
     }
+    said.alive.dedup_by_key(|(id, _)| *id);
+    said
+}
+
+/// The id a row has in a target, when it was migrated.
+fn migrated(audit: &Audit<'_>, entity: &str, to: &str, row: usize) -> Heir {
+    let (Some(legacy), Some(table)) = (audit.legacy.get(entity), audit.tables.get(to)) else {
+        return Heir::Unknown;
+    };
+    let id = legacy.stands(table, row).filter(|_| legacy.is_migrated(row));
+    id.map_or(Heir::Dead, Heir::Alive)
 }
 
 impl Judged {
-    fn settle(&mut self, row: usize, found: &[Candidate]) {
-        let Some((_, best, _)) = found.first() else { return };
-        let there = found.iter().any(|(heir, _, _)| *heir != Heir::Unknown);
-        let alive = |found: &&Candidate| matches!(found.0, Heir::Alive(_));
-        let mut first: Vec<(u128, u8)> = ids(found.iter().filter(|found| found.1 == *best).filter(alive));
-        first.dedup_by_key(|(id, _)| *id);
-        if let [(id, how)] = first[..] {
-            self.tags[row] = MUST;
+    /// Takes in what one place says; true when no later place counts.
+    fn take(&mut self, row: usize, said: Said) -> bool {
+        if !said.there {
+            return false;
+        }
+        if let [(id, how)] = said.alive[..] {
+            self.tags[row] = MUST | THERE;
             self.ids[row] = id;
             self.hows_of[row] = how;
         } else {
-            self.tags[row] = MAY;
-            let ids = ids(found.iter().filter(alive));
-            if !ids.is_empty() {
-                self.may.insert(row, ids);
+            self.tags[row] = MAY | THERE;
+            if !said.alive.is_empty() {
+                self.may.insert(row, said.alive);
             }
         }
-        if there {
-            self.tags[row] |= THERE;
-        }
+        true
     }
-}
-
-fn ids<'a>(found: impl Iterator<Item = &'a Candidate>) -> Vec<(u128, u8)> {
-    found
-        .filter_map(|(heir, _, how)| match heir {
-            Heir::Alive(id) => Some((*id, *how)),
-            _ => None,
-        })
-        .collect()
 }
 
 /// The first row that every row of a legacy table names by a link: its key, or [`NONE`].

@@ -124,10 +124,9 @@ impl Sql<'_> {
         }
     }
 
+    /// An id of blanks alone is absent.
     fn keyed(&self, column: &str, ty: Type) -> String {
-        let schema = self.audit.contract.after.schema.entity(&self.transform.target);
-        let unique = schema.and_then(|schema| schema.attr(&self.rule.attr)).is_some_and(|a| a.unique);
-        if ty == Type::String && (unique || self.rule.refers.is_some()) {
+        if ty == Type::String && self.rule.refers.is_some() {
             format!("CASE WHEN {} THEN {column} END", link_sql::present(column))
         } else {
             column.to_owned()
