@@ -32,10 +32,10 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::Bundle;
 use crate::contract::Contract;
 use crate::error::{Error, Kind, Result, grouped};
-use facts::Audit;
-use files::Dropped;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
+use facts::Audit;
+use files::Dropped;
 
 /// How a rule came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +90,7 @@ pub struct Verification {
 impl Verification {
     /// Whether every rule was evaluated and none was violated.
     pub fn passed(&self) -> bool {
-        !self.rules.is_empty()
-            && self.rules.iter().all(holds)
+        !self.rules.is_empty() && self.rules.iter().all(holds)
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     for entity in &audit.contract.after.schema.entities {
         let table = audit.table(&entity.name)?;
         let there = table.path.exists();
-        let types = if there { read::types(&table.path)? } else { std::collections::BTreeMap::new() };
+        let types =
+            if there { read::types(&table.path)? } else { std::collections::BTreeMap::new() };
         for attr in &entity.attrs {
             let ty = types.get(&attr.name);
             attribute(audit, table, (attr, there.then_some(ty)), out)?;
@@ -143,7 +144,11 @@ fn unique(audit: &Audit<'_>, table: &Table, name: &str, ty: Type) -> Result<Rule
     rivals.sort_unstable();
     for pair in rivals.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
         tally.violate(1, || {
-            format!("{} as in row {}", table.place(pair[1].1), crate::error::grouped(pair[0].1 as u64))
+            format!(
+                "{} as in row {}",
+                table.place(pair[1].1),
+                crate::error::grouped(pair[0].1 as u64)
+            )
         });
     }
     Ok(tally.finish())

@@ -97,16 +97,14 @@ fn said(
     let wrong = [("the Parquet file", rows), ("the JSONL file", lines)]
         .into_iter()
         .filter(|(_, digest)| digest.hex() != wanted);
-    let wrong: Vec<String> =
-        wrong.map(|(file, digest)| format!("{file} has {}, bundle.json {wanted}", digest.hex())).collect();
+    let wrong: Vec<String> = wrong
+        .map(|(file, digest)| format!("{file} has {}, bundle.json {wanted}", digest.hex()))
+        .collect();
     tally.check_all(there, wrong.len() as u64, || wrong.join("; "));
     tally.finish()
 }
 
-fn values<'a>(
-    declared: &'a [Column],
-    row: Row<'a>,
-) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+fn values<'a>(declared: &'a [Column], row: Row<'a>) -> impl Iterator<Item = (&'a str, Value<'a>)> {
     declared.iter().enumerate().map(move |(at, (name, ty))| (name.as_str(), row.value(at, *ty)))
 }
 
@@ -313,7 +311,10 @@ mod tests {
             let found = line_digest(&mut digest, &declared, line, &beside);
             assert_eq!(found == Some(row), same, "{line}");
         };
-        check(r#"{"entity":{"id":"x","n":1,"at":"1970-01-01T00:00:00.001000Z"},"createdAt":7}"#, true);
+        check(
+            r#"{"entity":{"id":"x","n":1,"at":"1970-01-01T00:00:00.001000Z"},"createdAt":7}"#,
+            true,
+        );
         check(r#"{"entity":{"id":"x","n":1.0,"at":1,"z":[1]},"createdAt":7}"#, true);
         check(r#"{"entity":{"id":"x","n":1,"at":1},"createdAt":8}"#, false);
         check(r#"{"entity":{"id":"x","n":1,"at":2},"createdAt":7}"#, false);

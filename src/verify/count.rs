@@ -66,8 +66,7 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
     let Counted { rows, migrated, merged, quarantined } = counted(legacy);
     let said = audit.bundle.meta().equations.iter().find(|said| said.source == *entity);
     let words = format!("bundle.json gives the equation of {entity} as the files do");
-    let mut tally =
-        Tally::new("count", entity, "").says(words).query(described_sql(audit, legacy));
+    let mut tally = Tally::new("count", entity, "").says(words).query(described_sql(audit, legacy));
     let none = Equation {
         source: entity.clone(),
         rows: u64::MAX,

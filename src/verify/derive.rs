@@ -88,7 +88,10 @@ fn place<'a>(
     Ok(match pick {
         Pick::Attr(name) => {
             columns.push(name);
-            Place::Column { at, ty: type_of(&audit.contract.before.schema, &transform.source, name) }
+            Place::Column {
+                at,
+                ty: type_of(&audit.contract.before.schema, &transform.source, name),
+            }
         }
         Pick::Path { attr, keys } => {
             columns.push(attr);
@@ -131,7 +134,10 @@ impl Maker<'_> {
                     (Some(PathValue::Text(text)), Type::String | Type::Any) => {
                         self.finish(Value::Text(&text))
                     }
-                    #[allow(clippy::cast_precision_loss, reason = "a number of the store is a double")]
+                    #[allow(
+                        clippy::cast_precision_loss,
+                        reason = "a number of the store is a double"
+                    )]
                     (Some(PathValue::Whole(whole)), Type::Number) => {
                         self.finish(Value::Number(whole as f64))
                     }

@@ -302,8 +302,7 @@ fn links(
 }
 
 fn links_sql(audit: &Audit<'_>, link: &Link) -> String {
-    let naming =
-        super::link_sql::naming(audit, &sql::existing(audit, &link.on), link, "''");
+    let naming = super::link_sql::naming(audit, &sql::existing(audit, &link.on), link, "''");
     let dropped = sql::side(audit, "data/quarantine/links.parquet", &["entity", "label", "_row"]);
     format!(
         "WITH n AS ({naming}), b AS (SELECT r, old FROM n WHERE k = (SELECT min(k) FROM n m WHERE \

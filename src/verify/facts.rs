@@ -442,8 +442,5 @@ fn sorted(ids: &[u128]) -> Vec<u32> {
 
 fn find(ids: &[u128], sorted: &[u32], id: u128) -> impl Iterator<Item = usize> {
     let from = sorted.partition_point(|at| ids[*at as usize] < id);
-    sorted[from..]
-        .iter()
-        .map(|at| *at as usize)
-        .take_while(move |at| ids[*at] == id)
+    sorted[from..].iter().map(|at| *at as usize).take_while(move |at| ids[*at] == id)
 }

@@ -121,10 +121,15 @@ fn conserved(
     let onto = legacy.onto(&transform.target);
     let mut tally = Tally::new("account", entity, label)
         .says(format!("every {entity}.{label} of a migrated row is taken up or listed as dropped"))
-        .query(files_sql::conserved(audit, link, (&transform.target, &target), match &taker {
-            Taker::Id(_) => None,
-            Taker::Link(_, taken) => Some(&taken.label),
-        }));
+        .query(files_sql::conserved(
+            audit,
+            link,
+            (&transform.target, &target),
+            match &taker {
+                Taker::Id(_) => None,
+                Taker::Link(_, taken) => Some(&taken.label),
+            },
+        ));
     let mut seen = 0;
     for (row, id) in named.iter().enumerate().filter(|(row, _)| legacy.is_migrated(*row)) {
         let at = onto.and_then(|onto| onto.at(row));

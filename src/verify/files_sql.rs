@@ -53,9 +53,8 @@ pub(super) fn conserved(
 
 /// Numbers of a link's equation that bundle.json gives otherwise.
 pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, link: &Link) -> String {
-    let side = |kind: &str| {
-        sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"])
-    };
+    let side =
+        |kind: &str| sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"]);
     format!(
         "WITH n AS ({}), e AS (SELECT (SELECT count(*) FROM n) AS v, (SELECT count(*) FROM n SEMI \
          JOIN {} m ON m._row = n.r) AS m, (SELECT count(*) FROM n SEMI JOIN {} q ON q._row = n.r) AS \
@@ -82,9 +81,10 @@ fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
         let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
         return Some(sql::heirs(audit, entity, target));
     }
-    audit.tables.get(entity).map(|_| {
-        format!("(SELECT lower(id) AS old, id FROM {})", sql::target(audit, entity))
-    })
+    audit
+        .tables
+        .get(entity)
+        .map(|_| format!("(SELECT lower(id) AS old, id FROM {})", sql::target(audit, entity)))
 }
 
 /// The pairs of snapshot files with their ends in the target: `f`, `t`, and as they were.

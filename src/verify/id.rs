@@ -1,13 +1,13 @@
 //! Ids: UUIDs in lower case, each the one its legacy row gives, every mapped one listed.
 
 use super::Rule;
+use super::derive;
 use super::facts::{Audit, Heir, Table};
 use super::id_sql;
 use super::key::{self, NONE};
 use super::read::{self, Row};
 use super::resolve::{Naming, type_of};
 use super::rule::Tally;
-use super::derive;
 use crate::contract::Transform;
 use crate::error::{Result, grouped};
 use crate::schema::Type;
@@ -122,12 +122,8 @@ impl Part {
     fn text(&self, row: Row<'_>) -> Option<String> {
         match self {
             Part::Own => as_id(row.text(0)?),
-            Part::Attr { at, ty } => {
-                as_id(&super::value::value_text(row.value(*at, *ty))?)
-            }
-            Part::Link { at, naming, .. } => {
-                naming.text(row, *at, key::link_key(row.text(0)))
-            }
+            Part::Attr { at, ty } => as_id(&super::value::value_text(row.value(*at, *ty))?),
+            Part::Link { at, naming, .. } => naming.text(row, *at, key::link_key(row.text(0))),
         }
     }
 }
@@ -316,4 +312,3 @@ fn counted(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     out.push(tally.finish());
     Ok(())
 }
-

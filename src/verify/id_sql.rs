@@ -78,7 +78,8 @@ pub(super) fn adopted(audit: &Audit<'_>, transform: &Transform) -> String {
 pub(super) fn counted(audit: &Audit<'_>) -> String {
     let lines = sql::side(audit, "data/ids.parquet", &["entity", "target"]);
     let entities = audit.contract.before.schema.entities.iter();
-    let entities: Vec<String> = entities.map(|entity| format!("({})", text(&entity.name))).collect();
+    let entities: Vec<String> =
+        entities.map(|entity| format!("({})", text(&entity.name))).collect();
     let known = audit.contract.transforms.iter();
     let known: Vec<String> = known
         .map(|transform| format!("({}, {})", text(&transform.source), text(&transform.target)))

@@ -42,14 +42,12 @@ pub(super) fn rules(
 fn ends(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Result<()> {
     let (table, to) = (audit.table(&link.on)?, audit.table(&link.to)?);
     let words = format!("every {}.{} is the id of a {} row", link.on, link.label, link.to);
-    let mut tally = Tally::new("link", &link.on, &link.label)
-        .says(words)
-        .query(link_sql::ends(audit, link));
+    let mut tally =
+        Tally::new("link", &link.on, &link.label).says(words).query(link_sql::ends(audit, link));
     read::scan_if_there(&table.path, &[&link.label], &mut |row| {
         let value = row.text(0);
-        let there = value.is_none_or(|id| {
-            key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some()
-        });
+        let there =
+            value.is_none_or(|id| key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some());
         tally.check(there, || table.place(row.number));
         Ok(())
     })?;

@@ -30,7 +30,10 @@ pub(super) fn required(
             chosen(audit, link, &rule.how, transform)
         ),
         (LinkHow::Via { link: via, .. }, Required::WhenSourceExists) => {
-            format!("SELECT count(*) FROM {table} t WHERE {null} AND t.{} IS NOT NULL", sql::name(via))
+            format!(
+                "SELECT count(*) FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
+                sql::name(via)
+            )
         }
         _ => format!("SELECT count(*) FROM {table} t WHERE {null}"),
     }
@@ -46,7 +49,9 @@ pub(super) fn right(
     let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
     let migrated = "t._origin = 'migrated'";
     let Some(rule) = rule else {
-        return format!("SELECT count(*) FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL");
+        return format!(
+            "SELECT count(*) FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL"
+        );
     };
     match &rule.how {
         LinkHow::From { .. } => {
@@ -147,7 +152,8 @@ fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &st
 /// `r`, `k`, `old` (id in the source), `how`; and the entity the ids belong to.
 fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (String, String) {
     let table = legacy(audit, source);
-    let text = |name: String| if at == 0 { "''".to_owned() } else { sql::text(&format!("from {name}")) };
+    let text =
+        |name: String| if at == 0 { "''".to_owned() } else { sql::text(&format!("from {name}")) };
     match pick {
         LinkPick::Link(label) => {
             let Some(link) = audit.contract.before.schema.link(source, label) else {
@@ -158,7 +164,10 @@ fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (St
         LinkPick::Reverse { entity, label } => {
             let by = ["createdAt".to_owned(), "id".to_owned()];
             let how = text(format!("{entity}.{label}"));
-            (entity.clone(), backward(audit, source, (entity, label), (&by, "ASC NULLS FIRST", &how)))
+            (
+                entity.clone(),
+                backward(audit, source, (entity, label), (&by, "ASC NULLS FIRST", &how)),
+            )
         }
         LinkPick::Key { attr, entity, key } => {
             let how = text(format!("{attr} = {entity}.{key}"));

@@ -221,9 +221,8 @@ fn sequence(
         }
         let before = Some(last[group]).filter(|at| *at != u32::MAX).map(|at| at as usize);
         last[group] = u32::try_from(row).unwrap_or(u32::MAX);
-        let order = before.map_or(Some(Ordering::Less), |before| {
-            keys.order(by, (table, before), (table, row))
-        });
+        let order = before
+            .map_or(Some(Ordering::Less), |before| keys.order(by, (table, before), (table, row)));
         match order {
             Some(order) => tally.check(order != Ordering::Greater, || table.place(row)),
             None => tally.skip(),

@@ -130,7 +130,8 @@ impl Back {
             named.clear();
             naming.of(row, 1 + by.len(), id, &mut named);
             let Some(first) = named.first() else { return Ok(()) };
-            let mut found = BackRow { to: first.id, order: [0; 2], row: row.number, whole: by.len() <= 2 };
+            let mut found =
+                BackRow { to: first.id, order: [0; 2], row: row.number, whole: by.len() <= 2 };
             for (at, ty) in types.iter().enumerate().take(2) {
                 let (order, whole) = order_of(row.value(1 + at, *ty));
                 found.order[at] = order;
@@ -155,8 +156,7 @@ impl Back {
         // A row without its own time has the store's in the target: which comes first is unsure.
         let timeless = rows.iter().any(|row| row.order[0] == 0);
         for (at, row) in rows.iter().enumerate() {
-            let tie = timeless
-                || row.order[0] == best.order[0] && !(row.whole && best.whole);
+            let tie = timeless || row.order[0] == best.order[0] && !(row.whole && best.whole);
             let rank = if tie { 0 } else { at };
             out.push(Named { id, row: Some(row.row), rank, how: 0 });
         }
@@ -286,7 +286,12 @@ impl Judged {
 }
 
 /// Judges a link rule for every row of its legacy table.
-pub(super) fn judge(audit: &Audit<'_>, transform: &Transform, how: &LinkHow, to: &str) -> Result<Judged> {
+pub(super) fn judge(
+    audit: &Audit<'_>,
+    transform: &Transform,
+    how: &LinkHow,
+    to: &str,
+) -> Result<Judged> {
     let LinkHow::From { picks, latest } = how else {
         return Err(Error::bug("only a link found from the source is judged by it"));
     };
@@ -362,12 +367,7 @@ fn latest_place(
     let how = u8::try_from(hows.len()).unwrap_or(u8::MAX);
     hows.push(format!("latest {}", latest.entity));
     let back = Back::read(audit, &latest.entity, &latest.of, &latest.by)?;
-    Ok(Place {
-        entity: latest.entity.clone(),
-        kind: Kind::Latest(back),
-        first: columns.len(),
-        how,
-    })
+    Ok(Place { entity: latest.entity.clone(), kind: Kind::Latest(back), first: columns.len(), how })
 }
 
 /// What one place says of a row.

@@ -25,8 +25,7 @@ pub(super) fn legacy(audit: &Audit<'_>, legacy: &Legacy) -> String {
     match legacy.path {
         Some(_) => text(&format!("$SNAPSHOT/{}", legacy.file)),
         None => {
-            let columns =
-                crate::snapshot::columns(&audit.contract.before.schema, &legacy.entity);
+            let columns = crate::snapshot::columns(&audit.contract.before.schema, &legacy.entity);
             nothing(columns.fields())
         }
     }

@@ -103,7 +103,8 @@ impl Sql<'_> {
             Pick::Path { attr, keys } => {
                 let keys: Vec<String> =
                     keys.iter().map(|key| format!(".\"{}\"", key.replace('"', "\\\""))).collect();
-                let (column, path) = (format!("s.{}", name(attr)), text(&format!("${}", keys.concat())));
+                let (column, path) =
+                    (format!("s.{}", name(attr)), text(&format!("${}", keys.concat())));
                 let types = match self.ty {
                     Type::Number => "'BIGINT', 'UBIGINT'",
                     Type::Boolean => "'BOOLEAN'",
