@@ -13,4 +13,5 @@ mod contract;
 mod whole;
 mod damage;
 mod generated;
+mod rules;
 mod properties;
