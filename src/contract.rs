@@ -231,7 +231,8 @@ pub struct LinkRule {
 /// How a target link is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkHow {
-    /// Tried in order, then the latest row. Any but the first is a repair.
+    /// Tried in order, then the latest row: the first that names a row of the source counts, even
+    /// when that row was refused. Any but the first is a repair.
     From {
         /// The places.
         picks: Vec<LinkPick>,

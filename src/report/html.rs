@@ -180,7 +180,11 @@ fn write_table(out: &mut String, table: &Table) {
     let _ =
         writeln!(out, "<div class=\"scroll\"><table>\n<caption>{caption}</caption>\n<thead><tr>");
     for (name, is_count) in &table.columns {
-        let class = if *is_count { " class=\"n\"" } else { "" };
+        let class = match (*is_count, *name) {
+            (true, _) => " class=\"n\"",
+            (_, "query") => " class=\"q\"",
+            _ => "",
+        };
         let _ = write!(out, "<th scope=\"col\"{class}>{name}</th>");
     }
     out.push_str("</tr></thead>\n<tbody>\n");

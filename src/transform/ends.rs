@@ -90,16 +90,12 @@ fn from(
     frame: LazyFrame,
 ) -> Result<LazyFrame> {
     let mut frame = frame;
-    let mut ends = Vec::new();
+    let mut places = Vec::new();
     for (at, pick) in picks.iter().enumerate() {
         let column = format!("pick:{}:{}:{at}", target.entity, rule.label);
         match pick {
             LinkPick::Link(label) => {
-                let Some(link) = source.links.iter().find(|link| link.label == *label) else {
-                    continue;
-                };
-                let end = when(col(links::ok(link))).then(col(links::end(link)));
-                ends.push((at, end.otherwise(lit(NULL))));
+                places.extend(links::place(source, label, at));
                 continue;
             }
             LinkPick::Key { attr, entity, key } => {
@@ -110,25 +106,16 @@ fn from(
                 frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
             }
         }
-        ends.push((at, col(column)));
+        places.push(links::Place::row(at, col(column)));
     }
     if let Some(latest) = latest {
         let column = format!("pick:{}:{}:latest", target.entity, rule.label);
         let by = latest_order(run, latest);
         let right = pointing(run, &latest.entity, &latest.of, &by, &column, true)?;
         frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
-        ends.push((picks.len(), col(column)));
+        places.push(links::Place::row(picks.len(), col(column)));
     }
-    let hows = ends.iter().map(|(at, end)| {
-        let how = when(end.clone().is_not_null()).then(lit(codes::number(*at)));
-        how.otherwise(lit(NULL)).cast(DataType::Int32)
-    });
-    let hows: Vec<Expr> = hows.collect();
-    let ends: Vec<Expr> = ends.into_iter().map(|(_, end)| end).collect();
-    Ok(frame.with_columns([
-        coalesce(&ends).alias(names::value(&target.entity, &rule.label)),
-        coalesce(&hows).alias(names::how(&target.entity, &rule.label)),
-    ]))
+    Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
 }
 
 /// For every row that migrated rows of another table point at: the first or last of them.

@@ -175,3 +175,38 @@ fn held(link: &Link) -> String {
 fn also(link: &Link, at: usize) -> String {
     format!("also:{}:{at}", link.label)
 }
+
+/// One place of a link rule: when it names a row, and the target id of that row if it is there.
+pub(super) struct Place {
+    at: usize,
+    names: Expr,
+    end: Expr,
+}
+
+impl Place {
+    /// A place that only ever names rows that are there.
+    pub(super) fn row(at: usize, end: Expr) -> Self {
+        Self { at, names: end.clone().is_not_null(), end }
+    }
+}
+
+/// The place that a legacy link of this row is.
+pub(super) fn place(source: &SourcePlan, label: &str, at: usize) -> Option<Place> {
+    let link = source.links.iter().find(|link| link.label == label)?;
+    let end = when(col(ok(link))).then(col(end(link))).otherwise(lit(NULL));
+    Some(Place { at, names: col(self::at(link)), end: end.cast(DataType::String) })
+}
+
+/// The target link by the first place that names a row of the source, and which place that was.
+/// A row that is named and was refused is no reason to look further: the link stays empty.
+pub(super) fn first_named(places: Vec<Place>, target: &str, label: &str) -> [Expr; 2] {
+    let mut value = lit(NULL).cast(DataType::String);
+    let mut how = lit(NULL).cast(DataType::Int32);
+    for place in places.into_iter().rev() {
+        let code = when(place.end.clone().is_not_null()).then(lit(number(place.at)));
+        let code = code.otherwise(lit(NULL)).cast(DataType::Int32);
+        value = when(place.names.clone()).then(place.end).otherwise(value);
+        how = when(place.names).then(code).otherwise(how);
+    }
+    [value.alias(names::value(target, label)), how.alias(names::how(target, label))]
+}

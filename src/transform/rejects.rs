@@ -9,7 +9,7 @@ use super::links;
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
 use super::{attrs, codes, ids, udf};
-use crate::contract::{LinkHow, LinkPick, LinkRule, Required};
+use crate::contract::{LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required};
 use crate::error::Result;
 use crate::schema::Link;
 use crate::snapshot::Extra;
@@ -49,7 +49,8 @@ fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
 
 /// Whether a link is followed before every table is decided: for a required link, a value, an id.
 pub(super) fn is_needed(source: &SourcePlan, link: &Link) -> bool {
-    let reads = |pick: &crate::contract::Pick| matches!(pick, crate::contract::Pick::Linked { link: label, .. } if *label == link.label);
+    let reads =
+        |pick: &Pick| matches!(pick, Pick::Linked { link: label, .. } if *label == link.label);
     source.targets.iter().map(|target| &target.transform).any(|transform| {
         transform.id.from.contains(&link.label)
             || transform.attrs.iter().flat_map(|rule| &rule.from).any(reads)
@@ -93,31 +94,19 @@ fn required_from(
     frame: LazyFrame,
 ) -> Result<LazyFrame> {
     let mut frame = frame;
-    let mut ends = Vec::new();
-    let mut hows = Vec::new();
+    let mut places = Vec::new();
     for (at, pick) in picks.iter().enumerate() {
-        let end = match pick {
-            LinkPick::Link(label) => {
-                let Some(link) = source.links.iter().find(|link| link.label == *label) else {
-                    continue;
-                };
-                when(col(links::ok(link))).then(col(links::end(link))).otherwise(lit(NULL))
-            }
+        match pick {
+            LinkPick::Link(label) => places.extend(links::place(source, label, at)),
             LinkPick::Key { attr, entity, key } => {
                 let column = format!("by_key:{}:{}", target.entity, rule.label);
                 frame = by_key(run, (source, attr), (entity, key), frame, &column)?;
-                col(column)
+                places.push(links::Place::row(at, col(column)));
             }
-            LinkPick::Reverse { .. } => continue,
-        };
-        let how = when(end.clone().is_not_null()).then(lit(codes::number(at)));
-        hows.push(how.otherwise(lit(NULL)).cast(DataType::Int32));
-        ends.push(end);
+            LinkPick::Reverse { .. } => {}
+        }
     }
-    Ok(frame.with_columns([
-        coalesce(&ends).alias(names::value(&target.entity, &rule.label)),
-        coalesce(&hows).alias(names::how(&target.entity, &rule.label)),
-    ]))
+    Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
 }
 
 /// Looks a row up by the value of an attribute: the target id of the one migrated row that has it.
@@ -130,7 +119,7 @@ pub(super) fn by_key(
 ) -> Result<LazyFrame> {
     let place = |of: &str, name: &str| {
         let ty = run.plan.before.entity(of).and_then(|found| found.attr(name)).map(|attr| attr.ty);
-        let pick = crate::contract::Pick::Attr(name.to_owned());
+        let pick = Pick::Attr(name.to_owned());
         attrs::place(&pick, ty.unwrap_or(crate::schema::Type::String))
     };
     let target = run.plan.main_target(entity).map(|target| target.entity.clone());
@@ -178,58 +167,86 @@ pub(super) fn via(
     Ok(frame.with_columns([lit(0).alias(how)]))
 }
 
-/// Adds the first rule that refuses each row, and the row whose refusal led there.
-fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
-    let mut codes = Vec::new();
-    let mut causes = Vec::new();
-    let mut refuse = |rule: String, condition: Expr| -> Result<i32> {
-        let code = run.plan.reject(&rule)?;
+/// The refusals of a legacy table, in the order in which they are looked at.
+struct Refusals<'a> {
+    run: &'a Run<'a>,
+    codes: Vec<Expr>,
+    causes: Vec<(i32, Link)>,
+}
+
+impl Refusals<'_> {
+    fn add(&mut self, rule: &str, condition: Expr) -> Result<i32> {
+        let code = self.run.plan.reject(rule)?;
         let refused = when(condition).then(lit(code)).otherwise(lit(NULL));
-        codes.push(refused.cast(DataType::Int32));
+        self.codes.push(refused.cast(DataType::Int32));
         Ok(code)
-    };
-    for (at, name) in source.mapped.iter().enumerate() {
-        let misfit = col("invalid").eq(lit(codes::number(at))).fill_null(lit(false));
-        let held = source.links.iter().find(|link| link.label == *name);
-        let condition = held.map_or(misfit.clone(), |link| misfit.or(col(links::ambiguous(link))));
-        refuse(plan::fits_rule(&source.entity, name), condition)?;
     }
-    for target in &source.targets {
-        let id = col(names::value(&target.entity, "id"));
-        refuse(plan::id_rule(&source.entity), id.is_null())?;
-        let is_new = || col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
-        for decided in &target.decided {
-            let name = &decided.rule.attr;
-            if decided
-                .rule
-                .values
-                .as_ref()
-                .is_some_and(|values| values.otherwise == crate::contract::Otherwise::Quarantine)
-            {
-                let refused = col(names::mapped(&target.entity, name)).eq(lit(codes::REFUSED));
-                let refused = refused.fill_null(lit(false)).and(is_new());
-                refuse(plan::values_rule(&target.entity, name), refused)?;
-            }
-            if decided.required {
-                let absent = col(names::value(&target.entity, name)).is_null().and(is_new());
-                refuse(plan::required_rule(&target.entity, name), absent)?;
-            }
+
+    /// A value that does not fit its type, or a link that several rows hold.
+    fn misfits(&mut self, source: &SourcePlan) -> Result<()> {
+        for (at, name) in source.mapped.iter().enumerate() {
+            let misfit = col("invalid").eq(lit(codes::number(at))).fill_null(lit(false));
+            let held = source.links.iter().find(|link| link.label == *name);
+            let condition =
+                held.map_or(misfit.clone(), |link| misfit.or(col(links::ambiguous(link))));
+            self.add(&plan::fits_rule(&source.entity, name), condition)?;
         }
+        Ok(())
+    }
+
+    /// A link that cannot be done without: refused itself, or it names no row.
+    fn links(&mut self, source: &SourcePlan, target: &TargetPlan) -> Result<()> {
         for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
             let LinkHow::From { picks, .. } = &rule.how else { continue };
             let absent = || col(names::value(&target.entity, &rule.label)).is_null();
             for link in picks.iter().filter_map(|pick| picked(source, pick)) {
                 let led = absent().and(col(links::at(link)));
-                let code = refuse(plan::cascade_rule(&target.entity, &rule.label), led)?;
-                causes.push((code, link.clone()));
+                let code = self.add(&plan::cascade_rule(&target.entity, &rule.label), led)?;
+                self.causes.push((code, link.clone()));
             }
             if rule.required == Required::Yes {
-                refuse(plan::required_rule(&target.entity, &rule.label), absent())?;
+                self.add(&plan::required_rule(&target.entity, &rule.label), absent())?;
             }
         }
+        Ok(())
     }
-    let frame = frame.with_columns([coalesce(&codes).alias(names::REJECT)]);
-    let causes: Vec<Expr> = causes
+
+    /// A value that the contract refuses, or that is required and absent. A row that stands on an
+    /// existing one needs none.
+    fn values(&mut self, target: &TargetPlan) -> Result<()> {
+        let is_new = || col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
+        for decided in &target.decided {
+            let name = &decided.rule.attr;
+            let values = decided.rule.values.as_ref();
+            if values.is_some_and(|values| values.otherwise == Otherwise::Quarantine) {
+                let refused = col(names::mapped(&target.entity, name)).eq(lit(codes::REFUSED));
+                let refused = refused.fill_null(lit(false)).and(is_new());
+                self.add(&plan::values_rule(&target.entity, name), refused)?;
+            }
+            if decided.required {
+                let absent = col(names::value(&target.entity, name)).is_null().and(is_new());
+                self.add(&plan::required_rule(&target.entity, name), absent)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds the first rule that refuses each row, and the row whose refusal led there.
+fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
+    let mut refusals = Refusals { run, codes: Vec::new(), causes: Vec::new() };
+    refusals.misfits(source)?;
+    for target in &source.targets {
+        refusals.links(source, target)?;
+    }
+    for target in &source.targets {
+        let id = col(names::value(&target.entity, "id"));
+        refusals.add(&plan::id_rule(&source.entity), id.is_null())?;
+        refusals.values(target)?;
+    }
+    let frame = frame.with_columns([coalesce(&refusals.codes).alias(names::REJECT)]);
+    let causes: Vec<Expr> = refusals
+        .causes
         .into_iter()
         .map(|(code, link)| {
             let named = lit(format!("{}:", link.to)) + col(names::link(&link.label));

@@ -3,9 +3,15 @@
 
 mod support;
 mod data;
+#[allow(dead_code, reason = "the generator has options that no test takes")]
+#[path = "../../scripts/generator/generator.rs"]
+mod generator;
 
 mod help;
 mod usage;
 mod contract;
 mod whole;
 mod damage;
+mod generated;
+mod rules;
+mod properties;
