@@ -11,9 +11,18 @@
 //! text), then the columns of [`Extra`]. Rows stand in the order of the source.
 
 mod dates;
+mod labels;
+mod row;
+mod tables;
 mod take;
 mod types;
 mod write;
+mod zones;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
