@@ -213,7 +213,8 @@ fn findings(bundle: &Bundle, found: &Verification) -> Option<Error> {
         |rule: &&verify::Rule| matches!(rule.outcome, Outcome::Failed | Outcome::NotEvaluated);
     let rules: Vec<_> = found.rules.iter().filter(failed).collect();
     let (count, total) = (grouped(rules.len() as u64), grouped(found.rules.len() as u64));
-    let said = format!("verification: {count} of {total} rules do not hold");
+    let are = if rules.len() == 1 { "is" } else { "are" };
+    let said = format!("verification: {count} of {total} rules {are} not met");
     let mut error = Error::new(Kind::Findings, said)
         .help(format!("read {}", bundle.path("report/report.html").display()));
     for rule in rules.iter().take(MOST) {
