@@ -9,10 +9,22 @@
 //! data/quarantine/<legacy>.parquet|.jsonl   whole legacy rows that could not be migrated, and why
 //! data/quarantine/links.parquet             links of migrated rows whose other end is absent
 //! data/merged/<legacy>.parquet              legacy rows that another row stands for
+//! data/adopted/<legacy>.parquet             migrated rows that stand on an existing target row
 //! data/repairs/<target>.parquet             values that did not come from their first source
 //! data/ids.parquet                          ids that are no UUID, and what they became
 //! report/…  import/…  thread.sqlite         beside the seal
 //! ```
+
+mod account;
+mod aside;
+mod jsonl;
+mod links;
+mod quarantine;
+mod read;
+mod rows;
+mod sort;
+mod table;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -25,6 +37,8 @@ use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::snapshot;
 use crate::storage;
+
+pub use write::{folder, write};
 
 /// Version of the bundle format.
 pub const FORMAT: u32 = 1;

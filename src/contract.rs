@@ -12,11 +12,13 @@ mod misfit;
 mod tree;
 mod fields;
 mod release;
+mod blanks;
 mod parse;
 mod model;
 mod names;
 mod sections;
 mod transforms;
+mod picks;
 mod attrs;
 mod links;
 mod written;
@@ -27,8 +29,9 @@ mod tests;
 
 use crate::schema::Schema;
 
+pub use blanks::{blanks, init};
 pub use parse::load;
-pub use release::{Overrides, blanks, init};
+pub use release::Overrides;
 pub use show::show;
 
 /// The built-in contract, as text.
@@ -228,7 +231,8 @@ pub struct LinkRule {
 /// How a target link is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkHow {
-    /// Tried in order, then the latest row. Any but the first is a repair.
+    /// Tried in order, then the latest row: the first that names a row of the source counts, even
+    /// when that row was refused. Any but the first is a repair.
     From {
         /// The places.
         picks: Vec<LinkPick>,
@@ -438,6 +442,17 @@ impl Contract {
     /// The transform into one target entity.
     pub fn transform_into(&self, target: &str) -> Option<&Transform> {
         self.transforms.iter().find(|transform| transform.target == target)
+    }
+
+    /// The transform that gives an id of a legacy row its target id, in `ref` and in `link.id`: the
+    /// only one out of the entity, or of several the one that keeps the row's own id.
+    pub fn id_transform(&self, source: &str) -> Option<&Transform> {
+        let all: Vec<&Transform> =
+            self.transforms.iter().filter(|rules| rules.source == source).collect();
+        match all[..] {
+            [only] => Some(only),
+            _ => all.into_iter().find(|rules| rules.id.from.iter().any(|from| from == "id")),
+        }
     }
 
     /// SHA-256 of the contract's text, in hexadecimal.

@@ -96,7 +96,52 @@ fn write_double(number: f64, out: &mut Vec<u8>) {
 }
 
 /// A moment as `YYYY-MM-DDThh:mm:ss.ffffffZ`.
+///
+/// Every date of every row comes through here, so the years of four digits are written directly.
 pub fn micros_text(micros: i64) -> String {
+    let days = micros.div_euclid(DAY);
+    let in_day = micros.rem_euclid(DAY);
+    let (year, month, day) = civil(days);
+    if !(0..=9999).contains(&year) {
+        return far_text(micros);
+    }
+    let (second, fraction) = (in_day / 1_000_000, in_day % 1_000_000);
+    let mut text = String::with_capacity(27);
+    let places = [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (second / 3600, 2, ':'),
+        (second / 60 % 60, 2, ':'),
+        (second % 60, 2, '.'),
+        (fraction, 6, 'Z'),
+    ];
+    for (number, digits, end) in places {
+        for place in (0..digits).rev() {
+            // One decimal digit.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=9")]
+            text.push(char::from(b'0' + (number / 10_i64.pow(place) % 10) as u8));
+        }
+        text.push(end);
+    }
+    text
+}
+
+const DAY: i64 = 86_400_000_000;
+
+/// Year, month and day of a count of days since 1970-01-01 (Hinnant's `civil_from_days`).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn far_text(micros: i64) -> String {
     match chrono::DateTime::from_timestamp_micros(micros) {
         Some(moment) => moment.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
         None => format!("{micros}us"),
@@ -156,6 +201,18 @@ mod tests {
         // printf '%s' '{"d":"1970-01-01T00:00:00.001000Z","id":"x"}' | sha256sum | cut -c1-32
         let digest = of(&[("id", Value::Text("x")), ("d", Value::Date(1000))]);
         assert_eq!(row_hex(digest), "400a69a5faceea09318bdcef36797369");
+    }
+
+    #[test]
+    fn a_moment_reads_as_the_calendar_has_it() {
+        assert_eq!(micros_text(1_709_164_799_999_999), "2024-02-28T23:59:59.999999Z");
+        // Every 40 days and odd microseconds over years 0 to 9999 and beyond both ends.
+        let step = 40 * DAY + 12_345_678_901;
+        let mut moment = -62_200_000_000_000_000;
+        while moment < 253_500_000_000_000_000 {
+            assert_eq!(micros_text(moment), far_text(moment));
+            moment += step;
+        }
     }
 
     #[test]

@@ -103,6 +103,92 @@ fn clear(partial: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A file that another library makes beside its final place and that appears there by one rename.
+///
+/// Dropped before [`StagedFile::commit`], it leaves nothing. A killed program leaves the hidden
+/// partial file, which the next [`StagedFile::begin`] for the same place empties.
+#[derive(Debug)]
+pub struct StagedFile {
+    partial: PathBuf,
+    place: PathBuf,
+    file: File,
+    committed: bool,
+}
+
+impl StagedFile {
+    /// Begins an empty file that will stand at `place`.
+    ///
+    /// # Errors
+    /// Another process is making it, or the disk refuses.
+    pub fn begin(place: &Path) -> Result<Self> {
+        let name = place
+            .file_name()
+            .ok_or_else(|| Error::usage(format!("`{}` names no file", place.display())))?;
+        let parent = parent_of(place);
+        create_folder(&parent)?;
+        let partial = parent.join(format!(".{}.partial", name.to_string_lossy()));
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&partial)
+            .map_err(|error| failed(&partial, error))?;
+        let held = match file.try_lock() {
+            Ok(()) => is_still_at(&file, &partial),
+            Err(fs::TryLockError::WouldBlock) => false,
+            Err(fs::TryLockError::Error(error)) => return Err(failed(&partial, error)),
+        };
+        if !held {
+            return Err(Error::refused("another run is making this file right now")
+                .at(partial.display())
+                .help("wait for it to end, or name another file"));
+        }
+        file.set_len(0).map_err(|error| failed(&partial, error))?;
+        Ok(Self { partial, place: place.to_owned(), file, committed: false })
+    }
+
+    /// Where the file is while it is being made.
+    pub fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Puts the content on disk and the file to its place.
+    ///
+    /// # Errors
+    /// The disk refuses; the place is then as it was.
+    pub fn commit(mut self) -> Result<()> {
+        self.file.sync_all().map_err(|error| failed(&self.partial, error))?;
+        rename(&self.partial, &self.place)?;
+        self.committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            drop(fs::remove_file(&self.partial));
+        }
+    }
+}
+
+/// Whether the locked file is the one the name leads to: the run that held it before may have
+/// renamed or removed it in between.
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(held), Ok(named)) => held.dev() == named.dev() && held.ino() == named.ino(),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_still_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
 /// What a finished file is: its size in bytes and its SHA-256 in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -162,6 +248,16 @@ impl Write for HashingFile {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Creates a temporary file in a working folder: no hash, no sync.
+///
+/// # Errors
+/// It exists, or the disk refuses.
+pub fn scratch(path: &Path) -> Result<BufWriter<File>> {
+    create_folder(&parent_of(path))?;
+    let made = OpenOptions::new().write(true).create_new(true).open(path);
+    Ok(BufWriter::with_capacity(1 << 18, made.map_err(|error| failed(path, error))?))
 }
 
 /// Writes a small new file and says what was written.

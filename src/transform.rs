@@ -1,1 +1,118 @@
-//! Contract × Snapshot -> decisions.
+//! Contract × snapshot -> decisions: what becomes of every legacy row, on narrow columns alone.
+//!
+//! [`plan()`] resolves the contract against a snapshot into plain data: which table after which, which
+//! attribute is decided here and which is only carried, which rule rejects. [`decide`] runs that
+//! plan with polars, table by table, each after those it hangs on:
+//!
+//! 1. `links`: every has-one legacy link of a row, from whichever side or scalar holds it;
+//! 2. `attrs`, `ids`: every decided value, with the place in its rule it came from;
+//! 3. `rejects`: the first rule that refuses the row, refusals of the rows it hangs on included;
+//! 4. `duplicates`, `existing`: rows that claim the same id or unique value;
+//! 5. `ends`: links that may lead anywhere, once every row's outcome is known;
+//! 6. `order`: the place of every target row.
+//!
+//! Payload columns are not read, but for the JSON paths a rule names. The outcome stands in Parquet
+//! files of narrow columns in a working folder; [`crate::bundle`] moves the wide rows by them.
+
+mod plan;
+mod frame;
+pub mod names;
+pub mod codes;
+mod udf;
+mod links;
+mod attrs;
+mod ids;
+mod rejects;
+mod duplicates;
+mod existing;
+mod state;
+mod ends;
+mod order;
+mod carried;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::snapshot::Snapshot;
+
+pub use carried::{CarriedLinks, Piece};
+pub use order::{NO_RANK, Ranks};
+pub use plan::{Decided, Plan, Reject, SourcePlan, TargetPlan, plan};
+
+/// What became of a legacy row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It became target rows.
+    Migrated = 0,
+    /// Another row stands for it.
+    Merged = 1,
+    /// It was set aside.
+    Quarantined = 2,
+}
+
+/// The decisions about a snapshot: narrow Parquet files in a working folder, in `_row` order.
+#[derive(Debug)]
+pub struct Decisions {
+    /// Per legacy entity, in the plan's order: columns of [`names`], one line a row.
+    pub sources: BTreeMap<String, PathBuf>,
+    /// Per target entity: decided values of the migrated rows that need a new row.
+    pub targets: BTreeMap<String, PathBuf>,
+    /// Per target entity: ids and links of the rows that exist already.
+    pub existing: BTreeMap<String, PathBuf>,
+    /// Per target entity: the place of every row.
+    pub ranks: BTreeMap<String, Ranks>,
+    /// Links of migrated rows whose other end is absent.
+    pub dropped: Vec<PathBuf>,
+    /// Links between these rows and other entities of the app.
+    pub carried: Vec<CarriedLinks>,
+}
+
+/// Runs a plan. The files it leaves in `work` belong to the caller.
+///
+/// # Errors
+/// The snapshot cannot be read, existing rows contradict each other, or the disk fails.
+pub fn decide(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    work: &Path,
+    progress: &dyn Progress,
+) -> Result<Decisions> {
+    let mut run = frame::Run::new(plan, snapshot, work);
+    progress.begin("decide", Some(2 * plan.sources.len() as u64));
+    existing::read(&mut run)?;
+    for source in &plan.sources {
+        let facts = rejects::facts(&run, source)?;
+        let claims = duplicates::settle(&run, source, &facts)?;
+        state::keep(&mut run, source, facts, claims)?;
+        progress.advance(1);
+    }
+    let mut decisions = Decisions {
+        sources: run.states(),
+        targets: BTreeMap::new(),
+        existing: BTreeMap::new(),
+        ranks: BTreeMap::new(),
+        dropped: Vec::new(),
+        carried: Vec::new(),
+    };
+    let mut dropped = Vec::new();
+    for source in &plan.sources {
+        for target in &source.targets {
+            let rows = ends::resolve(&run, source, target, &mut dropped)?;
+            decisions.targets.insert(target.entity.clone(), rows);
+        }
+        progress.advance(1);
+    }
+    for target in &plan.targets {
+        let rows = ends::existing(&run, target, &decisions, &mut dropped)?;
+        decisions.existing.extend(rows.map(|rows| (target.clone(), rows)));
+    }
+    for target in &plan.targets {
+        decisions.ranks.insert(target.clone(), order::rank(&run, target, &decisions)?);
+    }
+    decisions.carried = carried::resolve(&run, &decisions, &mut dropped)?;
+    decisions.dropped = dropped;
+    progress.done("every row decided");
+    Ok(decisions)
+}

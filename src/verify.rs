@@ -1,13 +1,41 @@
 //! Verification: re-reads snapshot and bundle with arrow and parquet, never with the transform's
 //! code, and says rule by rule what holds.
 
+mod rule;
+mod key;
+mod read;
+mod facts;
+mod sql;
+mod count;
+mod resolve;
+mod link;
+mod link_sql;
+mod repair;
+mod derive;
+mod value;
+mod value_sql;
+mod attr;
+mod id;
+mod id_sql;
+mod order;
+mod content;
+mod existing;
+mod aside;
+mod files;
+mod files_sql;
+mod limit;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
 use crate::contract::Contract;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
+use facts::Audit;
+use files::Dropped;
 
 /// How a rule came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +55,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// `count`, `account`, `link`, `presence`, `unique`, `type`, `id`, `order`, `same`,
+    /// `count`, `account`, `link`, `presence`, `unique`, `type`, `id`, `value`, `order`, `same`,
     /// `bijection`, `sequence`, `repair`, `digest` or `limit`.
     pub kind: String,
     /// The rule in words, as `every thread_items row links to its thread_contexts row`.
@@ -62,11 +90,7 @@ pub struct Verification {
 impl Verification {
     /// Whether every rule was evaluated and none was violated.
     pub fn passed(&self) -> bool {
-        !self.rules.is_empty()
-            && self
-                .rules
-                .iter()
-                .all(|rule| matches!(rule.outcome, Outcome::Passed | Outcome::NothingThere))
+        !self.rules.is_empty() && self.rules.iter().all(holds)
     }
 }
 
@@ -105,8 +129,44 @@ pub fn verify(
     contract: &Contract,
     progress: &dyn Progress,
 ) -> Result<Verification> {
-    let _ = (bundle, snapshot, contract, progress);
-    Err(Error::bug("not there yet"))
+    let steps: [(&str, Step); 10] = [
+        ("counts and accounts", count::rules),
+        ("rows set aside", aside::rules),
+        ("target tables", |audit, out| existing::rules(audit, &Dropped::read(audit)?, out)),
+        ("ids", id::rules),
+        ("attributes", attr::rules),
+        ("links", |audit, out| {
+            link::rules(audit, &repair::read_all(audit)?, out)?;
+            files::rules(audit, &Dropped::read(audit)?, out)
+        }),
+        ("order", order::rules),
+        ("values and repairs", |audit, out| {
+            let repairs = repair::read_all(audit)?;
+            repair::rules(audit, &repairs, out)?;
+            value::rules(audit, &repairs, out)
+        }),
+        ("digests", content::rules),
+        ("limits", limit::rules),
+    ];
+    progress.begin("verify", Some(steps.len() as u64));
+    let audit = Audit::read(bundle, snapshot, contract)?;
+    let mut rules = Vec::new();
+    for (_, step) in steps {
+        step(&audit, &mut rules)?;
+        progress.advance(1);
+    }
+    rules.sort_by_key(|rule| matches!(rule.kind.as_str(), "bijection" | "sequence" | "same"));
+    let failed = rules.iter().filter(|rule| !holds(rule)).count();
+    progress.done(&format!("{} rules, {failed} not passed", rules.len()));
+    Ok(Verification { bundle_digest: bundle.digest().to_owned(), rules })
+}
+
+/// One step of a verification: adds its rules.
+type Step = fn(&Audit<'_>, &mut Vec<Rule>) -> Result<()>;
+
+/// Whether a rule was evaluated and not violated.
+fn holds(rule: &Rule) -> bool {
+    matches!(rule.outcome, Outcome::Passed | Outcome::NothingThere)
 }
 
 /// Makes the key to an import, when verification passed.
@@ -121,5 +181,33 @@ pub fn permit(
     if verification.passed() && verification.bundle_digest == bundle.digest() {
         return Ok(VerifiedBundle { bundle, contract, verification });
     }
-    Err(Error::new(crate::error::Kind::Findings, "the bundle did not pass verification"))
+    if verification.bundle_digest != bundle.digest() {
+        return Err(Error::refused("the verification is of another bundle")
+            .at(bundle.root().display())
+            .help("verify this one (`rethread verify`)"));
+    }
+    Err(refusal(&bundle, &verification))
+}
+
+/// How many places a refusal names.
+const PLACES: usize = 10;
+
+fn refusal(bundle: &Bundle, verification: &Verification) -> Error {
+    let (rules, wrong) = (&verification.rules, |rule: &&Rule| !holds(rule));
+    let failed = rules.iter().filter(wrong).count() as u64;
+    let total = grouped(rules.len() as u64);
+    let said = match failed {
+        0 => "the verification has no rule".to_owned(),
+        _ => format!("{} of {total} verification rules did not pass", grouped(failed)),
+    };
+    let mut error = Error::new(Kind::Findings, said).at(bundle.root().display());
+    for rule in rules.iter().filter(wrong).take(PLACES) {
+        let what = match rule.outcome {
+            Outcome::NotEvaluated => "not evaluated".to_owned(),
+            _ => format!("{} of {}", grouped(rule.violations), grouped(rule.evaluated)),
+        };
+        let first = rule.samples.first().map(|place| format!("; {place}")).unwrap_or_default();
+        error = error.at(format!("{}: {what}{first}", rule.rule));
+    }
+    error.help("the report lists every rule with its samples (`rethread report`)")
 }

@@ -13,7 +13,7 @@ pub(super) fn check(root: &Fields<'_>, model: &Model, becomes: &Becomes, read: &
     idle_entities(root, model, becomes);
     for read in read {
         required_attrs(model, read, root.misfits);
-        templates(read, root.misfits);
+        templates(model, read, root.misfits);
     }
     via_chains(model, becomes, read, root.misfits);
     required_links(model, read, root.misfits);
@@ -44,14 +44,15 @@ fn required_attrs(model: &Model, read: &Read, misfits: &Misfits) {
 }
 
 /// A template names attributes that have a rule, and none is built from itself.
-fn templates(read: &Read, misfits: &Misfits) {
+fn templates(model: &Model, read: &Read, misfits: &Misfits) {
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for rule in &read.transform.attrs {
         let place = read.attrs.get(&rule.attr).copied().unwrap_or(read.place);
         for piece in rule.template.iter().flat_map(|template| &template.pieces) {
             let Piece::Attr(name) = piece else { continue };
             graph.entry(rule.attr.clone()).or_default().insert(name.clone());
-            if !read.attrs.contains_key(name) {
+            let declared = model.attr(&model.after, &read.transform.target, name).yes();
+            if declared.is_some() && !read.attrs.contains_key(name) {
                 let said = format!("the template names {}, which no rule fills", quoted(name));
                 misfits.add(place, said);
             }
@@ -152,7 +153,7 @@ fn cycles(mut graph: BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         }
         let start = way.iter().position(|other| *other == name).unwrap_or_default();
         let mut cycle = way.split_off(start);
-        cycle.iter().for_each(|name| drop(graph.remove(name)));
+        graph.retain(|name, _| !cycle.contains(name));
         let least = cycle.iter().enumerate().min_by_key(|(_, name)| *name).map_or(0, |(at, _)| at);
         cycle.rotate_left(least);
         found.push(cycle);

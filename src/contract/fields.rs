@@ -33,13 +33,11 @@ impl<'a> Fields<'a> {
     /// Begins to read a table whose keys are names.
     pub(super) fn map(node: &'a Node, name: &'a str, misfits: &'a Misfits) -> Option<Self> {
         let fields = Self { node, name, misfits };
-        match node.value {
-            Value::Table(_) => Some(fields),
-            _ => {
-                wrong(node, name, "a table", misfits);
-                None
-            }
+        if let Value::Table(_) = node.value {
+            return Some(fields);
         }
+        wrong(node, name, "a table", misfits);
+        None
     }
 
     /// Where the table stands.
@@ -124,13 +122,11 @@ fn called(name: &str) -> String {
 
 /// A value as text.
 pub(super) fn text<'a>(node: &'a Node, name: &str, misfits: &Misfits) -> Option<&'a str> {
-    match &node.value {
-        Value::Text(text) => Some(text),
-        _ => {
-            wrong(node, name, "a text", misfits);
-            None
-        }
+    if let Value::Text(text) = &node.value {
+        return Some(text);
     }
+    wrong(node, name, "a text", misfits);
+    None
 }
 
 /// A value as a list of texts; the elements that are none are misfits and left out.
@@ -140,26 +136,25 @@ pub(super) fn texts<'a>(
     misfits: &Misfits,
 ) -> Option<Vec<(&'a str, Place)>> {
     let items = list(node, name, misfits)?;
-    let element = format!("an element of {}", quoted(name));
-    let texts = items.iter().filter_map(|item| match &item.value {
-        Value::Text(text) => Some((text.as_str(), item.place)),
-        _ => {
-            misfits.add(item.place, format!("{element} must be a text, not {}", item.kind()));
-            None
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        if let Value::Text(text) = &item.value {
+            texts.push((text.as_str(), item.place));
+        } else {
+            let said = format!("an element of {} must be a text", quoted(name));
+            misfits.add(item.place, format!("{said}, not {}", item.kind()));
         }
-    });
-    Some(texts.collect())
+    }
+    Some(texts)
 }
 
 /// A value as a list.
 pub(super) fn list<'a>(node: &'a Node, name: &str, misfits: &Misfits) -> Option<&'a [Node]> {
-    match &node.value {
-        Value::List(items) => Some(items),
-        _ => {
-            wrong(node, name, "a list", misfits);
-            None
-        }
+    if let Value::List(items) = &node.value {
+        return Some(items);
     }
+    wrong(node, name, "a list", misfits);
+    None
 }
 
 /// Notes a value of the wrong kind.

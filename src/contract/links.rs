@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, list, wrong};
 use super::misfit::{Place, hint, quoted};
-use super::model::{Found, words};
+use super::model::{Found, no_attr, no_link, words};
 use super::transforms::{Scope, many};
 use super::tree::{Entry, Node, Value};
 use super::{Latest, LinkHow, LinkPick, LinkRule, Required};
@@ -24,7 +24,7 @@ fn rule(scope: &Scope<'_>, entry: &Entry) -> Option<LinkRule> {
         }
         Found::Yes(link) => &link.to,
         Found::No => {
-            let said = model.no_link(&model.after, scope.target, &entry.key);
+            let said = no_link(&model.after, scope.target, &entry.key);
             scope.misfits.add(entry.place, said);
             ""
         }
@@ -86,7 +86,7 @@ fn pick(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
                 }
                 Found::Yes(link) => leads(scope, label, &link.to, to, node.place),
                 Found::No => {
-                    let said = model.no_link(&model.before, scope.source, label);
+                    let said = no_link(&model.before, scope.source, label);
                     scope.misfits.add(node.place, said);
                 }
                 Found::Unsure => {}
@@ -104,10 +104,15 @@ fn pick(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
 
 /// Notes a link pick whose rows do not become rows of the entity the link wants.
 fn leads(scope: &Scope<'_>, said: &str, entity: &str, to: &str, place: Place) {
-    if !scope.becomes.leads(entity, to) {
-        let said = format!("{} leads to {}", quoted(said), quoted(entity));
-        scope.misfits.add(place, format!("{said}, which does not become {}", quoted(to)));
+    if scope.becomes.leads(entity, to) {
+        return;
     }
+    let what = if said == entity {
+        quoted(entity)
+    } else {
+        format!("{} leads to {}, which", quoted(said), quoted(entity))
+    };
+    scope.misfits.add(place, format!("{what} does not become {}", quoted(to)));
 }
 
 /// A legacy entity that `entity.name` begins with, and the name.
@@ -156,7 +161,7 @@ fn reverse(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
         if link.has == Has::Many {
             scope.misfits.add(place, many(label));
         }
-        leads(scope, said, entity, to, place);
+        leads(scope, entity, entity, to, place);
     }
     Some(LinkPick::Reverse { entity: entity.to_owned(), label: label.to_owned() })
 }
@@ -173,7 +178,7 @@ fn points_here<'a>(scope: &Scope<'a>, entity: &str, label: &str, place: Place) -
         }
         Found::Yes(link) => Some(link),
         Found::No => {
-            scope.misfits.add(place, model.no_link(&model.before, entity, label));
+            scope.misfits.add(place, no_link(&model.before, entity, label));
             None
         }
         Found::Unsure => None,
@@ -195,7 +200,7 @@ fn key(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
         let what = format!("{} is {}", quoted(attr), words(own));
         scope.misfits.add(node.place, format!("{what}, {} is {}", quoted(said), words(theirs)));
     }
-    leads(scope, said, entity, to, at("key"));
+    leads(scope, entity, entity, to, at("key"));
     let (attr, entity, key) = (attr.to_owned(), entity.to_owned(), name.to_owned());
     Some(LinkPick::Key { attr, entity, key })
 }
@@ -211,7 +216,7 @@ fn lookup(scope: &Scope<'_>, entity: &str, name: &str, place: Place) -> Option<T
         }
         Found::Yes(attr) => Some(attr.ty),
         Found::No => {
-            scope.misfits.add(place, model.no_attr(&model.before, entity, name));
+            scope.misfits.add(place, no_attr(&model.before, entity, name));
             None
         }
         Found::Unsure => None,
@@ -272,7 +277,7 @@ fn via(scope: &Scope<'_>, fields: &Fields<'_>, to: &str) -> Option<LinkHow> {
         && !to.is_empty()
     {
         let said = format!("{} leads to {}", quoted(&format!("{link}.{take}")), quoted(&next.to));
-        scope.misfits.add(at("take"), format!("{said}, the link to {}", quoted(to)));
+        scope.misfits.add(at("take"), format!("{said}, not to {}", quoted(to)));
     }
     Some(LinkHow::Via { link: link.to_owned(), take: take.to_owned() })
 }
@@ -287,7 +292,7 @@ fn step<'a>(scope: &Scope<'a>, entity: &str, label: &str, place: Place) -> Optio
         }
         Found::Yes(link) => Some(link),
         Found::No => {
-            scope.misfits.add(place, model.no_link(&model.after, entity, label));
+            scope.misfits.add(place, no_link(&model.after, entity, label));
             None
         }
         Found::Unsure => None,

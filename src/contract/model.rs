@@ -6,7 +6,7 @@ use super::Side;
 use super::fields::{Fields, text};
 use super::misfit::{Misfits, Place, hint, quoted};
 use super::names;
-use super::tree::{Entry, Node};
+use super::tree::Entry;
 use crate::schema::{Attr, Entity, Has, Link, Schema, Type};
 
 /// The two models, and what in them could not be read.
@@ -54,41 +54,46 @@ impl<T> Found<T> {
 /// Reads both sides.
 pub(super) fn read(root: &Fields<'_>) -> (Side, Side, Model) {
     let mut model = Model::default();
-    let mut sides = Vec::new();
-    for name in ["before", "after"] {
-        let keys = ["entrypoints", "apis", "entities", "links"];
-        let node = root.need(name);
-        let side = node.and_then(|node| Fields::open(node, name, &keys, root.misfits));
-        let owned = |key: &str| {
-            let texts = side.and_then(|side| side.need_texts(key)).unwrap_or_default();
-            texts.into_iter().map(|(text, _)| text.to_owned()).collect::<Vec<String>>()
-        };
-        sides.push((owned("entrypoints"), owned("apis")));
-        let entities = side.and_then(|side| side.need("entities"));
-        let entities = entities.and_then(|node| Fields::map(node, "entities", root.misfits));
-        model.unsure_links |= entities.is_none();
-        for entry in entities.iter().flat_map(|entities| entities.entries()) {
-            let entity = model.entity(entry, name == "after", root.misfits);
-            let schema = if name == "before" { &mut model.before } else { &mut model.after };
-            schema.entities.push(entity);
-        }
-    }
-    for name in ["before", "after"] {
-        model.links(root.get(name), name, root.misfits);
-    }
+    let before = side(root, "before");
+    let after = side(root, "after");
+    model.before.entities = model.entities(before, false, root.misfits);
+    model.after.entities = model.entities(after, true, root.misfits);
+    model.links(before, true, root.misfits);
+    model.links(after, false, root.misfits);
     names::check(&model, root);
-    let mut sides = sides
-        .into_iter()
-        .zip([&model.before, &model.after])
-        .map(|((entrypoints, apis), schema)| Side { entrypoints, apis, schema: schema.clone() });
-    let empty = || Side { entrypoints: vec![], apis: vec![], schema: Schema::default() };
-    let before = sides.next().unwrap_or_else(empty);
-    let after = sides.next().unwrap_or_else(empty);
-    drop(sides);
-    (before, after, model)
+    let side = |fields: Option<Fields<'_>>, schema: &Schema| Side {
+        entrypoints: owned(fields, "entrypoints"),
+        apis: owned(fields, "apis"),
+        schema: schema.clone(),
+    };
+    (side(before, &model.before), side(after, &model.after), model)
+}
+
+fn side<'a>(root: &Fields<'a>, name: &'a str) -> Option<Fields<'a>> {
+    let keys = ["entrypoints", "apis", "entities", "links"];
+    Fields::open(root.need(name)?, name, &keys, root.misfits)
+}
+
+fn owned(fields: Option<Fields<'_>>, key: &str) -> Vec<String> {
+    let texts = fields.and_then(|fields| fields.need_texts(key)).unwrap_or_default();
+    texts.into_iter().map(|(text, _)| text.to_owned()).collect()
 }
 
 impl Model {
+    fn entities(
+        &mut self,
+        side: Option<Fields<'_>>,
+        after: bool,
+        misfits: &Misfits,
+    ) -> Vec<Entity> {
+        let node = side.and_then(|side| side.need("entities"));
+        let Some(fields) = node.and_then(|node| Fields::map(node, "entities", misfits)) else {
+            self.unsure_links = true;
+            return Vec::new();
+        };
+        fields.entries().iter().map(|entry| self.entity(entry, after, misfits)).collect()
+    }
+
     /// One entity. The app may always lack one of the target model.
     fn entity(&mut self, entry: &Entry, after: bool, misfits: &Misfits) -> Entity {
         let keys: &[&str] = if after { &["attrs"] } else { &["attrs", "optional"] };
@@ -116,15 +121,15 @@ impl Model {
     }
 
     /// The links of one side. Those of the legacy model may lead to the target model.
-    fn links(&mut self, side: Option<&Node>, name: &str, misfits: &Misfits) {
+    fn links(&mut self, side: Option<Fields<'_>>, before: bool, misfits: &Misfits) {
         let Some(links) = side.and_then(|side| side.get("links")) else { return };
         let Some(links) = Fields::map(links, "links", misfits) else {
             self.unsure_links = true;
             return;
         };
         for entry in links.entries() {
-            let link = self.link_of(entry, name == "before", misfits);
-            let schema = if name == "before" { &mut self.before } else { &mut self.after };
+            let link = self.link_of(entry, before, misfits);
+            let schema = if before { &mut self.before } else { &mut self.after };
             match link {
                 Some(link) => schema.links.push(link),
                 None => self.unsure_links = true,
@@ -136,9 +141,10 @@ impl Model {
         let keys = ["on", "label", "to", "reverse", "has", "reverse_has", "also"];
         let keys = if before { &keys[..] } else { &keys[..6] };
         let fields = Fields::open(&entry.node, &entry.key, keys, misfits)?;
-        let ends: [Vec<&Schema>; 2] = match before {
-            true => [vec![&self.before], vec![&self.before, &self.after]],
-            false => [vec![&self.after], vec![&self.after]],
+        let ends = if before {
+            [vec![&self.before], vec![&self.before, &self.after]]
+        } else {
+            [vec![&self.after], vec![&self.after]]
         };
         let on = declared(&fields, "on", &ends[0]);
         let to = declared(&fields, "to", &ends[1]);
@@ -171,7 +177,7 @@ impl Model {
                 let said = format!("{} is {}, an id is a string", quoted(name), words(attr.ty));
                 misfits.add(place, said);
             }
-            Found::No => misfits.add(place, self.no_attr(&self.before, on, name)),
+            Found::No => misfits.add(place, no_attr(&self.before, on, name)),
             Found::Yes(_) | Found::Unsure => {}
         }
     }
@@ -225,27 +231,27 @@ impl Model {
             (Found::No, Found::No) => Found::No,
         }
     }
+}
 
-    /// Says that an entity has no such attribute.
-    pub(super) fn no_attr(&self, side: &Schema, entity: &str, name: &str) -> String {
-        let attrs = side.entity(entity).map_or(&[][..], |entity| &entity.attrs);
-        let hint = hint(name, attrs.iter().map(|attr| attr.name.as_str()));
-        format!("{} has no attribute {}{hint}", quoted(entity), quoted(name))
-    }
+/// Says that an entity has no such attribute.
+pub(super) fn no_attr(side: &Schema, entity: &str, name: &str) -> String {
+    let attrs = side.entity(entity).map_or(&[][..], |entity| &entity.attrs);
+    let hint = hint(name, attrs.iter().map(|attr| attr.name.as_str()));
+    format!("{} has no attribute {}{hint}", quoted(entity), quoted(name))
+}
 
-    /// Says that an entity has no such link.
-    pub(super) fn no_link(&self, side: &Schema, entity: &str, label: &str) -> String {
-        let hint = hint(label, side.links_on(entity).map(|link| link.label.as_str()));
-        format!("{} has no link {}{hint}", quoted(entity), quoted(label))
-    }
+/// Says that an entity has no such link.
+pub(super) fn no_link(side: &Schema, entity: &str, label: &str) -> String {
+    let hint = hint(label, side.links_on(entity).map(|link| link.label.as_str()));
+    format!("{} has no link {}{hint}", quoted(entity), quoted(label))
+}
 
-    /// Says that an entity has neither attribute nor link of that name.
-    pub(super) fn no_column(&self, side: &Schema, entity: &str, name: &str) -> String {
-        let attrs = side.entity(entity).map_or(&[][..], |entity| &entity.attrs);
-        let labels = side.columns_of(entity).map(|link| link.label.as_str());
-        let hint = hint(name, attrs.iter().map(|attr| attr.name.as_str()).chain(labels));
-        format!("{} has no attribute or link {}{hint}", quoted(entity), quoted(name))
-    }
+/// Says that an entity has neither attribute nor link of that name.
+pub(super) fn no_column(side: &Schema, entity: &str, name: &str) -> String {
+    let attrs = side.entity(entity).map_or(&[][..], |entity| &entity.attrs);
+    let labels = side.columns_of(entity).map(|link| link.label.as_str());
+    let hint = hint(name, attrs.iter().map(|attr| attr.name.as_str()).chain(labels));
+    format!("{} has no attribute or link {}{hint}", quoted(entity), quoted(name))
 }
 
 /// The entity that a key names.

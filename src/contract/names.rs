@@ -27,10 +27,14 @@ pub(super) fn check(model: &Model, root: &Fields<'_>) {
     }
 }
 
+/// What the name of a file is made of.
+fn plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '-')
+}
+
 /// Entity names are file and table names.
 fn entity_name(name: &str, place: Place, misfits: &Misfits) {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '-');
-    if name.is_empty() || !name.chars().all(allowed) {
+    if name.is_empty() || !name.chars().all(plain) {
         let said = "is no entity name: letters, digits, `_`, `$` and `-` make one";
         misfits.add(place, format!("{} {said}", quoted(name)));
     } else if name.starts_with('_') {
@@ -55,6 +59,10 @@ fn attr_names(schema: &Schema, entity: &str, side: &Node, misfits: &Misfits) {
     for link in schema.links_on(entity) {
         let place = end(side, link, "label");
         column_name(&link.label, place, misfits);
+        if !link.label.chars().all(plain) {
+            let said = "has more than letters, digits, `_`, `$` and `-`, as a label may not";
+            misfits.add(place, format!("{} {said}", quoted(&link.label)));
+        }
         let other = taken.insert(link.label.to_ascii_lowercase(), (&link.label, "a link"));
         if let Some((other, what)) = other {
             misfits.add(place, both(other, &link.label, &format!("{what} of {}", quoted(entity))));

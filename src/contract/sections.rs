@@ -67,7 +67,7 @@ pub(super) fn duplicates(root: &Fields<'_>, model: &Model) -> Duplicates {
     fields.choice("conflicting", &[("quarantine", ())]);
     let keep = fields.get("keep").and_then(|node| Fields::map(node, "keep", misfits));
     let mut kept = Vec::new();
-    for entry in keep.iter().flat_map(|keep| keep.entries()) {
+    for entry in keep.iter().flat_map(Fields::entries) {
         if model.before.entity(&entry.key).is_none() {
             let known = model.before.entities.iter().map(|entity| entity.name.as_str());
             let said = format!("no legacy entity {} is declared", quoted(&entry.key));

@@ -1,6 +1,6 @@
 //! The resolved contract as a person reads it.
 
-use super::release::{blanks, keep_name, toml_text};
+use super::blanks::{blanks, keep_name, toml_text};
 use super::{
     AttrRule, Check, CheckWhat, Constant, Contract, Duplicates, IdRule, LinkHow, LinkPick,
     LinkRule, Otherwise, Pick, Piece, Required, Rollout, Side, Template, Transform, UnmappedAttrs,
@@ -135,10 +135,10 @@ fn attr_rule(rule: &AttrRule) -> String {
     ways.extend(rule.missing.as_ref().map(constant));
     let mut said = ways.join(", else ");
     if let Some(entity) = &rule.refers {
-        said.push_str(&format!("; the id of a row of {entity}, mapped as that row's is"));
+        said.extend(["; the id of a row of ", entity, ", mapped as that row's is"]);
     }
     if let Some(map) = &rule.values {
-        said.push_str(&format!("; {}", values(map)));
+        said.extend(["; ", &values(map)]);
     }
     said
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fields::Fields;
 use super::misfit::{Misfits, Place, quoted};
-use super::model::{self, Column, Found, Model, declared};
+use super::model::{self, Column, Found, Model, declared, no_attr, no_column};
 use super::tree::Node;
 use super::{AttrRule, IdRule, LinkRule, Transform, attrs, links};
 use crate::schema::{Has, Type};
@@ -227,7 +227,7 @@ impl<'a> Scope<'a> {
                     quoted(self.target)
                 )
             }
-            Found::No => self.model.no_column(&self.model.before, self.source, name),
+            Found::No => no_column(&self.model.before, self.source, name),
             Found::Yes(_) | Found::Unsure => return,
         };
         self.misfits.add(place, said);
@@ -239,7 +239,7 @@ impl<'a> Scope<'a> {
                 format!("{} is {}, which has no one text", quoted(name), model::words(attr.ty))
             }
             Found::Yes(Column::Link(link)) if link.has == Has::Many => many(name),
-            Found::No => self.model.no_column(&self.model.before, self.source, name),
+            Found::No => no_column(&self.model.before, self.source, name),
             Found::Yes(_) | Found::Unsure => return,
         };
         self.misfits.add(place, said);
@@ -251,7 +251,7 @@ impl<'a> Scope<'a> {
             Found::Yes(attr) if !attr.unique => {
                 format!("{} of {} is not unique (`*`)", quoted(name), quoted(self.target))
             }
-            Found::No => self.model.no_attr(&self.model.after, self.target, name),
+            Found::No => no_attr(&self.model.after, self.target, name),
             Found::Yes(_) | Found::Unsure => return,
         };
         self.misfits.add(place, said);
@@ -263,7 +263,7 @@ impl<'a> Scope<'a> {
             Found::Yes(attr) if attr.ty == Type::Any => {
                 format!("{} is {}, which has no order", quoted(name), model::words(attr.ty))
             }
-            Found::No if name != "id" => self.model.no_attr(&self.model.after, self.target, name),
+            Found::No if name != "id" => no_attr(&self.model.after, self.target, name),
             Found::Yes(_) | Found::No | Found::Unsure => return,
         };
         self.misfits.add(place, said);

@@ -44,9 +44,14 @@ pub(super) fn parse(text: &str, file: usize, misfits: &Misfits) -> Option<Node> 
     let (table, errors) = DeTable::parse_recoverable(text);
     let root = DeValue::Table(table.into_inner());
     let too_deep = deepest(&root);
+    let mut first = true;
     for error in &errors {
-        let offset = error.span().map_or(text.len(), |span| span.start);
-        misfits.add(Place { file, offset }, format!("no TOML: {}", error.message()));
+        // After another fault the parser takes what follows for keys that stand there twice.
+        if first || error.message() != "duplicate key" {
+            let offset = error.span().map_or(text.len(), |span| span.start);
+            misfits.add(Place { file, offset }, format!("no TOML: {}", error.message()));
+        }
+        first &= error.message() == "duplicate key";
     }
     if let Some(offset) = too_deep {
         misfits.add(Place { file, offset }, format!("nested deeper than {MAX_LEVELS} levels"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::fields::{Fields, list};
 use super::misfit::{Misfits, Place, quoted};
-use super::model::{Column, Found, Model, declared, words};
+use super::model::{Column, Found, Model, declared, no_attr, no_link, words};
 use super::transforms::{Becomes, many};
 use super::{Check, CheckWhat};
 use crate::schema::{Has, Type};
@@ -113,7 +113,7 @@ impl Rules<'_> {
             match model.link(side, entity, label) {
                 Found::Yes(link) if link.has == Has::Many => self.misfits.add(place, many(label)),
                 Found::Yes(link) => ends.push(link),
-                Found::No => self.misfits.add(place, model.no_link(side, entity, label)),
+                Found::No => self.misfits.add(place, no_link(side, entity, label)),
                 Found::Unsure => {}
             }
         }
@@ -154,7 +154,7 @@ impl Rules<'_> {
         for (side, (entity, attr), place) in ends {
             match model.attr(side, entity, attr) {
                 Found::Yes(attr) => types.push(attr.ty),
-                Found::No => self.misfits.add(place, model.no_attr(side, entity, attr)),
+                Found::No => self.misfits.add(place, no_attr(side, entity, attr)),
                 Found::Unsure => {}
             }
         }
@@ -180,7 +180,7 @@ pub(super) fn ordered(
             format!("{} is {}, which has no order", quoted(name), words(attr.ty))
         }
         Found::Yes(Column::Link(_)) => format!("{} is a link, which has no order", quoted(name)),
-        Found::No => model.no_attr(&model.before, entity, name),
+        Found::No => no_attr(&model.before, entity, name),
         Found::Yes(_) | Found::Unsure => return,
     };
     misfits.add(place, said);

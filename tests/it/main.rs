@@ -1,1 +1,17 @@
+//! The program as its users meet it: the binary, its files, its exit codes.
+#![allow(clippy::disallowed_methods, reason = "tests write the files that the program meets")]
 
+mod support;
+mod data;
+#[allow(dead_code, reason = "the generator has options that no test takes")]
+#[path = "../../scripts/generator/generator.rs"]
+mod generator;
+
+mod help;
+mod usage;
+mod contract;
+mod whole;
+mod damage;
+mod generated;
+mod rules;
+mod properties;

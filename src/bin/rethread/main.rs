@@ -1,1 +1,19 @@
-fn main() {}
+//! The `rethread` command: a thin skin over the library.
+
+mod args;
+mod run;
+mod contracts;
+mod folders;
+mod render;
+mod progress;
+mod guard;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let ended = guard::guarded(|| run::run(&args, progress::for_run(&args).as_ref()));
+    render::end(ended, args.json)
+}

@@ -1,0 +1,311 @@
+//! The command line, parsed once into typed values.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  rethread run backup.zip                    the whole way, into out/<id>/thread.sqlite
+  rethread run backup.zip --set release.from=1.4 --set release.to=2.0
+  rethread export backup.zip                 -> snapshots/backup
+  rethread transform snapshots/backup        -> out/<id>
+  rethread verify out/<id>                   every rule, row by row
+  rethread import out/<id> --to thread.db    only what passed verification
+  rethread report out/<id> --format md       what happened, to read or to file
+  rethread check snapshots/backup            is it as it was sealed?
+
+Exit codes:
+  0  done
+  1  findings: verification failed, or more rows quarantined than the contract allows
+  2  the command line or the contract is wrong
+  3  a source, a target or the disk failed; running again is safe
+  4  a snapshot, a bundle or a source is damaged
+  5  refused: rows that are not ours are in the target, or another run is in the same place
+  70 a bug in rethread
+
+Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
+POLARS_MAX_THREADS sets the number of threads of the transform.";
+
+/// Turns what an app exported from InstantDB under the legacy story model into the thread model,
+/// and proves that nothing was lost.
+///
+/// SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ SQLite. Nothing but the
+/// source and the target is ever touched, the same input gives the same bytes, and every legacy
+/// row is accounted for: migrated, merged or quarantined.
+#[derive(Debug, Parser)]
+#[command(name = "rethread", bin_name = "rethread", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Print one JSON object on stdout, and an error as JSON on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// One command a stage, and one for all.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Go the whole way: export, transform, verify, import into SQLite, report
+    Run(Run),
+    /// Take a sealed snapshot of a source
+    Export(Export),
+    /// Make a bundle out of a snapshot by the contract
+    Transform(Transform),
+    /// Check every rule of the contract on every row of a bundle
+    Verify(Verify),
+    /// Verify a bundle and put it into a SQLite database
+    Import(Import),
+    /// Write the reports of a bundle again, and print one
+    Report(Report),
+    /// Check that a snapshot or a bundle is as it was sealed
+    Check(Check),
+    /// Show or check the contract, or start a release file for it
+    #[command(subcommand)]
+    Contract(Contract),
+}
+
+/// The whole way.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+A second run finds the snapshot, the bundle and the database done and changes nothing.
+
+Examples:
+  rethread run backup.zip
+  rethread run exports/2027-03 --name march --release release.toml")]
+pub(crate) struct Run {
+    /// Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
+    pub(crate) source: PathBuf,
+    /// Name of the snapshot [default: the source's own name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Folder that holds the snapshots
+    #[arg(long, value_name = "DIR", default_value = "snapshots")]
+    pub(crate) snapshots: PathBuf,
+    /// Folder that holds the bundles
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
+    /// The contract and what fills its blanks
+    #[command(flatten)]
+    pub(crate) contract: Rules,
+}
+
+/// Source to snapshot.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Prints the snapshot's folder.
+
+Examples:
+  rethread export backup.zip
+  rethread export dataset.json --to snapshots/march")]
+pub(crate) struct Export {
+    /// Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
+    pub(crate) source: PathBuf,
+    /// The snapshot's folder [default: snapshots/ and the source's own name]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
+    /// The contract and what fills its blanks
+    #[command(flatten)]
+    pub(crate) contract: Rules,
+}
+
+/// Snapshot to bundle.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Prints the bundle's folder. Its name comes from snapshot, contract and program version: a bundle
+that is there already is found done.
+
+Examples:
+  rethread transform snapshots/backup
+  rethread transform snapshots/backup --set rollout.max_quarantined=12")]
+pub(crate) struct Transform {
+    /// The snapshot's folder
+    pub(crate) snapshot: PathBuf,
+    /// Folder that holds the bundles
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
+    /// The contract and what fills its blanks
+    #[command(flatten)]
+    pub(crate) contract: Rules,
+}
+
+/// Where the snapshot of a bundle is.
+#[derive(Debug, Group)]
+pub(crate) struct Origin {
+    /// The snapshot the bundle was made from [default: searched in the snapshots folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) snapshot: Option<PathBuf>,
+    /// Folder that holds the snapshots
+    #[arg(long, value_name = "DIR", default_value = "snapshots")]
+    pub(crate) snapshots: PathBuf,
+}
+
+/// Bundle and snapshot to findings.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Reads the bundle and its snapshot again, by the contract the bundle carries, and writes
+report/verification.json and the reports beside the seal.
+
+Examples:
+  rethread verify out/5f1c09ab3d2e4f60
+  rethread verify /archive/bundle --snapshot /archive/snapshot")]
+pub(crate) struct Verify {
+    /// The bundle's folder
+    pub(crate) bundle: PathBuf,
+    /// Its snapshot
+    #[command(flatten)]
+    pub(crate) origin: Origin,
+}
+
+/// Bundle to target.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Importing twice changes nothing. Rows that are not ours are never overwritten.
+
+Examples:
+  rethread import out/5f1c09ab3d2e4f60
+  rethread import out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db")]
+pub(crate) struct Import {
+    /// The bundle's folder
+    pub(crate) bundle: PathBuf,
+    /// The SQLite database, as PATH or sqlite:PATH [default: thread.sqlite in the bundle's folder]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub(crate) to: Option<PathBuf>,
+    /// Its snapshot
+    #[command(flatten)]
+    pub(crate) origin: Origin,
+}
+
+/// A report's form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The verdict and the equations
+    Text,
+    /// The whole report for machines
+    Json,
+    /// The whole report as Markdown
+    Md,
+    /// The whole report as one self-contained page
+    Html,
+}
+
+/// The reports of a bundle.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Tells what the last verification and the last import found; it runs neither.
+
+Examples:
+  rethread report out/5f1c09ab3d2e4f60
+  rethread report out/5f1c09ab3d2e4f60 --format html > report.html")]
+pub(crate) struct Report {
+    /// The bundle's folder
+    pub(crate) bundle: PathBuf,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// The seal of a folder.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Looks at every byte; stricter than `sha256sum -c manifest-sha256.txt`.
+
+Example:
+  rethread check snapshots/backup")]
+pub(crate) struct Check {
+    /// A snapshot's or a bundle's folder
+    pub(crate) folder: PathBuf,
+}
+
+/// What can be done with a contract.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Contract {
+    /// Print the contract as it is executed, blanks filled
+    Show {
+        /// The contract and what fills its blanks
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Check a contract and list every misfit with its line
+    Check {
+        /// A contract file, as `--contract` takes it [default: the built-in contract]
+        #[arg(conflicts_with = "contract")]
+        file: Option<PathBuf>,
+        /// The contract and what fills its blanks
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Start a release file: the contract's blanks, to fill in
+    Init {
+        /// Write it to a new file instead of stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// A contract file in place of the built-in one
+        #[arg(long, value_name = "FILE")]
+        contract: Option<PathBuf>,
+    },
+}
+
+/// Which contract, and what fills its blanks.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Rules {
+    /// A contract file in place of the built-in one
+    #[arg(long, value_name = "FILE", help_heading = "Contract")]
+    pub(crate) contract: Option<PathBuf>,
+    /// A release file that fills the contract's blanks (`rethread contract init` starts one)
+    #[arg(long, value_name = "FILE", help_heading = "Contract")]
+    pub(crate) release: Option<PathBuf>,
+    /// Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting, help_heading = "Contract")]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("write it as KEY=VALUE, for instance release.to=2.0".to_owned()),
+    }
+}
+
+fn target(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("sqlite:").unwrap_or(text);
+    match (path, text.split_once("://")) {
+        ("", _) => Err("name the database, as thread.db or sqlite:thread.db".to_owned()),
+        (_, Some((scheme, _))) if scheme != "sqlite" => {
+            Err(format!("`{scheme}` is no target this version writes; SQLite is"))
+        }
+        _ => Ok(PathBuf::from(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_is_split_at_its_first_equals_sign() {
+        assert_eq!(setting("a.b = x=y"), Ok(("a.b".to_owned(), " x=y".to_owned())));
+        assert!(setting("=x").is_err());
+        assert!(setting("release.to").is_err());
+    }
+
+    #[test]
+    fn a_target_is_a_path_or_a_sqlite_path() {
+        assert_eq!(target("sqlite:/a b/c.db"), Ok(PathBuf::from("/a b/c.db")));
+        assert_eq!(target("c.db"), Ok(PathBuf::from("c.db")));
+        assert!(target("postgres://host/db").is_err());
+        assert!(target("sqlite:").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Which contract a command works by, and the commands about contracts.
+
+use std::path::Path;
+
+use rethread::bundle::Bundle;
+use rethread::contract::{self, Contract, Overrides};
+use rethread::error::{Error, Result};
+use rethread::storage;
+
+use crate::args::{self, Rules};
+use crate::render::Ended;
+
+const BUILT_IN_NAME: &str = "story-to-thread.toml (built in)";
+
+/// Runs a command about contracts.
+pub(crate) fn run(command: &args::Contract) -> Result<Ended> {
+    match command {
+        args::Contract::Show { rules } => show(rules),
+        args::Contract::Check { file: Some(file), rules } => {
+            check(&Rules { contract: Some(file.clone()), ..rules.clone() })
+        }
+        args::Contract::Check { file: None, rules } => check(rules),
+        args::Contract::Init { out, contract } => init(contract.as_deref(), out.as_deref()),
+    }
+}
+
+fn show(rules: &Rules) -> Result<Ended> {
+    let contract = load(rules)?;
+    Ok(described(contract::show(&contract), &contract))
+}
+
+fn check(rules: &Rules) -> Result<Ended> {
+    let contract = load(rules)?;
+    let blanks = contract::blanks(&contract);
+    let lines = std::iter::once(format!("the contract `{}` is sound\n", contract.name))
+        .chain(blanks.iter().map(|blank| format!("blank: {blank}\n")));
+    let said: String = lines.collect();
+    Ok(described(said, &contract))
+}
+
+fn described(text: String, contract: &Contract) -> Ended {
+    Ended::told(text)
+        .with("contract", contract.name.as_str())
+        .with("digest", contract.digest())
+        .with("blanks", contract::blanks(contract))
+}
+
+fn init(file: Option<&Path>, out: Option<&Path>) -> Result<Ended> {
+    let (name, text) = text(file)?;
+    let release = contract::init(&text, &name)?;
+    let Some(out) = out else {
+        return Ok(Ended::told(release.as_str()).with("release", release));
+    };
+    if out.symlink_metadata().is_ok() {
+        return Err(Error::usage("the file to write exists already")
+            .at(out.display())
+            .help("name another one, or remove it"));
+    }
+    storage::replace(out, release.as_bytes())?;
+    Ok(Ended::made("file", out))
+}
+
+/// The contract of the command line, blanks filled, checked.
+pub(crate) fn load(rules: &Rules) -> Result<Contract> {
+    let (name, text) = text(rules.contract.as_deref())?;
+    let release = rules.release.as_deref().map(named).transpose()?;
+    contract::load(&text, &name, &Overrides { release, set: rules.set.clone() })
+}
+
+/// The contract a bundle was made by, out of the bundle.
+pub(crate) fn of_bundle(bundle: &Bundle) -> Result<Contract> {
+    let (name, text) = named(&bundle.path("data/contract.toml"))?;
+    contract::load(&text, &name, &Overrides::default())
+}
+
+fn text(file: Option<&Path>) -> Result<(String, String)> {
+    match file {
+        Some(path) => named(path),
+        None => Ok((BUILT_IN_NAME.to_owned(), contract::BUILT_IN.to_owned())),
+    }
+}
+
+fn named(path: &Path) -> Result<(String, String)> {
+    Ok((path.display().to_string(), storage::read_text(path)?))
+}

@@ -1,0 +1,166 @@
+//! Where snapshots stand, and which one belongs to a source or a bundle.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rethread::bag;
+use rethread::bundle;
+use rethread::contract::Contract;
+use rethread::error::{Error, Result};
+use rethread::progress::Progress;
+use rethread::snapshot::{self, Snapshot};
+use rethread::source;
+use rethread::storage;
+
+use crate::args::Origin;
+
+/// The snapshot of a source at a place: taken now, or the intact one that stands there already.
+pub(crate) fn snapshot_of(
+    from: &Path,
+    contract: &Contract,
+    place: &Path,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    let mut source = source::open(from)?;
+    if place.symlink_metadata().is_err() {
+        return snapshot::take(source.as_mut(), contract, place, progress);
+    }
+    let there = Snapshot::open(place, progress)?;
+    if from.is_file() && there.meta().source.sha256 != bag::sha256_of(from)?.sha256 {
+        return Err(taken(place, "the snapshot there was taken from another source"));
+    }
+    if from.is_dir() && there.meta().source.sha256 != hash_of_folder(from)? {
+        return Err(taken(place, "the snapshot there was taken from another source"));
+    }
+    if !fits(&there, contract) {
+        return Err(taken(place, "the snapshot there was typed by another contract"));
+    }
+    progress.begin("export", None);
+    progress.done("already exported");
+    Ok(there)
+}
+
+fn taken(place: &Path, said: &str) -> Error {
+    Error::usage(said)
+        .at(place.display())
+        .help("give the new snapshot another place: `--name` of `run`, `--to` of `export`")
+}
+
+/// As a source's folder is hashed: its `<sha256>  <path>` lines in path order.
+fn hash_of_folder(root: &Path) -> Result<String> {
+    let mut folders = vec![root.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|error| storage::failed(&folder, error))? {
+            let path = entry.map_err(|error| storage::failed(&folder, error))?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let line = |path: &PathBuf| -> Result<String> {
+        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
+        Ok(format!("{}  {name}\n", bag::sha256_of(path)?.sha256))
+    };
+    let lines = files.iter().map(line).collect::<Result<String>>()?;
+    Ok(bag::sha256_hex(lines.as_bytes()))
+}
+
+/// Whether the tables of a snapshot have the columns a contract declares.
+fn fits(snapshot: &Snapshot, contract: &Contract) -> bool {
+    let sides = [&contract.before.schema, &contract.after.schema];
+    snapshot.meta().tables.iter().all(|table| {
+        let schema = if table.side == "legacy" { sides[0] } else { sides[1] };
+        let declared = snapshot::declared(schema, &table.entity);
+        let declared = declared.iter().map(|field| field.name().as_str());
+        let found = table.columns.iter().map(|(name, _)| name.as_str());
+        declared.filter(|name| *name != "id").eq(found.filter(|name| *name != "id"))
+    })
+}
+
+/// The name of a source's snapshot: that of its file or folder, in `[a-z0-9._-]`.
+pub(crate) fn name_of(source: &Path) -> String {
+    let stem = if source.is_dir() { source.file_name() } else { source.file_stem() };
+    let stem = stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let plain = stem.chars().map(|c| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '.' | '_' | '-') => c,
+        _ => '-',
+    });
+    let plain: String = plain.collect();
+    match plain.trim_matches(['.', '-']) {
+        "" => "snapshot".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// A name for a snapshot, when it can be a folder's.
+pub(crate) fn plain_name(name: &str) -> Result<&str> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+        let said = format!("`{name}` cannot be the name of a snapshot");
+        return Err(Error::usage(said).help("use letters, digits, `.`, `_` and `-`"));
+    }
+    Ok(name)
+}
+
+/// The snapshot a bundle was made from: the one named, or the one in the snapshots folder that has
+/// the digest the bundle knows.
+pub(crate) fn snapshot_for(
+    bundle: &bundle::Meta,
+    origin: &Origin,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    let wanted = &bundle.snapshot;
+    let place = match &origin.snapshot {
+        Some(place) => place.clone(),
+        None => search(&origin.snapshots, &wanted.digest)?.ok_or_else(|| {
+            Error::usage(format!("the bundle's snapshot `{}` is not there", wanted.name))
+                .at(origin.snapshots.display())
+                .help("name its folder with `--snapshot`")
+        })?,
+    };
+    let snapshot = Snapshot::open(&place, progress)?;
+    if snapshot.digest() == wanted.digest {
+        return Ok(snapshot);
+    }
+    Err(Error::usage("the bundle was made from another snapshot")
+        .at(place.display())
+        .help(format!("name the snapshot with the digest {} (`{}`)", wanted.digest, wanted.name)))
+}
+
+fn search(folder: &Path, digest: &str) -> Result<Option<PathBuf>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
+    let mut places = Vec::new();
+    for entry in entries {
+        places.push(entry.map_err(|error| storage::failed(folder, error))?.path());
+    }
+    places.sort();
+    let has_digest =
+        |place: &PathBuf| bag::is_sealed(place) && bag::digest(place).is_ok_and(|it| it == digest);
+    Ok(places.into_iter().find(has_digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_named_after_its_source() {
+        let cases = [
+            ("a/My App (1).zip", "my-app--1"),
+            ("backup.tar.zip", "backup.tar"),
+            (".zip", "zip"),
+            ("日本.zip", "snapshot"),
+            ("/", "snapshot"),
+        ];
+        for (source, name) in cases {
+            assert_eq!(name_of(Path::new(source)), name, "{source}");
+            assert!(plain_name(name).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_snapshot_name_is_no_path() {
+        for name in ["", ".", "..", ".hidden", "a/b", "a\\b", "a\0"] {
+            assert!(plain_name(name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The commands: each one is the stages it goes through.
+
+use std::path::Path;
+
+use rethread::bag;
+use rethread::bundle::{self, Bundle};
+use rethread::contract::Contract;
+use rethread::error::{Error, Kind, Result, grouped};
+use rethread::import;
+use rethread::progress::Progress;
+use rethread::report::{self, Report};
+use rethread::snapshot::Snapshot;
+use rethread::storage;
+use rethread::target::sqlite::Sqlite;
+use rethread::verify::{self, Outcome, Verification};
+use serde_json::json;
+
+use crate::args::{self, Args, Command, Format};
+use crate::render::Ended;
+use crate::{contracts, folders};
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, progress: &dyn Progress) -> Result<Ended> {
+    match &args.command {
+        Command::Run(it) => whole(it, progress),
+        Command::Export(it) => export(it, progress),
+        Command::Transform(it) => transform(it, progress),
+        Command::Verify(it) => verify(it, progress),
+        Command::Import(it) => import(it, progress),
+        Command::Report(it) => report(it, progress),
+        Command::Check(it) => check(it, progress),
+        Command::Contract(it) => contracts::run(it),
+    }
+}
+
+fn whole(it: &args::Run, progress: &dyn Progress) -> Result<Ended> {
+    let name = match &it.name {
+        Some(name) => folders::plain_name(name)?.to_owned(),
+        None => folders::name_of(&it.source),
+    };
+    let contract = contracts::load(&it.contract)?;
+    let place = it.snapshots.join(name);
+    let snapshot = folders::snapshot_of(&it.source, &contract, &place, progress)?;
+    let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
+    deliver(bundle, &snapshot, contract, None, progress)
+}
+
+fn export(it: &args::Export, progress: &dyn Progress) -> Result<Ended> {
+    let contract = contracts::load(&it.contract)?;
+    let usual = || Path::new("snapshots").join(folders::name_of(&it.source));
+    let place = it.to.clone().unwrap_or_else(usual);
+    let snapshot = folders::snapshot_of(&it.source, &contract, &place, progress)?;
+    let tables = &snapshot.meta().tables;
+    let rows: serde_json::Map<_, _> =
+        tables.iter().map(|table| (table.entity.clone(), table.rows.into())).collect();
+    Ok(Ended::made("snapshot", snapshot.root())
+        .with("digest", snapshot.digest())
+        .with("rows", rows))
+}
+
+fn transform(it: &args::Transform, progress: &dyn Progress) -> Result<Ended> {
+    let contract = contracts::load(&it.contract)?;
+    let snapshot = Snapshot::open(&it.snapshot, progress)?;
+    let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
+    Ok(Ended::made("bundle", bundle.root())
+        .with("digest", bundle.digest())
+        .with("equations", json!(bundle.meta().equations)))
+}
+
+fn verify(it: &args::Verify, progress: &dyn Progress) -> Result<Ended> {
+    let bundle = Bundle::open(&it.bundle, progress)?;
+    let contract = contracts::of_bundle(&bundle)?;
+    let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
+    let found = judge(&bundle, &snapshot, &contract, progress)?;
+    let told = tell(&bundle, &contract, &found, None)?;
+    Ok(told.failing(findings(&bundle, &found)))
+}
+
+fn import(it: &args::Import, progress: &dyn Progress) -> Result<Ended> {
+    let bundle = Bundle::open(&it.bundle, progress)?;
+    let contract = contracts::of_bundle(&bundle)?;
+    let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
+    deliver(bundle, &snapshot, contract, it.to.as_deref(), progress)
+}
+
+fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
+    let bundle = Bundle::open(&it.bundle, progress)?;
+    let contract = contracts::of_bundle(&bundle)?;
+    let found = last_verification(&bundle)?;
+    let outcome = import::last_outcome(&bundle, "sqlite")?;
+    let report = Report::new(&bundle, &contract, found.as_ref(), outcome.as_ref());
+    report::write(&report, bundle.root())?;
+    let text = match it.format {
+        Format::Text => report::text(&report),
+        Format::Json => report.json()?,
+        Format::Md => report::markdown(&report),
+        Format::Html => report::html(&report),
+    };
+    Ok(Ended::told(text).with("result", json!(report)))
+}
+
+fn check(it: &args::Check, progress: &dyn Progress) -> Result<Ended> {
+    let (what, digest) = if it.folder.join("data/bundle.json").exists() {
+        ("bundle", Bundle::open(&it.folder, progress)?.digest().to_owned())
+    } else if it.folder.join("data/snapshot.json").exists() {
+        ("snapshot", Snapshot::open(&it.folder, progress)?.digest().to_owned())
+    } else {
+        bag::check(&it.folder, progress)?;
+        return Err(Error::damaged("the sealed folder is neither a snapshot nor a bundle")
+            .at(it.folder.display())
+            .help("name the folder of a snapshot or of a bundle"));
+    };
+    let said = format!("the {what} is intact: {digest}\n");
+    Ok(Ended::told(said).with(what, it.folder.display().to_string()).with("digest", digest))
+}
+
+/// The bundle of a snapshot and a contract: made now, or the intact one that stands there already.
+fn bundle_of(
+    contract: &Contract,
+    snapshot: &Snapshot,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<Bundle> {
+    let is_there = bag::is_sealed(&bundle::folder(contract, snapshot, out));
+    let bundle = bundle::write(contract, snapshot, out, progress)?;
+    if is_there {
+        progress.begin("transform", None);
+        progress.done("already transformed");
+    }
+    Ok(bundle)
+}
+
+/// Verifies a bundle, imports it when it passed, and writes the reports either way.
+fn deliver(
+    bundle: Bundle,
+    snapshot: &Snapshot,
+    contract: Contract,
+    to: Option<&Path>,
+    progress: &dyn Progress,
+) -> Result<Ended> {
+    let place = to.map_or_else(|| bundle.path("thread.sqlite"), Path::to_owned);
+    let found = judge(&bundle, snapshot, &contract, progress)?;
+    let told = tell(&bundle, &contract, &found, None)?;
+    if let Some(failure) = findings(&bundle, &found) {
+        return Ok(told.with_place("snapshot", snapshot.root()).failing(Some(failure)));
+    }
+    let verified = verify::permit(bundle, contract, found)?;
+    let outcome = import::import(&verified, &mut Sqlite::new(&place), progress)?;
+    progress.begin("imported", None);
+    progress.done(&outcome.sentence());
+    let (bundle, found) = (verified.bundle(), verified.verification());
+    let told = tell(bundle, verified.contract(), found, Some(&outcome))?;
+    Ok(told.with_place("snapshot", snapshot.root()).with_place("database", &place))
+}
+
+/// Verifies a bundle and keeps what was found beside its seal.
+fn judge(
+    bundle: &Bundle,
+    snapshot: &Snapshot,
+    contract: &Contract,
+    progress: &dyn Progress,
+) -> Result<Verification> {
+    let found = verify::verify(bundle, snapshot, contract, progress)?;
+    let text = serde_json::to_string_pretty(&found)
+        .map_err(|error| Error::bug("the findings cannot be written as JSON").because(error))?;
+    let place = bundle.path(VERIFICATION);
+    storage::create_folder(&bundle.path("report"))?;
+    storage::replace(&place, format!("{text}\n").as_bytes())?;
+    Ok(found)
+}
+
+const VERIFICATION: &str = "report/verification.json";
+
+/// What the last verification of this very bundle found.
+fn last_verification(bundle: &Bundle) -> Result<Option<Verification>> {
+    let place = bundle.path(VERIFICATION);
+    if !place.exists() {
+        return Ok(None);
+    }
+    let found: Verification =
+        serde_json::from_str(&storage::read_text(&place)?).map_err(|error| {
+            Error::damaged("the last verification cannot be read")
+                .at(place.display())
+                .help("run `rethread verify` again")
+                .because(error)
+        })?;
+    Ok(Some(found).filter(|found| found.bundle_digest == bundle.digest()))
+}
+
+/// Writes the reports and says what they say.
+fn tell(
+    bundle: &Bundle,
+    contract: &Contract,
+    found: &Verification,
+    outcome: Option<&import::Outcome>,
+) -> Result<Ended> {
+    let report = Report::new(bundle, contract, Some(found), outcome);
+    report::write(&report, bundle.root())?;
+    Ok(Ended::told(format!("{}\n", report::text(&report)))
+        .with("result", json!(report))
+        .with("digest", bundle.digest())
+        .with_place("bundle", bundle.root())
+        .with_place("report", &bundle.path("report/report.html")))
+}
+
+/// The failure of a verification that did not pass.
+fn findings(bundle: &Bundle, found: &Verification) -> Option<Error> {
+    const MOST: usize = 10;
+    if found.passed() {
+        return None;
+    }
+    let failed =
+        |rule: &&verify::Rule| matches!(rule.outcome, Outcome::Failed | Outcome::NotEvaluated);
+    let rules: Vec<_> = found.rules.iter().filter(failed).collect();
+    let (count, total) = (grouped(rules.len() as u64), grouped(found.rules.len() as u64));
+    let are = if rules.len() == 1 { "is" } else { "are" };
+    let said = format!("verification: {count} of {total} rules {are} not met");
+    let mut error = Error::new(Kind::Findings, said)
+        .help(format!("read {}", bundle.path("report/report.html").display()));
+    for rule in rules.iter().take(MOST) {
+        error = error.at(place_of(rule));
+    }
+    if rules.len() > MOST {
+        error = error.at(format!("and {} more", rules.len() - MOST));
+    }
+    Some(error)
+}
+
+fn place_of(rule: &verify::Rule) -> String {
+    let rows = grouped(rule.evaluated);
+    match rule.outcome {
+        Outcome::NotEvaluated => format!("{}: not evaluated", rule.rule),
+        _ if rule.samples.is_empty() => {
+            format!("{}: {} of {rows}", rule.rule, grouped(rule.violations))
+        }
+        _ => {
+            let samples = rule.samples.join(", ");
+            format!("{}: {} of {rows} ({samples})", rule.rule, grouped(rule.violations))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Link files of a bundle: links that are no column of a target table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema as Columns};
+
+use super::aside::Dropped;
+use super::table::Table;
+use super::write::Writing;
+use super::{LinkEquation, LinksMeta, Origin, read};
+use crate::digest::{RowDigest, TableDigest, Value};
+use crate::error::Result;
+use crate::transform::CarriedLinks;
+
+/// Writes one link file.
+pub(super) fn write(
+    writing: &mut Writing<'_>,
+    at: usize,
+    found: &CarriedLinks,
+) -> Result<LinksMeta> {
+    let file = format!("data/parquet/links/{}.parquet", file_name(at, found));
+    let text = |name: &str| Field::new(name, DataType::Utf8, false);
+    let schema = Arc::new(Columns::new(vec![text("from"), text("to"), text(Origin::ORIGIN)]));
+    let mut table = Table::create(&writing.root.join(&file), schema.clone())?;
+    let mut digest = TableDigest::default();
+    let mut row_digest = RowDigest::default();
+    let mut reader = read::columns(&found.file, None, None)?;
+    while let Some(batch) = read::next(&mut reader, &found.file)? {
+        let (from, to) = (read::text(&batch, "from")?, read::text(&batch, "to")?);
+        for row in 0..batch.num_rows() {
+            let pair = [("from", from.value(row)), ("to", to.value(row))];
+            digest.add(row_digest.of(pair.map(|(name, id)| (name, Value::Text(id)))));
+        }
+        let origin = read::column(&batch, Origin::ORIGIN, &DataType::Utf8)?;
+        let columns: Vec<ArrayRef> = vec![Arc::new(from), Arc::new(to), origin];
+        table.write(&RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)?)?;
+    }
+    writing.payload.insert(file.clone(), table.finish()?);
+    Ok(LinksMeta {
+        entity: found.entity.clone(),
+        label: found.label.clone(),
+        target: found.target.clone(),
+        role: found.role.clone(),
+        file,
+        rows: digest.rows,
+        digest: digest.hex(),
+    })
+}
+
+/// `<entity>.<label>` where a bag allows these characters, else a number as well.
+fn file_name(at: usize, found: &CarriedLinks) -> String {
+    let name = format!("{}.{}", found.entity, found.label);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let safe: String = name.chars().map(plain).collect();
+    if safe == name { name } else { format!("{safe}.{at}") }
+}
+
+/// One equation a link file of the snapshot.
+pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEquation> {
+    let pieces = writing.decisions.carried.iter().flat_map(|found| &found.pieces);
+    pieces
+        .map(|piece| {
+            let key = (piece.entity.clone(), piece.label.clone());
+            let dropped = dropped.get(&key).copied().unwrap_or_default();
+            LinkEquation {
+                source: piece.entity.clone(),
+                label: piece.label.clone(),
+                values: piece.values,
+                migrated: piece.different,
+                merged: piece.there - piece.different,
+                quarantined: 0,
+                dropped,
+            }
+        })
+        .collect()
+}

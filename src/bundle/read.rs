@@ -1,0 +1,125 @@
+//! Reads Parquet files batch by batch, in batches of bounded bytes, with texts as `Utf8`.
+
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
+
+use crate::error::{Error, Result};
+use crate::snapshot;
+
+/// Bytes of decoded rows a batch aims at.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// Opens a file for some of its columns; `None` for all of them.
+pub(super) fn columns(
+    path: &Path,
+    names: Option<&[String]>,
+    selection: Option<RowSelection>,
+) -> Result<ParquetRecordBatchReader> {
+    let builder = snapshot::scan(path)?;
+    let metadata = builder.metadata().clone();
+    let mask = match names {
+        None => ProjectionMask::all(),
+        Some(names) => {
+            let wanted = |(_, name): &(usize, String)| names.contains(name);
+            let roots = builder.schema().fields().iter().map(|field| field.name().clone());
+            let roots = roots.enumerate().filter(wanted).map(|(at, _)| at);
+            ProjectionMask::roots(builder.parquet_schema(), roots)
+        }
+    };
+    let widest = metadata.row_groups().iter().filter(|group| group.num_rows() > 0).map(|group| {
+        let bytes: i64 = (0..group.num_columns())
+            .filter(|column| mask.leaf_included(*column))
+            .map(|column| group.column(column).uncompressed_size())
+            .sum();
+        u64::try_from(bytes / group.num_rows()).unwrap_or_default().max(1)
+    });
+    let rows = widest.max().map_or(8192, |bytes| (BATCH_BYTES / bytes).clamp(1, 8192));
+    let mut builder =
+        builder.with_projection(mask).with_batch_size(usize::try_from(rows).unwrap_or(8192));
+    if let Some(selection) = selection {
+        builder = builder.with_row_selection(selection);
+    }
+    builder.build().map_err(|error| broken(path).because(error))
+}
+
+fn broken(path: &Path) -> Error {
+    Error::damaged("the table cannot be read").at(path.display())
+}
+
+/// The next batch of a reader.
+pub(super) fn next(
+    reader: &mut ParquetRecordBatchReader,
+    path: &Path,
+) -> Result<Option<RecordBatch>> {
+    reader.next().transpose().map_err(|error| broken(path).because(error))
+}
+
+/// A column by name, as a type.
+pub(super) fn column(batch: &RecordBatch, name: &str, ty: &DataType) -> Result<ArrayRef> {
+    let found = batch.column_by_name(name);
+    let found = found.ok_or_else(|| Error::bug(format!("column `{name}` is not in the file")))?;
+    if found.data_type() == ty { Ok(found.clone()) } else { cast(found, ty).map_err(arrow_failed) }
+}
+
+/// A column of whole numbers by name.
+pub(super) fn whole(batch: &RecordBatch, name: &str) -> Result<arrow::array::Int64Array> {
+    Ok(column(batch, name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+}
+
+/// A column of texts by name.
+pub(super) fn text(batch: &RecordBatch, name: &str) -> Result<arrow::array::StringArray> {
+    Ok(column(batch, name, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+/// A failure of arrow on data that was checked before.
+pub(super) fn arrow_failed(error: ArrowError) -> Error {
+    Error::bug("rows could not be moved").because(error)
+}
+
+/// Walks a file that stands in `_row` order, giving the lines of a range of rows.
+pub(super) struct ByRow {
+    reader: ParquetRecordBatchReader,
+    path: std::path::PathBuf,
+    rest: Option<RecordBatch>,
+}
+
+impl ByRow {
+    /// Opens a file of decisions.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let reader = columns(path, None, None)?;
+        Ok(Self { reader, path: path.to_owned(), rest: None })
+    }
+
+    /// The lines whose `_row` is below `end`, after those given before; `None` where there are none.
+    pub(super) fn below(&mut self, end: i64) -> Result<Option<RecordBatch>> {
+        let mut found = Vec::new();
+        loop {
+            let batch = match self.rest.take() {
+                Some(batch) => batch,
+                None => match next(&mut self.reader, &self.path)? {
+                    Some(batch) => batch,
+                    None => break,
+                },
+            };
+            let rows = whole(&batch, crate::transform::names::ROW)?;
+            let cut = rows.values().partition_point(|row| *row < end);
+            if cut > 0 {
+                found.push(batch.slice(0, cut));
+            }
+            if cut < batch.num_rows() {
+                self.rest = Some(batch.slice(cut, batch.num_rows() - cut));
+                break;
+            }
+        }
+        match found.first().map(RecordBatch::schema) {
+            Some(schema) => concat_batches(&schema, &found).map(Some).map_err(arrow_failed),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The rows of a target table: wide columns of the snapshot, moved by the decisions about them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array,
+};
+use arrow::compute::{interleave, is_not_null, take};
+use arrow::datatypes::{DataType, Field, Schema as Columns, SchemaRef};
+
+use super::sort::Sorter;
+use super::{Origin, read};
+use crate::contract::{AttrRule, Pick};
+use crate::error::{Error, Result};
+use crate::snapshot::{Extra, Snapshot};
+use crate::transform::{Decisions, NO_RANK, Plan, SourcePlan, TargetPlan, names};
+
+/// Where a value came from, beside the value; `how:<attr>` and `mapped:<attr>`.
+pub(super) fn how(attr: &str) -> String {
+    format!("how:{attr}")
+}
+
+/// What a mapping of values did.
+pub(super) fn mapped(attr: &str) -> String {
+    format!("mapped:{attr}")
+}
+
+/// Where the id of a legacy link stood.
+pub(super) fn link_how(label: &str) -> String {
+    format!("link_how:{label}")
+}
+
+/// The legacy id of a row.
+pub(super) const LEGACY_ID: &str = "legacy_id";
+
+/// The columns of a target table on their way through the sorter: those of the bundle, then how
+/// each value came about.
+pub(super) fn columns(plan: &Plan, target: &str) -> SchemaRef {
+    let mut fields: Vec<Field> = super::columns(&plan.after, target)
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
+    let mut code = |name: String| fields.push(Field::new(name, DataType::Int32, true));
+    if let Some((source, target)) = plan.target(target) {
+        code(how("id"));
+        for rule in &target.transform.attrs {
+            code(how(&rule.attr));
+            code(mapped(&rule.attr));
+        }
+        for rule in &target.transform.links {
+            code(how(&rule.label));
+        }
+        for link in &source.links {
+            code(link_how(&link.label));
+        }
+        fields.push(Field::new(LEGACY_ID, DataType::Utf8, true));
+    }
+    Arc::new(Columns::new(fields))
+}
+
+/// Pushes every row of a target table, migrated and existing, into a sorter.
+pub(super) fn push_all(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    decisions: &Decisions,
+    target: &str,
+    sorter: &mut Sorter,
+) -> Result<()> {
+    let schema = columns(plan, target);
+    if let (Some((source, target)), Some(rows)) =
+        (plan.target(target), decisions.targets.get(target))
+    {
+        migrated(plan, snapshot, (source, target), rows, &mut |batch, rows| {
+            push(sorter, &decisions.ranks[&target.entity].migrated, batch, rows)
+        })?;
+    }
+    if let Some(rows) = decisions.existing.get(target) {
+        existing(plan, snapshot, target, rows, &schema, &mut |batch, rows| {
+            push(sorter, &decisions.ranks[target].existing, batch, rows)
+        })?;
+    }
+    Ok(())
+}
+
+fn push(sorter: &mut Sorter, ranks: &[u32], batch: RecordBatch, rows: &Int64Array) -> Result<()> {
+    let rank = |row: &i64| usize::try_from(*row).ok().and_then(|row| ranks.get(row).copied());
+    let ranks: Option<Vec<u32>> = rows.values().iter().map(rank).collect();
+    match ranks.filter(|ranks| !ranks.contains(&NO_RANK)) {
+        Some(ranks) => sorter.push(batch, &ranks),
+        None => Err(Error::bug("a row to move has no place")),
+    }
+}
+
+type Take<'a> = dyn FnMut(RecordBatch, &Int64Array) -> Result<()> + 'a;
+
+fn migrated(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    (source, target): (&SourcePlan, &TargetPlan),
+    rows: &Path,
+    give: &mut Take<'_>,
+) -> Result<()> {
+    let table = snapshot.table(&source.entity).ok_or_else(|| Error::bug("a table is gone"))?;
+    let path = snapshot.path(&table.file);
+    let mut wide: Vec<String> = vec![Extra::ROW.to_owned()];
+    wide.extend(target.carried.iter().flat_map(|rule| &rule.from).filter_map(attr_of));
+    let mut reader = read::columns(&path, Some(&wide), None)?;
+    let mut decided = read::ByRow::open(rows)?;
+    let schema = columns(plan, &target.entity);
+    while let Some(batch) = read::next(&mut reader, &path)? {
+        let places = read::whole(&batch, Extra::ROW)?;
+        let Some(last) = places.values().last() else { continue };
+        let Some(lines) = decided.below(last + 1)? else { continue };
+        let kept = read::whole(&lines, names::ROW)?;
+        let first = places.value(0);
+        let at: UInt32Array = kept
+            .values()
+            .iter()
+            .map(|row| u32::try_from(row - first).unwrap_or(u32::MAX))
+            .collect();
+        let moved = assemble(target, &schema, (&batch, &at), &lines)?;
+        give(moved, &kept)?;
+    }
+    Ok(())
+}
+
+fn attr_of(pick: &Pick) -> Option<String> {
+    match pick {
+        Pick::Attr(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// One batch of target rows out of the wide rows at some places and the decisions about them.
+fn assemble(
+    target: &TargetPlan,
+    schema: &SchemaRef,
+    (wide, at): (&RecordBatch, &UInt32Array),
+    lines: &RecordBatch,
+) -> Result<RecordBatch> {
+    let rows = lines.num_rows();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    let carried = target
+        .carried
+        .iter()
+        .map(|rule| Ok((rule.attr.as_str(), carry(rule, wide, at)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let carried =
+        |name: &str| carried.iter().find(|(attr, _)| *attr == name).map(|(_, found)| found);
+    for field in schema.fields() {
+        let name = field.name().as_str();
+        let ty = field.data_type();
+        let decided = |column: String| match lines.column_by_name(&column) {
+            Some(_) => read::column(lines, &column, ty),
+            None => Ok(new_null_array(ty, rows)),
+        };
+        let (kind, rest) = name.split_once(':').unwrap_or(("", name));
+        let value: ArrayRef = match (kind, rest) {
+            ("how", attr) => match carried(attr) {
+                Some((_, how)) => how.clone(),
+                None => decided(names::how(&target.entity, attr))?,
+            },
+            ("mapped", attr) => decided(names::mapped(&target.entity, attr))?,
+            ("link_how", label) => decided(names::link_how(label))?,
+            (_, Origin::ORIGIN) => texts(Origin::MIGRATED, rows),
+            (_, Origin::SOURCE_ROW) => read::column(lines, names::ROW, ty)?,
+            (_, Origin::SERVER) => read::column(lines, names::SERVER, ty)?,
+            (_, LEGACY_ID) => read::column(lines, "_legacy_id", ty)?,
+            (_, attr) => match carried(attr) {
+                Some((value, _)) => value.clone(),
+                None => decided(names::value(&target.entity, attr))?,
+            },
+        };
+        columns.push(value);
+    }
+    RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)
+}
+
+fn texts(text: &str, rows: usize) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
+}
+
+/// The first present value of plain columns, and the place it came from.
+fn carry(rule: &AttrRule, wide: &RecordBatch, at: &UInt32Array) -> Result<(ArrayRef, ArrayRef)> {
+    let mut places: Vec<ArrayRef> = Vec::new();
+    for name in rule.from.iter().filter_map(attr_of) {
+        let found = wide.column_by_name(&name);
+        let found =
+            found.ok_or_else(|| Error::bug(format!("column `{name}` is not in the file")))?;
+        places.push(take(found, at, None).map_err(read::arrow_failed)?);
+    }
+    let present: Vec<_> = places
+        .iter()
+        .map(|place| is_not_null(place))
+        .collect::<Result<_, _>>()
+        .map_err(read::arrow_failed)?;
+    let first = |row: usize| present.iter().position(|present| present.value(row));
+    let hows: Vec<Option<usize>> = (0..at.len()).map(first).collect();
+    let how: Int32Array =
+        hows.iter().map(|how| how.and_then(|how| i32::try_from(how).ok())).collect();
+    let values = if hows.iter().all(|how| how.unwrap_or(0) == 0) {
+        places.swap_remove(0)
+    } else {
+        let arrays: Vec<&dyn Array> = places.iter().map(AsRef::as_ref).collect();
+        let picked: Vec<(usize, usize)> =
+            hows.iter().enumerate().map(|(row, how)| (how.unwrap_or(0), row)).collect();
+        interleave(&arrays, &picked).map_err(read::arrow_failed)?
+    };
+    Ok((values, Arc::new(how)))
+}
+
+fn existing(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    target: &str,
+    rows: &Path,
+    schema: &SchemaRef,
+    give: &mut Take<'_>,
+) -> Result<()> {
+    let table = snapshot.table(target).ok_or_else(|| Error::bug("a table is gone"))?;
+    let path = snapshot.path(&table.file);
+    let mut reader = read::columns(&path, None, None)?;
+    let mut decided = read::ByRow::open(rows)?;
+    let is_link = |name: &str| plan.after.link(target, name).is_some();
+    while let Some(batch) = read::next(&mut reader, &path)? {
+        let places = read::whole(&batch, Extra::ROW)?;
+        let Some(last) = places.values().last() else { continue };
+        let Some(lines) = decided.below(last + 1)? else { continue };
+        let kept = read::whole(&lines, names::ROW)?;
+        let first = places.value(0);
+        let at: UInt32Array = kept
+            .values()
+            .iter()
+            .map(|row| u32::try_from(row - first).unwrap_or(u32::MAX))
+            .collect();
+        let wide = |name: &str| -> Result<ArrayRef> {
+            let found = batch.column_by_name(name);
+            let found = found.ok_or_else(|| Error::bug(format!("column `{name}` is gone")))?;
+            take(found, &at, None).map_err(read::arrow_failed)
+        };
+        let mut columns = Vec::new();
+        for field in schema.fields() {
+            let (name, ty) = (field.name().as_str(), field.data_type());
+            columns.push(match name {
+                "id" => read::column(&lines, names::ID, ty)?,
+                Origin::ORIGIN => texts(Origin::EXISTING, kept.len()),
+                Origin::SOURCE_ROW => Arc::new(kept.clone()),
+                Origin::SERVER => wide(Extra::SERVER)?,
+                Origin::EXTRA => both(&wide(Extra::EXTRA)?, &wide(Extra::INVALID)?)?,
+                name if name.contains(':') || name == LEGACY_ID => new_null_array(ty, kept.len()),
+                label if is_link(label) => read::column(&lines, &names::value(target, label), ty)?,
+                attr => wide(attr)?,
+            });
+        }
+        give(RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)?, &kept)?;
+    }
+    Ok(())
+}
+
+/// Two columns of JSON objects as one: nothing of an existing row is left behind.
+fn both(extra: &ArrayRef, invalid: &ArrayRef) -> Result<ArrayRef> {
+    use arrow::array::AsArray;
+    if invalid.null_count() == invalid.len() {
+        return Ok(extra.clone());
+    }
+    let text = |found: &ArrayRef| -> Result<StringArray> {
+        let failed = || Error::bug("a column of objects is no text");
+        found.as_string_opt::<i32>().cloned().ok_or_else(failed)
+    };
+    let inner = |object: &str| -> String {
+        let object = object.trim();
+        object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or("").to_owned()
+    };
+    let (extra, invalid) = (text(extra)?, text(invalid)?);
+    let joined: StringArray = extra
+        .iter()
+        .zip(&invalid)
+        .map(|pair| match pair {
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+            (Some(one), Some(two)) => Some(format!("{{{},{}}}", inner(one), inner(two))),
+        })
+        .collect();
+    Ok(Arc::new(joined))
+}

@@ -1,0 +1,222 @@
+//! Gathers what is known about a bundle into a [`Report`].
+
+use super::{FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, samples};
+use crate::bundle::{Bundle, Meta, Named};
+use crate::contract::{self, Contract, Limit};
+use crate::error::grouped;
+use crate::import;
+use crate::storage;
+use crate::verify::{Outcome, Verification};
+
+/// How many sealed files a report lists.
+const FILES: usize = 500;
+
+pub(super) fn report(
+    bundle: &Bundle,
+    contract: &Contract,
+    verification: Option<&Verification>,
+    outcome: Option<&import::Outcome>,
+) -> Report {
+    let meta = bundle.meta();
+    let totals = totals(meta);
+    let name = bundle.root().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut report = Report {
+        report_format: FORMAT,
+        verdict: verdict(&totals, verification, outcome),
+        program: meta.program.clone(),
+        bundle: Named { name, digest: bundle.digest().to_owned() },
+        snapshot: meta.snapshot.clone(),
+        contract: meta.contract.clone(),
+        scope: contract.release.scope.clone(),
+        source: meta.source.clone(),
+        totals,
+        equations: meta.equations.clone(),
+        existing: meta.existing.clone(),
+        tables: target_tables(meta),
+        link_tables: meta.links.clone(),
+        links: meta.link_equations.clone(),
+        rules: verification.map_or_else(Vec::new, |found| found.rules.clone()),
+        import: outcome.map(imported),
+        repairs: meta.repairs.clone(),
+        quarantine: samples::quarantine(bundle),
+        mapped_ids: meta.mapped_ids.clone(),
+        unmapped: meta.unmapped.clone(),
+        blanks: contract::blanks(contract),
+        limits: limits(contract, &totals),
+        files: files(bundle),
+        next: Vec::new(),
+    };
+    report.next = next(&report);
+    report
+}
+
+fn totals(meta: &Meta) -> Totals {
+    let mut totals = Totals::default();
+    for equation in &meta.equations {
+        totals.legacy += equation.rows;
+        totals.migrated += equation.migrated;
+        totals.merged += equation.merged;
+        totals.quarantined += equation.quarantined;
+    }
+    totals.target = meta.tables.iter().map(|table| table.rows).sum();
+    totals.repaired = meta.repairs.iter().map(|repair| repair.rows).sum();
+    totals
+}
+
+fn verdict(
+    totals: &Totals,
+    verification: Option<&Verification>,
+    outcome: Option<&import::Outcome>,
+) -> Verdict {
+    let state = match verification {
+        None => State::NotVerified,
+        Some(found) if found.passed() => State::Verified,
+        Some(_) => State::Findings,
+    };
+    let imported = outcome.is_some();
+    let title = match (state, imported) {
+        (State::Verified, true) => "Verified and imported",
+        (State::Verified, false) => "Verified, not imported yet",
+        (State::Findings, false) => "Findings: not fit for import",
+        (State::Findings, true) => "Findings in a bundle that was imported before",
+        (State::NotVerified, false) => "Not verified yet",
+        (State::NotVerified, true) => "Imported, the verification is not on record",
+    };
+    let sentence = [rows_part(totals), rules_part(verification), import_part(outcome)].join("; ");
+    Verdict { state, imported, title: title.to_owned(), sentence: sentence + "." }
+}
+
+fn rows_part(totals: &Totals) -> String {
+    format!(
+        "Of {} legacy {}, {} migrated, {} merged into others and {} set aside in quarantine",
+        grouped(totals.legacy),
+        rows(totals.legacy),
+        were(totals.migrated),
+        were(totals.merged),
+        were(totals.quarantined)
+    )
+}
+
+fn were(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "was" } else { "were" })
+}
+
+fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+fn rows(count: u64) -> &'static str {
+    if count == 1 { "row" } else { "rows" }
+}
+
+fn rules_part(verification: Option<&Verification>) -> String {
+    let Some(Verification { rules, .. }) = verification else {
+        return "nobody has checked the result yet".to_owned();
+    };
+    let count = |wanted: Outcome| rules.iter().filter(|rule| rule.outcome == wanted).count() as u64;
+    let all = grouped(rules.len() as u64);
+    match (count(Outcome::Failed), count(Outcome::NotEvaluated)) {
+        (0, 0) if rules.is_empty() => "verification had no rule to check".to_owned(),
+        (0, 0) => format!("all {all} rules hold"),
+        (failed, 0) => format!("{} of {all} rules {} violated", grouped(failed), are(failed)),
+        (0, unseen) => format!("{} of {all} rules looked at no row", grouped(unseen)),
+        (failed, unseen) => format!(
+            "{} of {all} rules {} violated and {} looked at no row",
+            grouped(failed),
+            are(failed),
+            grouped(unseen)
+        ),
+    }
+}
+
+fn import_part(outcome: Option<&import::Outcome>) -> String {
+    let Some(outcome) = outcome else { return "nothing was imported".to_owned() };
+    let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
+    let (rows, name) = (grouped(rows), &outcome.name);
+    if outcome.changed_nothing() {
+        return format!("all {rows} rows and links were in `{name}` already, read back and equal");
+    }
+    format!("all {rows} rows and links are in `{name}`, read back and equal")
+}
+
+fn target_tables(meta: &Meta) -> Vec<TargetTable> {
+    let adopted = |entity: &str| {
+        let all = meta.equations.iter().flat_map(|equation| &equation.adopted);
+        all.filter(|(name, _)| name == entity).map(|(_, rows)| rows).sum()
+    };
+    let tables = meta.tables.iter().map(|table| TargetTable {
+        entity: table.entity.clone(),
+        rows: table.rows,
+        migrated: table.migrated,
+        existing: table.existing,
+        adopted: adopted(&table.entity),
+        digest: table.digest.clone(),
+    });
+    tables.collect()
+}
+
+fn imported(outcome: &import::Outcome) -> Imported {
+    Imported {
+        target: outcome.target.clone(),
+        name: outcome.name.clone(),
+        counts: outcome.counts(),
+        tables: outcome.tables.clone(),
+        checks: outcome.checks.clone(),
+    }
+}
+
+fn limits(contract: &Contract, totals: &Totals) -> Vec<LimitState> {
+    let state = |name: &str, limit: Limit, count: u64| LimitState {
+        name: name.to_owned(),
+        allows: match limit {
+            Limit::Any => "any".to_owned(),
+            Limit::Rows(most) => grouped(most),
+            Limit::Percent(share) => format!("{share}%"),
+        },
+        count,
+        holds: limit.allows(count, totals.legacy),
+    };
+    vec![
+        state("rollout.max_quarantined", contract.rollout.max_quarantined, totals.quarantined),
+        state("rollout.max_repaired", contract.rollout.max_repaired, totals.repaired),
+    ]
+}
+
+fn files(bundle: &Bundle) -> Vec<(String, String)> {
+    // The bundle was opened, so its manifest is there.
+    let manifest = storage::read_text(&bundle.path("manifest-sha256.txt")).unwrap_or_default();
+    let lines = manifest.lines().filter_map(|line| line.split_once("  "));
+    lines.take(FILES).map(|(hash, path)| (path.to_owned(), hash.to_owned())).collect()
+}
+
+fn next(report: &Report) -> Vec<String> {
+    let mut next = Vec::new();
+    match report.verdict.state {
+        State::NotVerified => next.push("Run `rethread verify` on the bundle."),
+        State::Findings => next.push(
+            "Look at the rules that are violated, repair the legacy rows or the contract, and run \
+             again. Nothing can be imported before.",
+        ),
+        State::Verified if !report.verdict.imported => {
+            next.push("Run `rethread import` on the bundle.");
+        }
+        State::Verified => {}
+    }
+    if report.totals.quarantined > 0 {
+        next.push(
+            "Look at the quarantine: repair these rows in the source and export again, or leave \
+             them out by `rollout.max_quarantined`. They stand whole in `data/quarantine/`.",
+        );
+    }
+    if !report.blanks.is_empty() {
+        next.push(
+            "Fill the blanks of the contract: `rethread contract init` writes a file for them.",
+        );
+    }
+    if report.verdict.state == State::Verified && report.verdict.imported {
+        next.push(
+            "Keep the snapshot and this folder: they prove the result for as long as they are kept.",
+        );
+    }
+    next.into_iter().map(str::to_owned).collect()
+}

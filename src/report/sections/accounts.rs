@@ -1,0 +1,276 @@
+//! Where everything went: rows, links, repairs, quarantine.
+
+use super::{Block, Cell, Detail, Section, Table, clip, counted};
+use crate::report::{Reason, Report, Sample};
+
+/// Legacy rows: migrated, merged, quarantined.
+pub(super) fn counts(report: &Report, detail: Detail) -> Option<Section> {
+    let columns = [
+        ("legacy table", false),
+        ("rows", true),
+        ("migrated", true),
+        ("merged", true),
+        ("quarantined", true),
+        ("share", false),
+        ("equation", false),
+    ];
+    let table = Table::new("Every legacy row and where it went", &columns);
+    let table = table.fill(detail, report.equations.iter(), |equation| {
+        vec![
+            Cell::name(&equation.source),
+            Cell::Count(equation.rows),
+            Cell::Count(equation.migrated),
+            Cell::Count(equation.merged),
+            Cell::Count(equation.quarantined),
+            Cell::Shares([equation.migrated, equation.merged, equation.quarantined]),
+            Cell::holds(equation.holds()),
+        ]
+    });
+    let mut blocks = vec![Block::Table(table)];
+    if !report.existing.is_empty() {
+        let columns =
+            [("target table", false), ("rows before", true), ("carried", true), ("merged", true)];
+        let table = Table::new("Rows the app had in the target model already", &columns);
+        blocks.push(Block::Table(table.fill(detail, report.existing.iter(), |existing| {
+            vec![
+                Cell::name(&existing.entity),
+                Cell::Count(existing.rows),
+                Cell::Count(existing.carried),
+                Cell::Count(existing.merged),
+            ]
+        })));
+    }
+    Some(Section {
+        id: "counts",
+        title: "Where every row went",
+        lead:
+            "For every legacy table: rows = migrated + merged + quarantined. A merged row says the \
+               same as another row that stands for it."
+                .to_owned(),
+        blocks,
+    })
+}
+
+/// Target tables: migrated and existing rows, and what the target holds.
+pub(super) fn targets(report: &Report, detail: Detail) -> Option<Section> {
+    let mut columns = vec![
+        ("target table", false),
+        ("rows", true),
+        ("migrated", true),
+        ("existing", true),
+        ("adopted", true),
+    ];
+    if report.import.is_some() {
+        columns.extend([("created", true), ("unchanged", true), ("read back", false)]);
+    }
+    let table = Table::new("Rows of every table", &columns);
+    let table = table.fill(detail, report.tables.iter(), |target| {
+        let mut row = vec![
+            Cell::name(&target.entity),
+            Cell::Count(target.rows),
+            Cell::Count(target.migrated),
+            Cell::Count(target.existing),
+            Cell::Count(target.adopted),
+        ];
+        row.extend(imported(report, &target.entity));
+        row
+    });
+    let mut blocks = vec![Block::Table(table)];
+    if !report.link_tables.is_empty() {
+        let mut columns =
+            vec![("link", false), ("leads to", false), ("what", false), ("pairs", true)];
+        if report.import.is_some() {
+            columns.extend([("created", true), ("unchanged", true), ("read back", false)]);
+        }
+        let table = Table::new("Links that are tables of their own", &columns);
+        blocks.push(Block::Table(table.fill(detail, report.link_tables.iter(), |links| {
+            let name = format!("{}.{}", links.entity, links.label);
+            let mut row = vec![
+                Cell::name(&name),
+                Cell::name(&links.target),
+                Cell::words(&links.role),
+                Cell::Count(links.rows),
+            ];
+            row.extend(imported(report, &name));
+            row
+        })));
+    }
+    Some(Section {
+        id: "targets",
+        title: "The target's tables",
+        lead:
+            "Rows = migrated + existing: existing rows were in the app before and are carried as \
+               they are. Adopted: legacy rows that stand on an existing row."
+                .to_owned(),
+        blocks,
+    })
+}
+
+fn imported(report: &Report, table: &str) -> Vec<Cell> {
+    let Some(import) = &report.import else { return Vec::new() };
+    match import.tables.iter().find(|found| found.table == table) {
+        Some(found) => vec![
+            Cell::Count(found.counts.created),
+            Cell::Count(found.counts.unchanged),
+            if found.equal {
+                Cell::Mark(super::Mark::Good, "equal")
+            } else {
+                Cell::Mark(super::Mark::Bad, "differs")
+            },
+        ],
+        None => vec![Cell::Empty, Cell::Empty, Cell::Empty],
+    }
+}
+
+/// Quarantined rows by reason, with samples.
+pub(super) fn quarantine(report: &Report, detail: Detail) -> Option<Section> {
+    if report.quarantine.is_empty() {
+        return None;
+    }
+    let columns = [("legacy table", false), ("rule", false), ("rows", true), ("first rows", false)];
+    let table = Table::new("Quarantined rows by the rule that refused them", &columns);
+    let table = table.fill(detail, report.quarantine.iter(), |Reason { count, samples }| {
+        let samples: Vec<String> = samples.iter().map(sample).collect();
+        vec![
+            Cell::name(&count.source),
+            Cell::words(&count.rule),
+            Cell::Count(count.rows),
+            Cell::Words(samples.join("; ")),
+        ]
+    });
+    Some(Section {
+        id: "quarantine",
+        title: "Quarantine",
+        lead: format!(
+            "{} could not satisfy the contract and stand aside whole, with the rule and the reason, \
+             in `data/quarantine/`.",
+            counted(report.totals.quarantined, "legacy row", "legacy rows")
+        ),
+        blocks: vec![Block::Table(table)],
+    })
+}
+
+fn sample(sample: &Sample) -> String {
+    let id = sample.id.as_deref().map_or_else(|| "a row without id".to_owned(), |id| clip(id, 60));
+    let row = sample.row.map(|row| format!(" (row {row})")).unwrap_or_default();
+    let cause = sample
+        .cause
+        .as_deref()
+        .map(|cause| format!(", after {}", clip(cause, 100)))
+        .unwrap_or_default();
+    format!("{id}{row}: {}{cause}", clip(&sample.reason, 160))
+}
+
+/// Repaired values by rule.
+pub(super) fn repairs(report: &Report, detail: Detail) -> Option<Section> {
+    if report.repairs.is_empty() {
+        return None;
+    }
+    let columns =
+        [("target table", false), ("attribute", false), ("what was done", false), ("rows", true)];
+    let table = Table::new("Values that did not come from their first source", &columns);
+    let table = table.fill(detail, report.repairs.iter(), |repair| {
+        vec![
+            Cell::name(&repair.target),
+            Cell::name(&repair.attr),
+            Cell::words(&repair.how),
+            Cell::Count(repair.rows),
+        ]
+    });
+    Some(Section {
+        id: "repairs",
+        title: "Repairs",
+        lead: format!(
+            "{} not come from the rule's first source. Each is listed in `data/repairs/`.",
+            counted(report.totals.repaired, "value did", "values did")
+        ),
+        blocks: vec![Block::Table(table)],
+    })
+}
+
+/// Ids that were no UUID.
+pub(super) fn ids(report: &Report, detail: Detail) -> Option<Section> {
+    if report.mapped_ids.is_empty() {
+        return None;
+    }
+    let table = Table::new("Ids that are no UUID", &[("legacy table", false), ("ids", true)]);
+    let table = table.fill(detail, report.mapped_ids.iter(), |(entity, ids)| {
+        vec![Cell::name(entity), Cell::Count(*ids)]
+    });
+    Some(Section {
+        id: "ids",
+        title: "Mapped ids",
+        lead: "The target takes only UUIDs. Any other id became one that is computed from it; \
+               `data/ids.parquet` lists every pair."
+            .to_owned(),
+        blocks: vec![Block::Table(table)],
+    })
+}
+
+/// Legacy link values and where they went.
+pub(super) fn legacy_links(report: &Report, detail: Detail) -> Option<Section> {
+    if report.links.is_empty() {
+        return None;
+    }
+    let columns = [
+        ("legacy link", false),
+        ("values", true),
+        ("migrated", true),
+        ("merged", true),
+        ("quarantined", true),
+        ("dropped", true),
+    ];
+    let table = Table::new("Every legacy link value and where it went", &columns);
+    let table = table.fill(detail, report.links.iter(), |link| {
+        vec![
+            Cell::name(&format!("{}.{}", link.source, link.label)),
+            Cell::Count(link.values),
+            Cell::Count(link.migrated),
+            Cell::Count(link.merged),
+            Cell::Count(link.quarantined),
+            Cell::Count(link.dropped),
+        ]
+    });
+    Some(Section {
+        id: "legacy-links",
+        title: "Where every link went",
+        lead:
+            "Values = migrated + merged + quarantined + dropped. Merged and quarantined values are \
+               those of such rows; a dropped value led to no row and is listed in \
+               `data/quarantine/links.parquet`."
+                .to_owned(),
+        blocks: vec![Block::Table(table)],
+    })
+}
+
+/// What the contract does not name.
+pub(super) fn unmapped(report: &Report, detail: Detail) -> Option<Section> {
+    let unmapped = &report.unmapped;
+    let mut blocks = Vec::new();
+    if !unmapped.attrs.is_empty() {
+        let columns = [("table", false), ("attribute", false), ("rows", true)];
+        let table = Table::new("Attributes no rule names", &columns);
+        blocks.push(Block::Table(table.fill(
+            detail,
+            unmapped.attrs.iter(),
+            |(entity, attr, rows)| vec![Cell::name(entity), Cell::name(attr), Cell::Count(*rows)],
+        )));
+    }
+    if !unmapped.entities.is_empty() {
+        let table = Table::new("Entities no rule names", &[("entity", false), ("rows", true)]);
+        blocks.push(Block::Folded(table.fill(detail, unmapped.entities.iter(), |(name, rows)| {
+            vec![Cell::name(name), Cell::Count(*rows)]
+        })));
+    }
+    if blocks.is_empty() {
+        return None;
+    }
+    Some(Section {
+        id: "unmapped",
+        title: "What the contract does not name",
+        lead: "Nothing of this is lost: attributes stay in the snapshot's `_extra` column, other \
+               entities in the source."
+            .to_owned(),
+        blocks,
+    })
+}

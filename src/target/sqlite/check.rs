@@ -1,0 +1,153 @@
+//! What a database holds, asked by SQL alone.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+
+use super::schema::quoted;
+use super::values;
+use crate::bundle::Origin;
+use crate::digest::{self, RowDigest, TableDigest};
+use crate::error::{Error, Kind};
+use crate::progress::Progress;
+use crate::target::{Check, Column, Plan, ReadBack, Role, Table};
+
+/// Why a table cannot be read back.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// SQLite failed.
+    Store(rusqlite::Error),
+    /// It returned what this program never writes.
+    Value(Error),
+}
+
+impl From<rusqlite::Error> for Unreadable {
+    fn from(error: rusqlite::Error) -> Self {
+        Unreadable::Store(error)
+    }
+}
+
+/// Reads a whole table and digests it.
+pub(super) fn read_back(
+    db: &Connection,
+    table: &Table,
+    progress: &dyn Progress,
+) -> Result<ReadBack, Unreadable> {
+    let columns: Vec<&Column> = table.logical().map(|(_, column)| column).collect();
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    let (names, origin) = (names.join(", "), quoted(Origin::ORIGIN));
+    let mut select =
+        db.prepare(&format!("SELECT {origin}, {names} FROM {}", quoted(&table.name)))?;
+    let mut rows = select.query([])?;
+    let (mut digest, mut row_digest, mut migrated) =
+        (TableDigest::default(), RowDigest::default(), 0);
+    while let Some(row) = rows.next()? {
+        migrated += u64::from(row.get_ref(0)? == ValueRef::Text(Origin::MIGRATED.as_bytes()));
+        let values = row_values(table, &columns, row)?;
+        digest.add(row_digest.of(values));
+        if digest.rows.is_multiple_of(STEP) {
+            progress.advance(STEP);
+        }
+    }
+    progress.advance(digest.rows % STEP);
+    Ok(ReadBack { rows: digest.rows, migrated, digest: digest.hex() })
+}
+
+/// Rows between two signs of progress.
+const STEP: u64 = 1024;
+
+fn row_values<'a>(
+    table: &Table,
+    columns: &[&'a Column],
+    row: &'a Row<'_>,
+) -> Result<Vec<(&'a str, digest::Value<'a>)>, Unreadable> {
+    let mut read = Vec::with_capacity(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        let value = values::read(row.get_ref(at + 1)?, column.kind).ok_or_else(|| {
+            let said = format!("`{}` returns a value that was never put there", table.name);
+            Unreadable::Value(Error::new(Kind::Findings, said).at(format!("`{}`", column.name)))
+        })?;
+        read.push((column.name.as_str(), value.logical()));
+    }
+    Ok(read)
+}
+
+/// Rows above which only the quick integrity check runs: the full one reads every index again.
+const BIG: u64 = 2_000_000;
+
+/// Checks every link by a join, the foreign keys, and the file's integrity.
+pub(super) fn run(db: &Connection, plan: &Plan) -> rusqlite::Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for table in &plan.tables {
+        for column in &table.columns {
+            if let Some(other) = &column.leads_to {
+                checks.push(link(db, table, column, other)?);
+            }
+        }
+    }
+    checks.push(foreign_keys(db, plan)?);
+    checks.push(integrity(db, plan)?);
+    Ok(checks)
+}
+
+fn link(db: &Connection, table: &Table, column: &Column, to: &str) -> rusqlite::Result<Check> {
+    let (on, label, other) = (quoted(&table.name), quoted(&column.name), quoted(to));
+    let evaluated = count(db, &format!("SELECT count({label}) FROM {on}"))?;
+    let missing = format!(
+        "FROM {on} AS a LEFT JOIN {other} AS b ON b.\"id\" = a.{label}
+         WHERE a.{label} IS NOT NULL AND b.\"id\" IS NULL"
+    );
+    let id = if column.role == Role::Key { label.clone() } else { "\"id\"".to_owned() };
+    let mut some = db.prepare(&format!("SELECT a.{id} {missing} ORDER BY 1 LIMIT 5"))?;
+    let samples = some.query_map([], |row| Ok(lossy(row.get_ref(0)?)))?;
+    Ok(Check {
+        name: format!("`{}.{}` leads to a row of `{to}`", table.name, column.name),
+        evaluated,
+        violations: count(db, &format!("SELECT count(*) {missing}"))?,
+        samples: samples.collect::<Result<_, _>>()?,
+    })
+}
+
+fn foreign_keys(db: &Connection, plan: &Plan) -> rusqlite::Result<Check> {
+    let mut check = Check {
+        name: "foreign keys hold".to_owned(),
+        evaluated: plan.rows(),
+        violations: 0,
+        samples: Vec::new(),
+    };
+    for table in &plan.tables {
+        let mut found =
+            db.prepare(&format!("PRAGMA foreign_key_check({})", quoted(&table.name)))?;
+        let mut rows = found.query([])?;
+        while let Some(row) = rows.next()? {
+            check.violations += 1;
+            if check.samples.len() < 5 {
+                let rowid: Option<i64> = row.get(1)?;
+                check.samples.push(format!("`{}` row {}", table.name, rowid.unwrap_or_default()));
+            }
+        }
+    }
+    Ok(check)
+}
+
+fn integrity(db: &Connection, plan: &Plan) -> rusqlite::Result<Check> {
+    let rows = plan.rows();
+    let pragma = if rows > BIG { "quick_check" } else { "integrity_check" };
+    let mut found = db.prepare(&format!("PRAGMA {pragma}(5)"))?;
+    let said = found.query_map([], |row| Ok(lossy(row.get_ref(0)?)))?;
+    let said: Vec<String> = said.collect::<Result<_, _>>()?;
+    let samples: Vec<String> = said.into_iter().filter(|line| line != "ok").collect();
+    Ok(Check {
+        name: format!("SQLite's {pragma} finds nothing"),
+        evaluated: rows,
+        violations: samples.len() as u64,
+        samples,
+    })
+}
+
+fn count(db: &Connection, sql: &str) -> rusqlite::Result<u64> {
+    db.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+}
+
+fn lossy(value: ValueRef<'_>) -> String {
+    String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,256 @@
+//! Attribute rules: the value, and the place in its rule it came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use polars::prelude::*;
+
+use super::codes::number;
+use super::frame::Run;
+use super::links;
+use super::names;
+use super::plan::{Decided, SourcePlan, TargetPlan};
+use super::udf;
+use crate::contract::{Constant, Pick, Piece};
+use crate::schema::{Schema, Type};
+use crate::snapshot::Extra;
+
+/// The column that holds one place of a rule, as a value of the target's type.
+pub(super) fn place(pick: &Pick, ty: Type) -> String {
+    match pick {
+        Pick::Attr(name) => format!("attr:{name}:{}", ty.name()),
+        Pick::Path { attr, keys } => format!("attr:{attr}.{}:{}", keys.join("."), ty.name()),
+        Pick::Server => "attr:$server".to_owned(),
+        Pick::Linked { link, attr } => links::over(link, attr),
+    }
+}
+
+/// The places of decided rules, as they are read from a legacy table: plain columns, JSON paths and
+/// row times. Those over links are added by [`links::reach`].
+pub(super) fn columns(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
+    let mut found: BTreeMap<String, Expr> = BTreeMap::new();
+    let schema = &run.plan.before;
+    for decided in source.targets.iter().flat_map(|target| &target.decided) {
+        for pick in &decided.rule.from {
+            if let Some(expr) = read(schema, &source.entity, pick, decided.ty) {
+                found.insert(place(pick, decided.ty), expr);
+            }
+        }
+    }
+    for attr in exported(run, &source.entity) {
+        if let Some(ty) = schema.entity(&source.entity).and_then(|e| e.attr(&attr)).map(|a| a.ty) {
+            let pick = Pick::Attr(attr);
+            if let Some(expr) = read(schema, &source.entity, &pick, ty) {
+                found.insert(place(&pick, ty), expr);
+            }
+        }
+    }
+    found.into_iter().map(|(name, expr)| expr.alias(name)).collect()
+}
+
+/// Attributes of a legacy entity that rules elsewhere read: over a link, or as a key.
+pub(super) fn exported(run: &Run<'_>, entity: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for transform in &run.plan.contract.transforms {
+        for rule in &transform.attrs {
+            for pick in &rule.from {
+                let Pick::Linked { link, attr } = pick else { continue };
+                let to = run.plan.before.link(&transform.source, link).map(|link| &link.to);
+                if to.is_some_and(|to| to == entity) {
+                    found.insert(attr.clone());
+                }
+            }
+        }
+        for rule in &transform.links {
+            let crate::contract::LinkHow::From { picks, .. } = &rule.how else { continue };
+            for pick in picks {
+                match pick {
+                    crate::contract::LinkPick::Key { attr, entity: other, key } => {
+                        if other == entity {
+                            found.insert(key.clone());
+                        }
+                        if transform.source == entity {
+                            found.insert(attr.clone());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    found
+}
+
+fn read(schema: &Schema, entity: &str, pick: &Pick, ty: Type) -> Option<Expr> {
+    match pick {
+        Pick::Attr(name) if name == "id" => Some(col("id")),
+        Pick::Attr(name) => {
+            let from = schema.entity(entity)?.attr(name)?.ty;
+            let value = col(name.as_str());
+            Some(if ty == Type::Any && from != Type::Any { as_json(value, from) } else { value })
+        }
+        Pick::Path { attr, keys } => Some(at_path(col(attr.as_str()), keys, ty)),
+        Pick::Server => Some(
+            (col(Extra::SERVER) * lit(1000_i64))
+                .cast(DataType::Datetime(TimeUnit::Microseconds, Some(TimeZone::UTC))),
+        ),
+        Pick::Linked { .. } => None,
+    }
+}
+
+fn at_path(value: Expr, keys: &[String], ty: Type) -> Expr {
+    match ty {
+        Type::Number => udf::path_whole(value, keys).cast(DataType::Float64),
+        Type::Boolean => udf::path_boolean(value, keys).eq(lit("1")),
+        Type::Any => udf::json_string(udf::path_text(value, keys)),
+        Type::String | Type::Date => udf::path_text(value, keys),
+    }
+}
+
+fn as_json(value: Expr, from: Type) -> Expr {
+    match from {
+        Type::Any => value,
+        Type::String => udf::json_string(value),
+        Type::Number => udf::number_text(value),
+        Type::Boolean => when(value.clone().is_null())
+            .then(lit(NULL))
+            .otherwise(when(value).then(lit("true")).otherwise(lit("false")))
+            .cast(DataType::String),
+        Type::Date => udf::json_string(value.dt().to_string("%Y-%m-%dT%H:%M:%S%.6fZ")),
+    }
+}
+
+/// What rules of a legacy table read over one of its links: the column of the other table's state,
+/// and the name it gets here.
+pub(super) fn over(run: &Run<'_>, source: &SourcePlan, link: &str) -> Vec<(String, String)> {
+    let mut found = BTreeSet::new();
+    let other = run.plan.before.link(&source.entity, link).map_or("", |link| &link.to);
+    for rule in source.targets.iter().flat_map(|target| &target.transform.attrs) {
+        for pick in &rule.from {
+            let Pick::Linked { link: label, attr } = pick else { continue };
+            if label != link || attr == "id" {
+                continue;
+            }
+            let entity = run.plan.before.entity(other);
+            let column = match entity.and_then(|entity| entity.attr(attr)) {
+                Some(found) => place(&Pick::Attr(attr.clone()), found.ty),
+                None => names::link(attr),
+            };
+            found.insert((column, links::over(label, attr)));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// Adds the decided attributes of a target table, but for templates: the value, which place of the
+/// rule it came from, and what the mapping of values made of it.
+pub(super) fn decide(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    target: &TargetPlan,
+    frame: LazyFrame,
+) -> LazyFrame {
+    let mut values = Vec::new();
+    for decided in &target.decided {
+        values.extend(value(run, source, target, decided));
+    }
+    let frame = frame.with_columns(values);
+    let templates = target.decided.iter().filter_map(|decided| template(target, decided));
+    frame.with_columns(templates.flatten().collect::<Vec<_>>())
+}
+
+fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Decided) -> Vec<Expr> {
+    let rule = &decided.rule;
+    let places: Vec<Expr> =
+        rule.from.iter().map(|pick| linked(run, source, pick, decided)).collect();
+    let mut how: Vec<Expr> = Vec::new();
+    for (at, place) in places.iter().enumerate() {
+        how.push(code(place.clone().is_not_null(), number(at)));
+    }
+    let mut found = coalesce(&places);
+    let mut mapped = lit(NULL).cast(DataType::Int32);
+    if let Some(entity) = &rule.refers {
+        found = refer(run, found, entity);
+    }
+    if let Some(values) = &rule.values {
+        mapped = udf::mapping_code(found.clone(), values);
+        found = udf::mapping(found, values);
+    }
+    if let Some(missing) = &rule.missing {
+        let absent = coalesce(&places).is_null();
+        how.push(code(lit(true), number(rule.from.len() + 1)));
+        found = when(absent).then(constant(missing)).otherwise(found);
+    }
+    vec![
+        found.alias(names::value(&target.entity, &rule.attr)),
+        coalesce(&how).alias(names::how(&target.entity, &rule.attr)),
+        mapped.alias(names::mapped(&target.entity, &rule.attr)),
+    ]
+}
+
+fn code(condition: Expr, code: i32) -> Expr {
+    when(condition).then(lit(code)).otherwise(lit(NULL)).cast(DataType::Int32)
+}
+
+/// One place of a rule; over a link, ids are those of the target.
+fn linked(run: &Run<'_>, source: &SourcePlan, pick: &Pick, decided: &Decided) -> Expr {
+    let Pick::Linked { link, attr } = pick else { return col(place(pick, decided.ty)) };
+    let Some(link) = run.plan.before.link(&source.entity, link) else {
+        return lit(NULL).cast(DataType::String);
+    };
+    if attr == "id" {
+        return when(col(links::ok(link))).then(col(links::end(link))).otherwise(lit(NULL));
+    }
+    let read = col(links::over(&link.label, attr));
+    match run.plan.before.link(&link.to, attr) {
+        Some(next) => refer(run, read, &next.to),
+        None => read,
+    }
+}
+
+/// The target id of a legacy row, or the id of a target row.
+fn refer(run: &Run<'_>, id: Expr, entity: &str) -> Expr {
+    match run.plan.main_target(entity) {
+        Some(target) => udf::target_id(udf::id(id), &run.plan.contract.namespace, &target.entity),
+        None => udf::id(id),
+    }
+}
+
+fn constant(constant: &Constant) -> Expr {
+    match constant {
+        Constant::Text(text) => lit(text.clone()),
+        Constant::Number(number) => lit(*number),
+        Constant::Boolean(value) => lit(*value),
+    }
+}
+
+fn template(target: &TargetPlan, decided: &Decided) -> Option<[Expr; 2]> {
+    let rule = &decided.rule;
+    let pieces: Vec<Expr> = rule
+        .template
+        .as_ref()?
+        .pieces
+        .iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => lit(text.clone()),
+            Piece::Attr(name) => text_of(target, name),
+        })
+        .collect();
+    let name = names::value(&target.entity, &rule.attr);
+    let how = names::how(&target.entity, &rule.attr);
+    let made = concat_str(pieces, "", false);
+    let is_made = col(name.as_str()).is_null().and(made.clone().is_not_null());
+    Some([
+        col(name.as_str()).fill_null(made).alias(name),
+        when(is_made).then(lit(number(rule.from.len()))).otherwise(col(how.as_str())).alias(how),
+    ])
+}
+
+fn text_of(target: &TargetPlan, name: &str) -> Expr {
+    let value = col(names::value(&target.entity, name));
+    let ty = target.decided.iter().find(|decided| decided.rule.attr == name).map(|found| found.ty);
+    match ty {
+        Some(Type::Number) => udf::number_text(value),
+        Some(Type::Date) => value.dt().to_string("%Y-%m-%dT%H:%M:%S%.6fZ"),
+        _ => value.cast(DataType::String),
+    }
+}

@@ -1,0 +1,188 @@
+//! Rows that claim the same id or the same unique value: one is kept, by content and never by file
+//! order; equal ones are merged into it, the others are refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use polars::prelude::*;
+
+use super::frame::{self, Run};
+use super::names;
+use super::plan::{self, SourcePlan, TargetPlan};
+use super::{Outcome, codes, existing, udf};
+use crate::contract::Keep;
+use crate::error::Result;
+use crate::schema::Type;
+
+/// What is settled about a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) outcome: Outcome,
+    pub(super) reject: Option<i32>,
+    pub(super) winner: Option<i64>,
+    pub(super) winner_in: Option<String>,
+}
+
+impl Claim {
+    pub(super) fn refused(reject: i32) -> Self {
+        let (winner, winner_in) = (None, None);
+        Self { outcome: Outcome::Quarantined, reject: Some(reject), winner, winner_in }
+    }
+
+    fn merged(winner: i64) -> Self {
+        let (reject, winner_in) = (None, None);
+        Self { outcome: Outcome::Merged, reject, winner: Some(winner), winner_in }
+    }
+
+    pub(super) fn stands_in(target: &str) -> Self {
+        let (reject, winner) = (None, None);
+        Self { outcome: Outcome::Merged, reject, winner, winner_in: Some(target.to_owned()) }
+    }
+}
+
+/// Claims by `_row`; a row without one stands.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    pub(super) rows: BTreeMap<i64, Claim>,
+    /// Whether two rows of the table share an id.
+    pub(super) shared_ids: bool,
+}
+
+/// A row that shares a value with another one.
+struct Rival {
+    key: String,
+    dates: Vec<Option<i64>>,
+    digest: String,
+    server: Option<i64>,
+    row: i64,
+}
+
+/// Settles every claim of a legacy table.
+pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result<Claims> {
+    let mut claims = Claims::default();
+    let keep = run.plan.contract.duplicates.keep(&source.entity);
+    let Some(first) = source.targets.first() else { return Ok(claims) };
+    let id = coalesce(&[col(names::ID), col(names::value(&first.entity, "id"))]);
+    let rivals = rivals(source, facts, id, lit(true))?;
+    claims.shared_ids = !rivals.is_empty();
+    let main = run.plan.main_target(&source.entity).map_or(&first.entity, |target| &target.entity);
+    let reject = run.plan.reject(&plan::duplicate_rule(main, "id"))?;
+    for group in groups(rivals) {
+        same_id(group, keep, reject, &mut claims.rows);
+    }
+    existing::settle(run, source, facts, &mut claims.rows)?;
+    for target in &source.targets {
+        for attr in plan::unique_attrs(&run.plan.contract, &target.entity) {
+            let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
+            let value = col(names::value(&target.entity, &attr));
+            let mut rivals = self::rivals(source, facts, value, is_new)?;
+            rivals.retain(|rival| !claims.rows.contains_key(&rival.row));
+            let reject = run.plan.reject(&plan::duplicate_rule(&target.entity, &attr))?;
+            for group in groups(rivals) {
+                same_value(&group, keep, reject, &mut claims.rows);
+            }
+        }
+    }
+    Ok(claims)
+}
+
+/// The rows, not refused yet, that share a value: few, so they fit in memory.
+fn rivals(source: &SourcePlan, facts: &Path, value: Expr, condition: Expr) -> Result<Vec<Rival>> {
+    let standing = || -> Result<LazyFrame> {
+        let frame = frame::scan(facts)?.filter(col(names::REJECT).is_null().and(condition.clone()));
+        let value = value.clone().cast(DataType::String).alias("_value");
+        Ok(frame.with_columns([value]).filter(col("_value").is_not_null()))
+    };
+    let shared = frame::collect(
+        standing()?
+            .group_by([udf::key64(col("_value")).alias("_key")])
+            .agg([len().alias("_rows")])
+            .filter(col("_rows").gt(lit(1)))
+            .select([col("_key")]),
+    )?;
+    if shared.height() == 0 {
+        return Ok(Vec::new());
+    }
+    let dates = dates(source);
+    let mut columns = vec![col("_value"), col(names::ROW), col(names::SERVER), col(names::DIGEST)];
+    columns.extend(dates.iter().map(|name| col(name.as_str()).cast(DataType::Int64)));
+    let keyed = standing()?.with_columns([udf::key64(col("_value")).alias("_key")]);
+    let found = frame::only_in(keyed, shared.lazy(), (col("_key"), col("_key"))).select(columns);
+    read(&frame::collect(found)?, &dates).map_err(frame::failed)
+}
+
+/// The date attributes of a table's first target, which tell older rows from newer ones.
+fn dates(source: &SourcePlan) -> Vec<String> {
+    let of = |target: &TargetPlan| -> Vec<String> {
+        let dated = target.decided.iter().filter(|decided| decided.ty == Type::Date);
+        dated.map(|decided| names::value(&target.entity, &decided.rule.attr)).collect()
+    };
+    source.targets.first().map(of).unwrap_or_default()
+}
+
+fn read(found: &DataFrame, dates: &[String]) -> PolarsResult<Vec<Rival>> {
+    let text = |name: &str| found.column(name)?.str().map(Clone::clone);
+    let whole = |name: &str| found.column(name)?.i64().map(Clone::clone);
+    let (values, digests) = (text("_value")?, text(names::DIGEST)?);
+    let (rows, servers) = (whole(names::ROW)?, whole(names::SERVER)?);
+    let dates = dates.iter().map(|name| whole(name)).collect::<PolarsResult<Vec<_>>>()?;
+    let rival = |at: usize| Rival {
+        key: values.get(at).unwrap_or_default().to_owned(),
+        dates: dates.iter().map(|dates| dates.get(at)).collect(),
+        digest: digests.get(at).unwrap_or_default().to_owned(),
+        server: servers.get(at),
+        row: rows.get(at).unwrap_or_default(),
+    };
+    Ok((0..found.height()).map(rival).collect())
+}
+
+/// Rows by shared value, each group from the first to the last by dates, then content.
+fn groups(rivals: Vec<Rival>) -> Vec<Vec<Rival>> {
+    let mut by_value: BTreeMap<String, Vec<Rival>> = BTreeMap::new();
+    for rival in rivals {
+        by_value.entry(rival.key.clone()).or_default().push(rival);
+    }
+    let mut groups: Vec<Vec<Rival>> =
+        by_value.into_values().filter(|group| group.len() > 1).collect();
+    for group in &mut groups {
+        group.sort_by(|a, b| {
+            let content = a.dates.cmp(&b.dates).then_with(|| a.digest.cmp(&b.digest));
+            content.then_with(|| a.server.cmp(&b.server)).then_with(|| a.row.cmp(&b.row))
+        });
+    }
+    groups
+}
+
+/// Rows of one id: those equal to the kept one are merged into it, the others are refused.
+fn same_id(group: Vec<Rival>, keep: Keep, reject: i32, claims: &mut BTreeMap<i64, Claim>) {
+    let equal = group.iter().all(|rival| rival.digest == group[0].digest);
+    let kept = match keep {
+        Keep::None if !equal => None,
+        Keep::None | Keep::First => group.first(),
+        Keep::Last => group.last(),
+    };
+    let kept = kept.map(|rival| rival.digest.clone());
+    // Of equal rows the first by time and place stands; which one it is changes nothing but lineage.
+    let winner = group.iter().find(|rival| Some(&rival.digest) == kept.as_ref());
+    let winner = winner.map(|rival| rival.row);
+    for rival in group {
+        let claim = match winner {
+            Some(row) if row == rival.row => continue,
+            Some(row) if Some(&rival.digest) == kept.as_ref() => Claim::merged(row),
+            _ => Claim::refused(reject),
+        };
+        claims.insert(rival.row, claim);
+    }
+}
+
+/// Rows of one unique value under different ids: all but one are refused.
+fn same_value(group: &[Rival], keep: Keep, reject: i32, claims: &mut BTreeMap<i64, Claim>) {
+    let kept = match keep {
+        Keep::None => None,
+        Keep::First => group.first(),
+        Keep::Last => group.last(),
+    };
+    for rival in group.iter().filter(|rival| Some(rival.row) != kept.map(|kept| kept.row)) {
+        claims.insert(rival.row, Claim::refused(reject));
+    }
+}

@@ -1,0 +1,299 @@
+//! Target links, once the outcome of every row is known; and the links whose other end is absent.
+
+use std::path::PathBuf;
+
+use polars::prelude::*;
+
+use super::frame::{self, Run};
+use super::links;
+use super::names;
+use super::plan::{SourcePlan, TargetPlan};
+use super::{Decisions, Outcome, codes, rejects, udf};
+use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required};
+use crate::error::Result;
+use crate::schema::{Has, Link};
+
+/// Writes the decided rows of a target table: every migrated row of its source that needs a new
+/// row. Links of these rows that lead nowhere are listed in `dropped`.
+pub(super) fn resolve(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    target: &TargetPlan,
+    dropped: &mut Vec<PathBuf>,
+) -> Result<PathBuf> {
+    let migrated = col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
+    let mut frame = run.all(&source.entity)?.filter(migrated);
+    let optional = || target.transform.links.iter().filter(|rule| rule.required == Required::No);
+    for link in source.links.iter().filter(|link| optional().any(|rule| picks(rule, link))) {
+        if !rejects::is_needed(source, link) {
+            frame = links::reach(run, frame, link, &[])?;
+        }
+    }
+    for rule in optional() {
+        frame = match &rule.how {
+            LinkHow::From { picks, latest } => {
+                let frame = from(run, (source, target), rule, (picks, latest.as_ref()), frame)?;
+                one_holder(run, target, rule, frame)?
+            }
+            LinkHow::Via { link, take } => rejects::via(run, target, (rule, link, take), frame)?,
+            LinkHow::SameRow { target: other } => frame.with_columns([
+                col(names::value(other, "id")).alias(names::value(&target.entity, &rule.label)),
+                lit(0).alias(names::how(&target.entity, &rule.label)),
+            ]),
+        };
+    }
+    let reached = run.checkpoint(frame, &format!("reached.{}", target.entity))?;
+    drop_links(run, source, target, &reached, dropped)?;
+    let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
+    let rows = frame::scan(&reached)?.filter(is_new).select(columns(target));
+    run.checkpoint(rows, &format!("rows.{}", target.entity))
+}
+
+fn picks(rule: &LinkRule, link: &Link) -> bool {
+    let LinkHow::From { picks, .. } = &rule.how else { return false };
+    picks.contains(&LinkPick::Link(link.label.clone()))
+}
+
+fn columns(target: &TargetPlan) -> Vec<Expr> {
+    let mut found = vec![col(names::ROW), col(names::SERVER), col(names::ID).alias("_legacy_id")];
+    let pair = |attr: &str| {
+        [col(names::value(&target.entity, attr)), col(names::how(&target.entity, attr))]
+    };
+    found.extend(pair("id"));
+    for decided in &target.decided {
+        found.extend(pair(&decided.rule.attr));
+        found.push(col(names::mapped(&target.entity, &decided.rule.attr)));
+    }
+    for rule in &target.transform.links {
+        found.extend(pair(&rule.label));
+        if let LinkHow::From { picks, .. } = &rule.how {
+            found.extend(picks.iter().filter_map(|pick| match pick {
+                LinkPick::Link(label) => Some(col(names::link_how(label))),
+                _ => None,
+            }));
+        }
+    }
+    let mut once = Vec::new();
+    for column in found {
+        if !once.contains(&column) {
+            once.push(column);
+        }
+    }
+    once
+}
+
+fn from(
+    run: &Run<'_>,
+    (source, target): (&SourcePlan, &TargetPlan),
+    rule: &LinkRule,
+    (picks, latest): (&[LinkPick], Option<&Latest>),
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    let mut frame = frame;
+    let mut places = Vec::new();
+    for (at, pick) in picks.iter().enumerate() {
+        let column = format!("pick:{}:{}:{at}", target.entity, rule.label);
+        match pick {
+            LinkPick::Link(label) => {
+                places.extend(links::place(source, label, at));
+                continue;
+            }
+            LinkPick::Key { attr, entity, key } => {
+                frame = rejects::by_key(run, (source, attr), (entity, key), frame, &column)?;
+            }
+            LinkPick::Reverse { entity, label } => {
+                let right = pointing(run, entity, label, &order_of(run, entity), &column, false)?;
+                frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
+            }
+        }
+        places.push(links::Place::row(at, col(column)));
+    }
+    if let Some(latest) = latest {
+        let column = format!("pick:{}:{}:latest", target.entity, rule.label);
+        let by = latest_order(run, latest);
+        let right = pointing(run, &latest.entity, &latest.of, &by, &column, true)?;
+        frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
+        places.push(links::Place::row(picks.len(), col(column)));
+    }
+    Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
+}
+
+/// For every row that migrated rows of another table point at: the first or last of them.
+fn pointing(
+    run: &Run<'_>,
+    entity: &str,
+    label: &str,
+    by: &[Expr],
+    column: &str,
+    last: bool,
+) -> Result<LazyFrame> {
+    let target = run.plan.main_target(entity).map(|target| target.entity.clone());
+    let id = names::value(&target.unwrap_or_default(), "id");
+    let named = names::link(label);
+    let migrated = col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
+    let mut order = by.to_vec();
+    order.push(col(id.as_str()));
+    let ids = col(id.as_str()).sort_by(order, SortMultipleOptions::default());
+    let pick = if last { ids.last() } else { ids.first() };
+    Ok(run
+        .all(entity)?
+        .filter(migrated.and(col(named.as_str()).is_not_null()))
+        .group_by([col(named).alias("_here")])
+        .agg([pick.alias(column)]))
+}
+
+fn order_of(run: &Run<'_>, entity: &str) -> Vec<Expr> {
+    let Some(target) = run.plan.main_target(entity) else { return Vec::new() };
+    let order = target.transform.order.iter();
+    order.map(|name| col(names::value(&target.entity, name))).collect()
+}
+
+fn latest_order(run: &Run<'_>, latest: &Latest) -> Vec<Expr> {
+    let Some(target) = run.plan.main_target(&latest.entity) else { return Vec::new() };
+    let is_decided = |name: &str| target.decided.iter().any(|found| found.rule.attr == name);
+    let known = latest.by.iter().filter(|name| *name == "id" || is_decided(name));
+    known.map(|name| col(names::value(&target.entity, name))).collect()
+}
+
+/// Where a target row may be held by one row only, leaves the link to the first holder by id of the
+/// held row, then of the holder; an existing holder comes before all.
+fn one_holder(
+    run: &Run<'_>,
+    target: &TargetPlan,
+    rule: &LinkRule,
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    let link = run.plan.after.link(&target.entity, &rule.label);
+    if link.is_none_or(|link| link.reverse_has == Has::Many) {
+        return Ok(frame);
+    }
+    let value = names::value(&target.entity, &rule.label);
+    let id = names::value(&target.entity, "id");
+    let name = format!("held.{}.{}", target.entity, rule.label);
+    let held = run.checkpoint(frame, &name)?;
+    let holders = frame::scan(&held)?
+        .filter(col(value.as_str()).is_not_null())
+        .group_by([col(value.as_str()).alias("_held")])
+        .agg([col(id.as_str()).min().alias("_holder")]);
+    let frame = frame::look_up(frame::scan(&held)?, holders, (col(value.as_str()), col("_held")));
+    let (frame, taken) = match run.existing(&target.entity)? {
+        Some(existing) => {
+            let taken = existing
+                .filter(col(value.as_str()).is_not_null())
+                .group_by([col(value.as_str()).alias("_held")])
+                .agg([len().alias("_taken")]);
+            let frame = frame::look_up(frame, taken, (col(value.as_str()), col("_held")));
+            (frame, col("_taken").is_not_null())
+        }
+        None => (frame, lit(false)),
+    };
+    let keeps = col("_holder").eq(col(id)).and(taken.not());
+    let kept = when(keeps).then(col(value.as_str())).otherwise(lit(NULL)).alias(value.as_str());
+    Ok(frame.with_columns([kept]))
+}
+
+/// Lists the legacy links of migrated rows that became no target link.
+fn drop_links(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    target: &TargetPlan,
+    reached: &std::path::Path,
+    dropped: &mut Vec<PathBuf>,
+) -> Result<()> {
+    for link in &source.links {
+        let Some((first, condition)) = lost(source, link) else { continue };
+        if first != target.entity {
+            continue;
+        }
+        let is_reached = run.plan.before.entity(&link.to).is_some();
+        let quarantined = if is_reached { col(links::at(link)) } else { lit(false) };
+        let absent = col(links::ok(link)).not();
+        let reason = when(quarantined).then(lit("the row it names was quarantined")).otherwise(
+            when(absent)
+                .then(lit("the row it names is not there"))
+                .otherwise(lit("another row holds the row it names")),
+        );
+        let id = names::value(&target.entity, "id");
+        let frame = frame::scan(reached)?
+            .filter(col(names::link(&link.label)).is_not_null().and(condition))
+            .select([
+                lit(source.entity.clone()).alias("entity"),
+                lit(link.label.clone()).alias("label"),
+                coalesce(&[col(names::ID), col(id)]).alias("from"),
+                col(names::link(&link.label)).alias("to"),
+                col(names::ROW),
+                reason.alias("reason"),
+            ]);
+        let name = format!("dropped.{}.{}", source.entity, link.label);
+        dropped.push(run.checkpoint(frame, &name)?);
+    }
+    Ok(())
+}
+
+/// The first target that reads a link, and when a row's link is lost there.
+fn lost(source: &SourcePlan, link: &Link) -> Option<(String, Expr)> {
+    for target in &source.targets {
+        let absent = || col(links::ok(link)).not();
+        if target.transform.id.from.contains(&link.label) {
+            return Some((target.entity.clone(), absent()));
+        }
+        if let Some(rule) = target.transform.links.iter().find(|rule| picks(rule, link)) {
+            let empty = col(names::value(&target.entity, &rule.label)).is_null();
+            return Some((target.entity.clone(), absent().or(empty)));
+        }
+    }
+    None
+}
+
+/// Writes the rows of a target table that exist already, with links whose both ends are there.
+pub(super) fn existing(
+    run: &Run<'_>,
+    target: &str,
+    decisions: &Decisions,
+    dropped: &mut Vec<PathBuf>,
+) -> Result<Option<PathBuf>> {
+    let Some(mut frame) = run.existing(target)? else { return Ok(None) };
+    let links: Vec<Link> = run.plan.after.columns_of(target).cloned().collect();
+    for link in &links {
+        let there = there(run, &link.to, decisions)?;
+        let there = there.with_columns([lit(true).alias(links::ok(link))]);
+        let named = col(names::value(target, &link.label));
+        frame = frame::look_up(frame, there, (named, col("_there")));
+    }
+    let path = run.checkpoint(frame, &format!("carried.{target}"))?;
+    let mut kept = Vec::new();
+    for link in &links {
+        let value = names::value(target, &link.label);
+        let is_there = || col(links::ok(link)).fill_null(lit(false));
+        let lost = frame::scan(&path)?
+            .filter(col(value.as_str()).is_not_null().and(is_there().not()))
+            .select([
+                lit(target.to_owned()).alias("entity"),
+                lit(link.label.clone()).alias("label"),
+                col(names::ID).alias("from"),
+                col(value.as_str()).alias("to"),
+                col(names::ROW),
+                lit("the row it names is not there").alias("reason"),
+            ]);
+        dropped.push(run.checkpoint(lost, &format!("dropped.{target}.{}", link.label))?);
+        kept.push(when(is_there()).then(col(value.as_str())).otherwise(lit(NULL)).alias(value));
+    }
+    let frame = frame::scan(&path)?.with_columns(kept);
+    Ok(Some(run.checkpoint(frame, &format!("existing-rows.{target}"))?))
+}
+
+/// The ids a target table has, old and new, as `_there`.
+pub(super) fn there(run: &Run<'_>, target: &str, decisions: &Decisions) -> Result<LazyFrame> {
+    let mut frames = Vec::new();
+    if let Some(rows) = decisions.targets.get(target) {
+        frames.push(frame::scan(rows)?.select([col(names::value(target, "id")).alias("_there")]));
+    }
+    if let Some(existing) = run.existing(target)? {
+        frames.push(existing.select([udf::id(col(names::ID)).alias("_there")]));
+    }
+    if frames.is_empty() {
+        let none = Column::new_empty("_there".into(), &DataType::String);
+        return Ok(DataFrame::new_infer_height(vec![none]).map_err(frame::failed)?.lazy());
+    }
+    concat(frames, UnionArgs::default()).map_err(frame::failed)
+}

@@ -1,0 +1,141 @@
+//! Polars at arm's length: scans, joins and checkpoints, always in row order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use super::Plan;
+use crate::error::{Error, Result};
+use crate::snapshot::Snapshot;
+
+/// A running transform: the plan, its input, and the files it has made so far.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) snapshot: &'a Snapshot,
+    work: PathBuf,
+    states: BTreeMap<String, State>,
+    existing: BTreeMap<String, PathBuf>,
+}
+
+/// What is known of a legacy table once its rows are decided.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// All rows with all decided values, in `_row` order.
+    pub(super) all: PathBuf,
+    /// One line per id: the row that counts for it.
+    pub(super) by_id: PathBuf,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(plan: &'a Plan, snapshot: &'a Snapshot, work: &Path) -> Self {
+        let (states, existing) = (BTreeMap::new(), BTreeMap::new());
+        Self { plan, snapshot, work: work.to_owned(), states, existing }
+    }
+
+    /// Scans a table of the snapshot.
+    pub(super) fn table(&self, entity: &str) -> Result<LazyFrame> {
+        let table = self
+            .snapshot
+            .table(entity)
+            .ok_or_else(|| Error::bug(format!("table `{entity}` is not in the snapshot")))?;
+        scan(&self.snapshot.path(&table.file))
+    }
+
+    /// Scans what is known of a decided legacy table, one line per id.
+    pub(super) fn by_id(&self, entity: &str) -> Result<LazyFrame> {
+        scan(&self.state(entity)?.by_id)
+    }
+
+    /// Scans what is known of a decided legacy table, one line per row.
+    pub(super) fn all(&self, entity: &str) -> Result<LazyFrame> {
+        scan(&self.state(entity)?.all)
+    }
+
+    fn state(&self, entity: &str) -> Result<&State> {
+        let missing = || Error::bug(format!("table `{entity}` is not decided yet"));
+        self.states.get(entity).ok_or_else(missing)
+    }
+
+    pub(super) fn keep_state(&mut self, entity: &str, state: State) {
+        self.states.insert(entity.to_owned(), state);
+    }
+
+    /// The files of all decided tables.
+    pub(super) fn states(&self) -> BTreeMap<String, PathBuf> {
+        self.states.iter().map(|(entity, state)| (entity.clone(), state.all.clone())).collect()
+    }
+
+    /// Scans the rows of a target table that exist already; `None` where there are none.
+    pub(super) fn existing(&self, target: &str) -> Result<Option<LazyFrame>> {
+        self.existing.get(target).map(|path| scan(path)).transpose()
+    }
+
+    pub(super) fn keep_existing(&mut self, target: &str, path: PathBuf) {
+        self.existing.insert(target.to_owned(), path);
+    }
+
+    /// Runs a plan into a working file, in its order, without holding its rows.
+    pub(super) fn checkpoint(&self, frame: LazyFrame, name: &str) -> Result<PathBuf> {
+        let path = self.work.join(format!("{name}.parquet"));
+        let options = ParquetWriteOptions {
+            compression: ParquetCompression::Uncompressed,
+            row_group_size: Some(65_536),
+            ..ParquetWriteOptions::default()
+        };
+        let target = SinkTarget::Path(PlRefPath::try_from_path(&path).map_err(failed)?);
+        frame
+            .sink(
+                SinkDestination::File { target },
+                FileWriteFormat::Parquet(Arc::new(options)),
+                UnifiedSinkArgs::default(),
+            )
+            .and_then(|sink| sink.collect_with_engine(Engine::Streaming))
+            .map_err(failed)?;
+        Ok(path)
+    }
+}
+
+/// Scans a Parquet file.
+pub(super) fn scan(path: &Path) -> Result<LazyFrame> {
+    let path = PlRefPath::try_from_path(path).map_err(failed)?;
+    let args = ScanArgsParquet { glob: false, low_memory: true, ..ScanArgsParquet::default() };
+    LazyFrame::scan_parquet(path, args).map_err(failed)
+}
+
+/// Runs a plan whose rows are few and narrow.
+pub(super) fn collect(frame: LazyFrame) -> Result<DataFrame> {
+    let result = frame.collect_with_engine(Engine::Streaming).map_err(failed)?;
+    Ok(result.unwrap_single())
+}
+
+/// Joins each row to at most one of another frame, in the order of the rows.
+pub(super) fn look_up(left: LazyFrame, right: LazyFrame, on: (Expr, Expr)) -> LazyFrame {
+    left.join_builder()
+        .with(right)
+        .how(JoinType::Left)
+        .left_on([on.0])
+        .right_on([on.1])
+        .coalesce(JoinCoalesce::CoalesceColumns)
+        .maintain_order(MaintainOrderJoin::Left)
+        .finish()
+}
+
+/// Keeps the rows whose value is in another frame, in order.
+pub(super) fn only_in(left: LazyFrame, right: LazyFrame, on: (Expr, Expr)) -> LazyFrame {
+    left.join_builder()
+        .with(right)
+        .how(JoinType::Semi)
+        .left_on([on.0])
+        .right_on([on.1])
+        .maintain_order(MaintainOrderJoin::Left)
+        .finish()
+}
+
+/// A failure of polars: it reads and writes files, so it is the system's.
+pub(super) fn failed(error: PolarsError) -> Error {
+    Error::system(format!("the transform could not go on: {error}"))
+        .help("run the same command again; if it fails the same way, report it as a bug")
+        .because(error)
+}

@@ -1,0 +1,45 @@
+//! Names of the columns in the working files of a transform.
+
+/// `Int64`: the row of the snapshot's table.
+pub const ROW: &str = "_row";
+/// The row's own id: UUIDs in lower case, any other text as it stands.
+pub const ID: &str = "id";
+/// Epoch milliseconds.
+pub const SERVER: &str = "_server_created_at";
+/// Logical digest of the legacy row.
+pub const DIGEST: &str = "_digest";
+/// `Int32`: an [`crate::transform::Outcome`].
+pub const OUTCOME: &str = "outcome";
+/// `Int32`, nullable: place among [`crate::transform::Plan::rejects`].
+pub const REJECT: &str = "reject";
+/// `String`, nullable: `<entity>:<id>` of the row whose refusal led here.
+pub const CAUSE: &str = "cause";
+/// `Int64`, nullable: the legacy row that stands for this one.
+pub const WINNER: &str = "winner";
+/// `String`, nullable: target entity whose existing row stands for this one.
+pub const WINNER_IN: &str = "winner_in";
+
+/// The raw id a legacy link names.
+pub fn link(label: &str) -> String {
+    format!("link:{label}")
+}
+
+/// Where that id was found: 0 the link itself, n the n-th scalar.
+pub fn link_how(label: &str) -> String {
+    format!("link:{label}:how")
+}
+
+/// A target attribute, link or id.
+pub fn value(target: &str, attr: &str) -> String {
+    format!("{target}.{attr}")
+}
+
+/// Which place of its rule a value came from; 0 is the first.
+pub fn how(target: &str, attr: &str) -> String {
+    format!("{target}.{attr}:how")
+}
+
+/// What the mapping of values did to it; 0 is a listed value.
+pub fn mapped(target: &str, attr: &str) -> String {
+    format!("{target}.{attr}:mapped")
+}

@@ -1,0 +1,375 @@
+//! The contract, resolved against a snapshot into plain data. Nothing in here knows polars: a plan
+//! says which column comes from which rule, in which order tables are decided, and which rules
+//! reject, so that another engine can run it.
+
+use std::collections::BTreeSet;
+
+use crate::contract::{
+    AttrRule, Contract, LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required, Transform,
+};
+use crate::error::{Error, Result};
+use crate::schema::{Link, Schema, Type};
+use crate::snapshot::Snapshot;
+
+/// The whole transformation as plain data.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Legacy tables, each after those its required links lead to.
+    pub sources: Vec<SourcePlan>,
+    /// Target entities in contract order.
+    pub targets: Vec<String>,
+    /// The legacy model.
+    pub before: Schema,
+    /// The target model.
+    pub after: Schema,
+    /// The contract it came from.
+    pub contract: Contract,
+    /// Every rule that can refuse a row; a decision names one by its place here.
+    pub rejects: Vec<Reject>,
+}
+
+/// A rule that can refuse a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Its name, as `<entity>.<attribute> required`.
+    pub rule: String,
+    /// Why a row is refused, in a sentence.
+    pub reason: String,
+}
+
+/// How one legacy table is decided.
+#[derive(Debug, Clone)]
+pub struct SourcePlan {
+    /// The legacy entity.
+    pub entity: String,
+    /// Its has-one links.
+    pub links: Vec<Link>,
+    /// Its attributes and links that a rule reads: a value that does not fit refuses the row.
+    pub mapped: BTreeSet<String>,
+    /// What its rows become.
+    pub targets: Vec<TargetPlan>,
+}
+
+/// How the rows of one target table are decided.
+#[derive(Debug, Clone)]
+pub struct TargetPlan {
+    /// The target entity.
+    pub entity: String,
+    /// Its transform.
+    pub transform: Transform,
+    /// Attributes whose value a decision needs, in declared order.
+    pub decided: Vec<Decided>,
+    /// Attributes that are only carried: columns of one type, the first present one counts.
+    pub carried: Vec<AttrRule>,
+}
+
+/// A decided attribute.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// Its rule.
+    pub rule: AttrRule,
+    /// Its type in the target.
+    pub ty: Type,
+    /// Whether a row without it is refused.
+    pub required: bool,
+}
+
+/// Resolves a contract against a snapshot.
+///
+/// # Errors
+/// The snapshot lacks a table or a column that the contract reads.
+pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
+    let before = contract.before.schema.clone();
+    for entity in &before.entities {
+        fits(snapshot, &before, &entity.name)?;
+    }
+    for entity in &contract.after.schema.entities {
+        fits(snapshot, &contract.after.schema, &entity.name)?;
+    }
+    let mut sources = Vec::new();
+    for entity in order(contract)? {
+        sources.push(source_plan(contract, &entity));
+    }
+    let rejects = rejects(contract, &sources);
+    Ok(Plan {
+        sources,
+        targets: contract.after.schema.entities.iter().map(|entity| entity.name.clone()).collect(),
+        before,
+        after: contract.after.schema.clone(),
+        contract: contract.clone(),
+        rejects,
+    })
+}
+
+fn fits(snapshot: &Snapshot, schema: &Schema, entity: &str) -> Result<()> {
+    let found = snapshot.table(entity).map(|table| &table.columns[..]).unwrap_or_default();
+    let known = |name: &str| found.iter().any(|(column, _)| column == name);
+    let wanted = crate::snapshot::declared(schema, entity);
+    let lacking = wanted.iter().find(|field| !known(field.name()) && field.name() != "id");
+    match lacking {
+        None if snapshot.table(entity).is_some() => Ok(()),
+        lacking => {
+            let what = lacking.map_or_else(
+                || format!("no table `{entity}`"),
+                |field| format!("no column `{entity}.{}`", field.name()),
+            );
+            Err(Error::usage(format!("the snapshot has {what}, which the contract declares"))
+                .at(snapshot.root().display())
+                .help(
+                    "export the source again with this contract (`rethread export --contract …`)",
+                ))
+        }
+    }
+}
+
+/// Legacy entities, each after those whose decisions its own need.
+fn order(contract: &Contract) -> Result<Vec<String>> {
+    let entities: Vec<&str> =
+        contract.before.schema.entities.iter().map(|entity| entity.name.as_str()).collect();
+    let mut placed: Vec<String> = Vec::new();
+    while placed.len() < entities.len() {
+        let ready = entities.iter().find(|entity| {
+            !placed.iter().any(|name| name == *entity)
+                && needs(contract, entity).iter().all(|need| placed.contains(need))
+        });
+        match ready {
+            Some(entity) => placed.push((*entity).to_owned()),
+            None => return Err(Error::usage("the contract's required links form a circle")),
+        }
+    }
+    Ok(placed)
+}
+
+/// The legacy entities whose decisions one needs: by required links, and by values over links.
+fn needs(contract: &Contract, entity: &str) -> BTreeSet<String> {
+    let schema = &contract.before.schema;
+    let is_legacy = |name: &str| schema.entity(name).is_some();
+    let mut found = BTreeSet::new();
+    let mut over = |label: &str| {
+        if let Some(link) = schema.link(entity, label).filter(|link| is_legacy(&link.to)) {
+            found.insert(link.to.clone());
+        }
+    };
+    for transform in contract.transforms_of(entity) {
+        for rule in &transform.attrs {
+            for pick in &rule.from {
+                if let Pick::Linked { link, .. } = pick {
+                    over(link);
+                }
+            }
+        }
+        for rule in transform.links.iter().filter(|rule| rule.required != Required::No) {
+            if let LinkHow::From { picks, .. } = &rule.how {
+                for pick in picks {
+                    if let LinkPick::Link(label) = pick {
+                        over(label);
+                    }
+                }
+            }
+        }
+    }
+    for transform in contract.transforms_of(entity) {
+        for rule in transform.links.iter().filter(|rule| rule.required != Required::No) {
+            if let LinkHow::From { picks, .. } = &rule.how {
+                found.extend(picks.iter().filter_map(|pick| match pick {
+                    LinkPick::Key { entity, .. } => Some(entity.clone()),
+                    LinkPick::Link(_) | LinkPick::Reverse { .. } => None,
+                }));
+            }
+        }
+    }
+    found.remove(entity);
+    found
+}
+
+fn source_plan(contract: &Contract, entity: &str) -> SourcePlan {
+    let links: Vec<Link> = contract.before.schema.columns_of(entity).cloned().collect();
+    let mut targets: Vec<TargetPlan> =
+        contract.transforms_of(entity).map(|transform| target_plan(contract, transform)).collect();
+    // A link to the same row's other target row needs that one's id first.
+    targets.sort_by_key(|target| {
+        target.transform.links.iter().any(|rule| matches!(rule.how, LinkHow::SameRow { .. }))
+    });
+    let mapped = mapped(contract, entity);
+    SourcePlan { entity: entity.to_owned(), links, mapped, targets }
+}
+
+fn target_plan(contract: &Contract, transform: &Transform) -> TargetPlan {
+    let schema = contract.after.schema.entity(&transform.target);
+    let mut decided = Vec::new();
+    let mut carried = Vec::new();
+    for rule in &transform.attrs {
+        let Some(attr) = schema.and_then(|entity| entity.attr(&rule.attr)) else { continue };
+        if is_carried(contract, transform, rule) {
+            carried.push(rule.clone());
+        } else {
+            decided.push(Decided { rule: rule.clone(), ty: attr.ty, required: attr.required });
+        }
+    }
+    TargetPlan { entity: transform.target.clone(), transform: transform.clone(), decided, carried }
+}
+
+/// Whether no decision needs the value: plain columns of the target's own type, not ordered by, not
+/// unique, not required, not a date (duplicates are settled by dates).
+fn is_carried(contract: &Contract, transform: &Transform, rule: &AttrRule) -> bool {
+    let target = contract.after.schema.entity(&transform.target);
+    let source = contract.before.schema.entity(&transform.source);
+    let Some(attr) = target.and_then(|entity| entity.attr(&rule.attr)) else { return false };
+    let same_type = |pick: &Pick| match pick {
+        Pick::Attr(name) => {
+            source.and_then(|entity| entity.attr(name)).is_some_and(|from| from.ty == attr.ty)
+        }
+        _ => false,
+    };
+    let in_template =
+        transform.attrs.iter().filter_map(|other| other.template.as_ref()).any(|template| {
+            template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone()))
+        });
+    rule.from.iter().all(same_type)
+        && rule.values.is_none()
+        && rule.refers.is_none()
+        && rule.template.is_none()
+        && rule.missing.is_none()
+        && !attr.required
+        && !attr.unique
+        && attr.ty != Type::Date
+        && !in_template
+        && !transform.order.contains(&rule.attr)
+}
+
+/// The columns of a legacy table that a rule reads.
+fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = BTreeSet::from(["id".to_owned()]);
+    for transform in contract.transforms_of(entity) {
+        found.extend(transform.id.from.iter().cloned());
+        for rule in &transform.attrs {
+            found.extend(rule.from.iter().filter_map(|pick| match pick {
+                Pick::Attr(name) | Pick::Path { attr: name, .. } => Some(name.clone()),
+                Pick::Linked { link, .. } => Some(link.clone()),
+                Pick::Server => None,
+            }));
+        }
+        for rule in &transform.links {
+            found.extend(link_columns(rule));
+        }
+    }
+    for link in contract.before.schema.columns_of(entity) {
+        found.insert(link.label.clone());
+        found.extend(link.also.iter().cloned());
+    }
+    found
+}
+
+fn link_columns(rule: &LinkRule) -> Vec<String> {
+    let LinkHow::From { picks, .. } = &rule.how else { return Vec::new() };
+    let column = |pick: &LinkPick| match pick {
+        LinkPick::Link(name) | LinkPick::Key { attr: name, .. } => Some(name.clone()),
+        LinkPick::Reverse { .. } => None,
+    };
+    picks.iter().filter_map(column).collect()
+}
+
+fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {
+    let mut found = Vec::new();
+    let mut add =
+        |rule: String, reason: &str| found.push(Reject { rule, reason: reason.to_owned() });
+    for source in sources {
+        for name in &source.mapped {
+            add(fits_rule(&source.entity, name), "the value does not fit the declared type");
+        }
+        add(id_rule(&source.entity), "the row has no id and no rule derives one");
+        for target in &source.targets {
+            for decided in &target.decided {
+                let name = &decided.rule.attr;
+                if decided.required {
+                    let said = "no source of the rule has a value";
+                    add(required_rule(&target.entity, name), said);
+                }
+                let quarantines =
+                    |values: &crate::contract::Values| values.otherwise == Otherwise::Quarantine;
+                if decided.rule.values.as_ref().is_some_and(quarantines) {
+                    add(values_rule(&target.entity, name), "the contract does not list the value");
+                }
+            }
+            for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
+                let named = required_rule(&target.entity, &rule.label);
+                add(named, "the link names no row, or a row that is not in the source");
+                let named = cascade_rule(&target.entity, &rule.label);
+                add(named, "the row it links to was quarantined");
+            }
+            for attr in unique_attrs(contract, &target.entity) {
+                let said = "another row has the same value and is kept";
+                add(duplicate_rule(&target.entity, &attr), said);
+            }
+            let said = "another row has the same id and other content, and is kept";
+            add(duplicate_rule(&target.entity, "id"), said);
+            let said = "a row with this id exists already and has other content";
+            add(existing_rule(&target.entity, "id"), said);
+            for attr in unique_attrs(contract, &target.entity) {
+                let said = "a row with this value exists already under another id";
+                add(existing_rule(&target.entity, &attr), said);
+            }
+        }
+    }
+    found
+}
+
+/// The unique attributes of a target entity.
+pub(super) fn unique_attrs(contract: &Contract, entity: &str) -> Vec<String> {
+    let attrs = contract.after.schema.entity(entity).map(|entity| &entity.attrs[..]);
+    let unique = attrs.unwrap_or_default().iter().filter(|attr| attr.unique);
+    unique.map(|attr| attr.name.clone()).collect()
+}
+
+pub(super) fn fits_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} fits its type")
+}
+
+pub(super) fn id_rule(entity: &str) -> String {
+    format!("{entity}.id present")
+}
+
+pub(super) fn required_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} required")
+}
+
+pub(super) fn values_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} listed")
+}
+
+pub(super) fn cascade_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} migrated")
+}
+
+pub(super) fn duplicate_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} unique")
+}
+
+pub(super) fn existing_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} not taken")
+}
+
+impl Plan {
+    /// The place of a rule among [`Plan::rejects`].
+    pub(super) fn reject(&self, rule: &str) -> Result<i32> {
+        let at = self.rejects.iter().position(|reject| reject.rule == rule);
+        at.and_then(|at| i32::try_from(at).ok())
+            .ok_or_else(|| Error::bug(format!("rule `{rule}` is not planned")))
+    }
+
+    /// The target entity whose rows keep the ids of a legacy entity's rows.
+    pub fn main_target(&self, entity: &str) -> Option<&TargetPlan> {
+        let source = self.sources.iter().find(|source| source.entity == entity)?;
+        let keeps = |target: &&TargetPlan| target.transform.id.from.iter().any(|from| from == "id");
+        source.targets.iter().find(keeps).or_else(|| source.targets.first())
+    }
+
+    /// How the rows of a target entity are decided, and from which legacy table.
+    pub fn target(&self, entity: &str) -> Option<(&SourcePlan, &TargetPlan)> {
+        let pairs = self
+            .sources
+            .iter()
+            .flat_map(|source| source.targets.iter().map(move |target| (source, target)));
+        pairs.into_iter().find(|(_, target)| target.entity == entity)
+    }
+}

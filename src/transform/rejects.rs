@@ -1,0 +1,263 @@
+//! The facts about every row of a legacy table, and the first rule that refuses it.
+
+use std::path::PathBuf;
+
+use polars::prelude::*;
+
+use super::frame::{self, Run};
+use super::links;
+use super::names;
+use super::plan::{self, SourcePlan, TargetPlan};
+use super::{attrs, codes, ids, udf};
+use crate::contract::{LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required};
+use crate::error::Result;
+use crate::schema::Link;
+use crate::snapshot::Extra;
+
+/// Writes the facts about a legacy table: ids, links, decided values, and the refusing rule.
+pub(super) fn facts(run: &Run<'_>, source: &SourcePlan) -> Result<PathBuf> {
+    let frame = base(run, source)?;
+    let mut frame = links::resolve(run, source, frame)?;
+    for link in source.links.iter().filter(|link| is_needed(source, link)) {
+        frame = links::reach(run, frame, link, &attrs::over(run, source, &link.label))?;
+    }
+    for target in &source.targets {
+        frame = attrs::decide(run, source, target, frame);
+        frame = ids::decide(run, source, target, frame)?;
+    }
+    for target in &source.targets {
+        frame = required_links(run, source, target, frame)?;
+    }
+    let frame = refuse(run, source, frame)?;
+    run.checkpoint(frame, &format!("facts.{}", source.entity))
+}
+
+fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
+    let mapped: Vec<String> = source.mapped.iter().cloned().collect();
+    let mut columns = vec![
+        col(Extra::ROW).alias(names::ROW),
+        col(Extra::SERVER).alias(names::SERVER),
+        col(Extra::DIGEST).alias(names::DIGEST),
+        udf::id(col("id")).alias(names::ID),
+        udf::first_member(col(Extra::INVALID), mapped).alias("invalid"),
+    ];
+    columns.extend(links::columns(source));
+    columns.extend(attrs::columns(run, source));
+    columns.extend(ids::columns(source));
+    Ok(run.table(&source.entity)?.select(columns))
+}
+
+/// Whether a link is followed before every table is decided: for a required link, a value, an id.
+pub(super) fn is_needed(source: &SourcePlan, link: &Link) -> bool {
+    let reads =
+        |pick: &Pick| matches!(pick, Pick::Linked { link: label, .. } if *label == link.label);
+    source.targets.iter().map(|target| &target.transform).any(|transform| {
+        transform.id.from.contains(&link.label)
+            || transform.attrs.iter().flat_map(|rule| &rule.from).any(reads)
+            || transform.links.iter().any(|rule| is_required_over(rule, &link.label))
+    })
+}
+
+fn is_required_over(rule: &LinkRule, label: &str) -> bool {
+    let LinkHow::From { picks, .. } = &rule.how else { return false };
+    rule.required != Required::No && picks.contains(&LinkPick::Link(label.to_owned()))
+}
+
+/// Adds the target links a row cannot do without, as target ids.
+fn required_links(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    target: &TargetPlan,
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    let mut frame = frame;
+    for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
+        frame = match &rule.how {
+            LinkHow::SameRow { target: other } => frame.with_columns([
+                col(names::value(other, "id")).alias(names::value(&target.entity, &rule.label)),
+                lit(0).alias(names::how(&target.entity, &rule.label)),
+            ]),
+            LinkHow::From { picks, .. } => {
+                required_from(run, source, target, (rule, picks), frame)?
+            }
+            LinkHow::Via { link, take } => via(run, target, (rule, link, take), frame)?,
+        };
+    }
+    Ok(frame)
+}
+
+fn required_from(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    target: &TargetPlan,
+    (rule, picks): (&LinkRule, &[LinkPick]),
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    let mut frame = frame;
+    let mut places = Vec::new();
+    for (at, pick) in picks.iter().enumerate() {
+        match pick {
+            LinkPick::Link(label) => places.extend(links::place(source, label, at)),
+            LinkPick::Key { attr, entity, key } => {
+                let column = format!("by_key:{}:{}", target.entity, rule.label);
+                frame = by_key(run, (source, attr), (entity, key), frame, &column)?;
+                places.push(links::Place::row(at, col(column)));
+            }
+            LinkPick::Reverse { .. } => {}
+        }
+    }
+    Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
+}
+
+/// Looks a row up by the value of an attribute: the target id of the one migrated row that has it.
+pub(super) fn by_key(
+    run: &Run<'_>,
+    (source, attr): (&SourcePlan, &str),
+    (entity, key): (&str, &str),
+    frame: LazyFrame,
+    column: &str,
+) -> Result<LazyFrame> {
+    let place = |of: &str, name: &str| {
+        let ty = run.plan.before.entity(of).and_then(|found| found.attr(name)).map(|attr| attr.ty);
+        let pick = Pick::Attr(name.to_owned());
+        attrs::place(&pick, ty.unwrap_or(crate::schema::Type::String))
+    };
+    let target = run.plan.main_target(entity).map(|target| target.entity.clone());
+    let id = names::value(&target.unwrap_or_default(), "id");
+    let is_there = col(names::OUTCOME).neq(lit(super::Outcome::Quarantined as i32));
+    let right = run
+        .all(entity)?
+        .filter(is_there.and(col(place(entity, key)).is_not_null()))
+        .group_by([col(place(entity, key)).alias("_key")])
+        .agg([when(col(id.as_str()).n_unique().eq(lit(1)))
+            .then(col(id.as_str()).min())
+            .otherwise(lit(NULL))
+            .alias(column)]);
+    Ok(frame::look_up(frame, right, (col(place(&source.entity, attr)), col("_key"))))
+}
+
+/// Follows a link of the target row to the other row's own link. The other table is decided.
+pub(super) fn via(
+    run: &Run<'_>,
+    target: &TargetPlan,
+    (rule, link, take): (&LinkRule, &str, &str),
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    let value = names::value(&target.entity, &rule.label);
+    let how = names::how(&target.entity, &rule.label);
+    let to = run.plan.after.link(&target.entity, link).map(|link| link.to.clone());
+    let to = to.unwrap_or_default();
+    let mut ends = Vec::new();
+    if let Some((source, _)) = run.plan.target(&to) {
+        let migrated = col(names::OUTCOME).eq(lit(super::Outcome::Migrated as i32));
+        ends.push(run.all(&source.entity)?.filter(migrated).select([
+            col(names::value(&to, "id")).alias("_end"),
+            col(names::value(&to, take)).alias(value.as_str()),
+        ]));
+    }
+    if let Some(existing) = run.existing(&to)? {
+        ends.push(existing.select([
+            col(names::ID).alias("_end"),
+            col(names::value(&to, take)).alias(value.as_str()),
+        ]));
+    }
+    let right = concat(ends, UnionArgs::default()).map_err(frame::failed)?;
+    let over = col(names::value(&target.entity, link));
+    let frame = frame::look_up(frame, right, (over, col("_end")));
+    Ok(frame.with_columns([lit(0).alias(how)]))
+}
+
+/// The refusals of a legacy table, in the order in which they are looked at.
+struct Refusals<'a> {
+    run: &'a Run<'a>,
+    codes: Vec<Expr>,
+    causes: Vec<(i32, Link)>,
+}
+
+impl Refusals<'_> {
+    fn add(&mut self, rule: &str, condition: Expr) -> Result<i32> {
+        let code = self.run.plan.reject(rule)?;
+        let refused = when(condition).then(lit(code)).otherwise(lit(NULL));
+        self.codes.push(refused.cast(DataType::Int32));
+        Ok(code)
+    }
+
+    /// A value that does not fit its type, or a link that several rows hold.
+    fn misfits(&mut self, source: &SourcePlan) -> Result<()> {
+        for (at, name) in source.mapped.iter().enumerate() {
+            let misfit = col("invalid").eq(lit(codes::number(at))).fill_null(lit(false));
+            let held = source.links.iter().find(|link| link.label == *name);
+            let condition =
+                held.map_or(misfit.clone(), |link| misfit.or(col(links::ambiguous(link))));
+            self.add(&plan::fits_rule(&source.entity, name), condition)?;
+        }
+        Ok(())
+    }
+
+    /// A link that cannot be done without: refused itself, or it names no row.
+    fn links(&mut self, source: &SourcePlan, target: &TargetPlan) -> Result<()> {
+        for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
+            let LinkHow::From { picks, .. } = &rule.how else { continue };
+            let absent = || col(names::value(&target.entity, &rule.label)).is_null();
+            for link in picks.iter().filter_map(|pick| picked(source, pick)) {
+                let led = absent().and(col(links::at(link)));
+                let code = self.add(&plan::cascade_rule(&target.entity, &rule.label), led)?;
+                self.causes.push((code, link.clone()));
+            }
+            if rule.required == Required::Yes {
+                self.add(&plan::required_rule(&target.entity, &rule.label), absent())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A value that the contract refuses, or that is required and absent. A row that stands on an
+    /// existing one needs none.
+    fn values(&mut self, target: &TargetPlan) -> Result<()> {
+        let is_new = || col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
+        for decided in &target.decided {
+            let name = &decided.rule.attr;
+            let values = decided.rule.values.as_ref();
+            if values.is_some_and(|values| values.otherwise == Otherwise::Quarantine) {
+                let refused = col(names::mapped(&target.entity, name)).eq(lit(codes::REFUSED));
+                let refused = refused.fill_null(lit(false)).and(is_new());
+                self.add(&plan::values_rule(&target.entity, name), refused)?;
+            }
+            if decided.required {
+                let absent = col(names::value(&target.entity, name)).is_null().and(is_new());
+                self.add(&plan::required_rule(&target.entity, name), absent)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds the first rule that refuses each row, and the row whose refusal led there.
+fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
+    let mut refusals = Refusals { run, codes: Vec::new(), causes: Vec::new() };
+    refusals.misfits(source)?;
+    for target in &source.targets {
+        refusals.links(source, target)?;
+    }
+    for target in &source.targets {
+        let id = col(names::value(&target.entity, "id"));
+        refusals.add(&plan::id_rule(&source.entity), id.is_null())?;
+        refusals.values(target)?;
+    }
+    let frame = frame.with_columns([coalesce(&refusals.codes).alias(names::REJECT)]);
+    let causes: Vec<Expr> = refusals
+        .causes
+        .into_iter()
+        .map(|(code, link)| {
+            let named = lit(format!("{}:", link.to)) + col(names::link(&link.label));
+            when(col(names::REJECT).eq(lit(code))).then(named).otherwise(lit(NULL))
+        })
+        .chain([lit(NULL).cast(DataType::String)])
+        .collect();
+    Ok(frame.with_columns([coalesce(&causes).alias(names::CAUSE)]))
+}
+
+fn picked<'a>(source: &'a SourcePlan, pick: &LinkPick) -> Option<&'a Link> {
+    let LinkPick::Link(label) = pick else { return None };
+    source.links.iter().find(|link| link.label == *label)
+}

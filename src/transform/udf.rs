@@ -1,0 +1,254 @@
+//! Row-wise functions polars has no expression for. Each gives null for null.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+use uuid::Uuid;
+
+use super::codes::{FOLDED, KEPT, OTHERWISE, REFUSED};
+use crate::contract::{Otherwise, Values};
+use crate::digest;
+use crate::json::{self, PathValue};
+
+/// Blanks of every engine: space, TAB, CR, LF.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// An id as it is compared: a UUID in lower case, any other text as it stands, blanks absent.
+pub(super) fn id(text: Expr) -> Expr {
+    texts(text, "id", |text| {
+        if is_uuid(text) {
+            return Some(lower(text));
+        }
+        (!text.trim_matches(BLANKS).is_empty()).then_some(Cow::Borrowed(text))
+    })
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether a text is a UUID in its 36-character form, in either case: what InstantDB takes.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// The id a target row gets for a legacy id: a UUID is kept, any other text is mapped.
+pub(super) fn target_id(id: Expr, namespace: &str, target: &str) -> Expr {
+    let maker = IdMaker::new(namespace, target);
+    texts(id, "target_id", move |text| {
+        Some(if is_uuid(text) { lower(text) } else { Cow::Owned(maker.make(text)) })
+    })
+}
+
+/// Whether [`target_id`] maps: 1 for an id that is no UUID.
+pub(super) fn is_mapped(id: Expr) -> Expr {
+    codes(id, "is_mapped", |text| i32::from(!is_uuid(text)))
+}
+
+/// The id derived from a key: `uuid5(ns, "<target>:<key>")`.
+pub(super) fn derived_id(key: Expr, namespace: &str, target: &str) -> Expr {
+    let maker = IdMaker::new(namespace, target);
+    texts(key, "derived_id", move |text| Some(Cow::Owned(maker.make(text))))
+}
+
+struct IdMaker {
+    namespace: Uuid,
+    target: String,
+}
+
+impl IdMaker {
+    fn new(namespace: &str, target: &str) -> Self {
+        let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, namespace.as_bytes());
+        Self { namespace, target: target.to_owned() }
+    }
+
+    fn make(&self, key: &str) -> String {
+        let name = format!("{}:{key}", self.target);
+        Uuid::new_v5(&self.namespace, name.as_bytes()).hyphenated().to_string()
+    }
+}
+
+/// The text at a JSON path; whole numbers and booleans are not text.
+pub(super) fn path_text(value: Expr, keys: &[String]) -> Expr {
+    let keys = keys.to_vec();
+    texts(value, "path", move |text| match json::at_path(text, &keys) {
+        PathValue::Text(text) => Some(Cow::Owned(text)),
+        _ => None,
+    })
+}
+
+/// The whole number at a JSON path, as text that casts to a double.
+pub(super) fn path_whole(value: Expr, keys: &[String]) -> Expr {
+    let keys = keys.to_vec();
+    texts(value, "path", move |text| match json::at_path(text, &keys) {
+        PathValue::Whole(whole) => Some(Cow::Owned(whole.to_string())),
+        _ => None,
+    })
+}
+
+/// The boolean at a JSON path, as 0 or 1.
+pub(super) fn path_boolean(value: Expr, keys: &[String]) -> Expr {
+    let keys = keys.to_vec();
+    texts(value, "path", move |text| match json::at_path(text, &keys) {
+        PathValue::Boolean(yes) => Some(Cow::Borrowed(if yes { "1" } else { "0" })),
+        _ => None,
+    })
+}
+
+/// A text as a JSON string.
+pub(super) fn json_string(text: Expr) -> Expr {
+    texts(text, "json_string", |text| {
+        let mut out = Vec::with_capacity(text.len() + 2);
+        json::write_string(text, &mut out);
+        String::from_utf8(out).ok().map(Cow::Owned)
+    })
+}
+
+/// A number as a person writes it: whole ones without a fraction.
+pub(super) fn number_text(number: Expr) -> Expr {
+    number.map_with_fmt_str(
+        |column| {
+            let numbers = column.f64()?;
+            let texts: StringChunked =
+                numbers.iter().map(|number| number.map(|number| format!("{number}"))).collect();
+            Ok(texts.with_name(column.name().clone()).into_column())
+        },
+        |_, field| Ok(Field::new(field.name.clone(), DataType::String)),
+        "number_text",
+    )
+}
+
+/// What a mapping makes of a text.
+pub(super) fn mapping(value: Expr, values: &Values) -> Expr {
+    let map = Mapping::new(values);
+    texts(value, "values", move |text| map.of(text).0.map(|text| Cow::Owned(text.to_owned())))
+}
+
+/// How a mapping came to it.
+pub(super) fn mapping_code(value: Expr, values: &Values) -> Expr {
+    let map = Mapping::new(values);
+    codes(value, "values_code", move |text| map.of(text).1)
+}
+
+struct Mapping {
+    exact: BTreeMap<String, String>,
+    folded: BTreeMap<String, String>,
+    otherwise: Otherwise,
+}
+
+impl Mapping {
+    fn new(values: &Values) -> Self {
+        let exact: BTreeMap<_, _> = values.map.iter().cloned().collect();
+        let fold = |(from, to): &(String, String)| (from.to_ascii_lowercase(), to.clone());
+        let folded = if values.fold_case {
+            values.map.iter().rev().map(fold).collect()
+        } else {
+            BTreeMap::new()
+        };
+        Self { exact, folded, otherwise: values.otherwise.clone() }
+    }
+
+    fn of<'a>(&'a self, text: &'a str) -> (Option<&'a str>, i32) {
+        if let Some(to) = self.exact.get(text) {
+            return (Some(to), 0);
+        }
+        if let Some(to) = self.folded.get(&text.to_ascii_lowercase()) {
+            return (Some(to), FOLDED);
+        }
+        match &self.otherwise {
+            Otherwise::Keep => (Some(text), KEPT),
+            Otherwise::Quarantine => (None, REFUSED),
+            Otherwise::Value(crate::contract::Constant::Text(to)) => (Some(to), OTHERWISE),
+            Otherwise::Value(_) => (None, OTHERWISE),
+        }
+    }
+}
+
+/// The place, among sorted names, of the first name that a JSON object has.
+pub(super) fn first_member(object: Expr, names: Vec<String>) -> Expr {
+    codes_or_null(object, "first_member", move |text| {
+        let members = json::members(text).ok()?;
+        let at = members.iter().filter_map(|(name, _)| {
+            names.iter().position(|wanted| wanted.as_str() == name.as_ref())
+        });
+        at.min().and_then(|at| i32::try_from(at).ok())
+    })
+}
+
+/// 64 bits of a text's digest: equal texts have equal keys.
+pub(super) fn key64(text: Expr) -> Expr {
+    text.map_with_fmt_str(
+        |column| {
+            let keys: UInt64Chunked =
+                column.str()?.iter().map(|text| text.map(|text| fnv(text.as_bytes()))).collect();
+            Ok(keys.with_name(column.name().clone()).into_column())
+        },
+        |_, field| Ok(Field::new(field.name.clone(), DataType::UInt64)),
+        "key64",
+    )
+}
+
+/// FNV-1a, with a final mix.
+fn fnv(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The digest of a JSON value by value, as 32 hexadecimal digits.
+pub(super) fn json_digest(value: Expr) -> Expr {
+    texts(value, "json_digest", |text| {
+        let digest = digest::RowDigest::default().of([("", digest::Value::Json(text))]);
+        Some(Cow::Owned(digest::row_hex(digest)))
+    })
+}
+
+fn texts<F>(input: Expr, name: &'static str, make: F) -> Expr
+where
+    F: for<'a> Fn(&'a str) -> Option<Cow<'a, str>> + Send + Sync + 'static,
+{
+    input.map_with_fmt_str(
+        move |column| {
+            let values = column.str()?;
+            let mut builder = StringChunkedBuilder::new(column.name().clone(), values.len());
+            for value in values.iter() {
+                builder.append_option(value.and_then(&make));
+            }
+            Ok(builder.finish().into_column())
+        },
+        |_, field| Ok(Field::new(field.name.clone(), DataType::String)),
+        name,
+    )
+}
+
+fn codes<F>(input: Expr, name: &'static str, make: F) -> Expr
+where
+    F: Fn(&str) -> i32 + Send + Sync + 'static,
+{
+    codes_or_null(input, name, move |text| Some(make(text)))
+}
+
+fn codes_or_null<F>(input: Expr, name: &'static str, make: F) -> Expr
+where
+    F: Fn(&str) -> Option<i32> + Send + Sync + 'static,
+{
+    input.map_with_fmt_str(
+        move |column| {
+            let codes: Int32Chunked =
+                column.str()?.iter().map(|text| text.and_then(&make)).collect();
+            Ok(codes.with_name(column.name().clone()).into_column())
+        },
+        |_, field| Ok(Field::new(field.name.clone(), DataType::Int32)),
+        name,
+    )
+}

@@ -1,0 +1,250 @@
+//! Conservation: rows in = migrated + merged + quarantined, counted from the files and row by row.
+
+use super::Rule;
+use super::facts::{Audit, Legacy};
+use super::rule::Tally;
+use super::sql;
+use crate::bundle::Equation;
+use crate::error::{Result, grouped};
+
+/// One equation, one comparison with the bundle's own, and one account row by row for each legacy
+/// entity.
+pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
+    for entity in &audit.contract.before.schema.entities {
+        let legacy = audit.legacy(&entity.name)?;
+        out.push(equation(audit, legacy));
+        out.push(described(audit, legacy));
+        out.push(account(audit, legacy));
+        out.push(strays(audit, legacy));
+    }
+    Ok(())
+}
+
+/// What the files say: rows, migrated, merged, quarantined.
+struct Counted {
+    rows: u64,
+    migrated: u64,
+    merged: u64,
+    quarantined: u64,
+}
+
+fn counted(legacy: &Legacy) -> Counted {
+    let times = |times: &[u8]| times.iter().map(|times| u64::from(*times)).sum();
+    Counted {
+        rows: legacy.rows as u64,
+        migrated: (0..legacy.rows).filter(|row| legacy.is_migrated(*row)).count() as u64,
+        merged: legacy.merged.len() as u64,
+        quarantined: times(&legacy.quarantined),
+    }
+}
+
+fn equation(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
+    let entity = &legacy.entity;
+    let Counted { rows, migrated, merged, quarantined } = counted(legacy);
+    let words = format!("every {entity} row is migrated, merged or quarantined: the counts add up");
+    let mut tally = Tally::new("count", entity, "").says(words).query(format!(
+        "SELECT abs({} - {} - {} - {})",
+        rows_sql(audit, legacy),
+        migrated_sql(audit, legacy),
+        merged_sql(audit, legacy),
+        quarantined_sql(audit, legacy),
+    ));
+    tally.check_all(rows, rows.abs_diff(migrated + merged + quarantined), || {
+        format!(
+            "{} rows, {} migrated, {} merged, {} quarantined",
+            grouped(rows),
+            grouped(migrated),
+            grouped(merged),
+            grouped(quarantined)
+        )
+    });
+    tally.finish()
+}
+
+fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
+    let entity = &legacy.entity;
+    let Counted { rows, migrated, merged, quarantined } = counted(legacy);
+    let said = audit.bundle.meta().equations.iter().find(|said| said.source == *entity);
+    let words = format!("bundle.json gives the equation of {entity} as the files do");
+    let mut tally = Tally::new("count", entity, "").says(words).query(described_sql(audit, legacy));
+    let none = Equation {
+        source: entity.clone(),
+        rows: u64::MAX,
+        migrated: u64::MAX,
+        merged: u64::MAX,
+        quarantined: u64::MAX,
+        adopted: Vec::new(),
+    };
+    let said = said.unwrap_or(&none);
+    for (what, said, found) in [
+        ("rows", said.rows, rows),
+        ("migrated", said.migrated, migrated),
+        ("merged", said.merged, merged),
+        ("quarantined", said.quarantined, quarantined),
+    ] {
+        tally.check(said == found, || {
+            format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
+        });
+    }
+    for onto in &legacy.onto {
+        let target = &onto.target;
+        let adopted = said.adopted.iter().filter(|(entity, _)| entity == target);
+        let (said, found) = (adopted.map(|(_, rows)| *rows).sum(), onto.adopted.len() as u64);
+        tally.check(said == found, || {
+            format!(
+                "adopted by {target}: bundle.json says {}, there are {}",
+                grouped(said),
+                grouped(found)
+            )
+        });
+    }
+    tally.finish()
+}
+
+fn account(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
+    let entity = &legacy.entity;
+    let targets: Vec<&str> = legacy.onto.iter().map(|onto| onto.target.as_str()).collect();
+    let words = format!(
+        "every {entity} row is in exactly one place: migrated ({}), merged or quarantined",
+        targets.join(" and ")
+    );
+    let mut tally = Tally::new("account", entity, "").says(words).query(account_sql(audit, legacy));
+    for row in 0..legacy.rows {
+        tally.check(legacy.is_accounted(row), || {
+            let migrated: usize = legacy.onto.iter().map(|onto| onto.times(row)).sum();
+            format!(
+                "{}: {migrated} times migrated, {} merged, {} quarantined",
+                legacy.place(row),
+                legacy.merged_times[row],
+                legacy.quarantined[row]
+            )
+        });
+    }
+    tally.finish()
+}
+
+fn strays(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
+    let entity = &legacy.entity;
+    let (wrong, rows) = legacy.strays;
+    let words = format!("{entity} rows stand at their `_row`; what is set aside names such a row");
+    let sides = ["merged", "quarantine", "adopted"].map(|kind| {
+        let side = sql::side(audit, &format!("data/{kind}/{entity}.parquet"), &["_row"]);
+        format!("SELECT _row AS r FROM {side}")
+    });
+    let table = sql::legacy(audit, legacy);
+    let misplaced = match legacy.path {
+        Some(_) => format!(
+            "(SELECT count(*) FROM read_parquet({table}, file_row_number = true) WHERE _row IS \
+             DISTINCT FROM file_row_number)"
+        ),
+        None => "0".to_owned(),
+    };
+    let mut tally = Tally::new("account", entity, "").says(words).query(format!(
+        "SELECT {misplaced} + (SELECT count(*) FROM ({}) x ANTI JOIN {table} s ON s._row = x.r)",
+        sides.join(" UNION ALL "),
+    ));
+    tally.check_all(legacy.rows as u64 + rows, legacy.misplaced + wrong, || {
+        format!(
+            "{} rows not at their `_row`, {} rows set aside that the source has not",
+            grouped(legacy.misplaced),
+            grouped(wrong)
+        )
+    });
+    tally.finish()
+}
+
+fn rows_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    format!("(SELECT count(*) FROM {})", sql::legacy(audit, legacy))
+}
+
+fn migrated_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    let table = sql::legacy(audit, legacy);
+    let stands: Vec<String> = legacy
+        .onto
+        .iter()
+        .map(|onto| format!("SELECT r FROM {}", sql::stands(audit, legacy, &onto.target)))
+        .collect();
+    if stands.is_empty() {
+        return "0".to_owned();
+    }
+    let stands = stands.join(" UNION ALL ");
+    format!("(SELECT count(DISTINCT x.r) FROM ({stands}) x SEMI JOIN {table} s ON s._row = x.r)")
+}
+
+fn merged_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    inside_sql(audit, legacy, "merged")
+}
+
+fn quarantined_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    inside_sql(audit, legacy, "quarantine")
+}
+
+/// How many rows of a side file are rows of the table.
+fn inside_sql(audit: &Audit<'_>, legacy: &Legacy, kind: &str) -> String {
+    let side = sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"]);
+    let table = sql::legacy(audit, legacy);
+    format!("(SELECT count(*) FROM {side} x SEMI JOIN {table} s ON s._row = x._row)")
+}
+
+fn described_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    let entity = sql::text(&legacy.entity);
+    let said = format!(
+        "(SELECT to_json(e) FROM (SELECT unnest(equations) AS e FROM \
+         read_json('data/bundle.json')) WHERE e.source = {entity})"
+    );
+    let differs = |what: &str, found: String| {
+        format!("(({said} ->> '$.{what}')::UBIGINT IS DISTINCT FROM {found})::INT")
+    };
+    let mut parts = vec![
+        differs("rows", rows_sql(audit, legacy)),
+        differs("migrated", migrated_sql(audit, legacy)),
+        differs("merged", merged_sql(audit, legacy)),
+        differs("quarantined", quarantined_sql(audit, legacy)),
+    ];
+    let adopted = sql::side(
+        audit,
+        &format!("data/adopted/{}.parquet", legacy.entity),
+        &["_row", "entity", "id"],
+    );
+    for onto in &legacy.onto {
+        let target = sql::text(&onto.target);
+        parts.push(format!(
+            "(coalesce((SELECT sum((a ->> 1)::BIGINT) FROM (SELECT unnest(({said} -> \
+             '$.adopted')::JSON[]) AS a) WHERE (a ->> 0) = {target}), 0) <> (SELECT count(*) FROM \
+             {adopted} WHERE entity = {target}))::INT"
+        ));
+    }
+    format!("SELECT {}", parts.join(" + "))
+}
+
+fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    let side = |kind: &str| {
+        let side = sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"]);
+        format!("SELECT _row AS r, count(*) AS n FROM {side} GROUP BY 1")
+    };
+    let mut joins = format!(
+        " LEFT JOIN ({}) m ON m.r = s._row LEFT JOIN ({}) q ON q.r = s._row",
+        side("merged"),
+        side("quarantine")
+    );
+    let aside = "coalesce(m.n, 0) + coalesce(q.n, 0)";
+    let (mut one, mut none) = (vec![format!("{aside} = 0")], vec![format!("{aside} = 1")]);
+    for (at, onto) in legacy.onto.iter().enumerate() {
+        let stands = sql::stands(audit, legacy, &onto.target);
+        joins.push_str(&format!(
+            " LEFT JOIN (SELECT r, count(*) AS n FROM {stands} GROUP BY 1) t{at} ON t{at}.r = \
+             s._row"
+        ));
+        one.push(format!("coalesce(t{at}.n, 0) = 1"));
+        none.push(format!("coalesce(t{at}.n, 0) = 0"));
+    }
+    if legacy.onto.is_empty() {
+        one.push("false".to_owned());
+    }
+    format!(
+        "SELECT count(*) FROM {} s{joins} WHERE NOT ({} OR {})",
+        sql::legacy(audit, legacy),
+        one.join(" AND "),
+        none.join(" AND "),
+    )
+}

@@ -1,0 +1,318 @@
+//! Target tables: every row stands on a row of the snapshot, and rows that existed are carried as
+//! they are.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::path::PathBuf;
+
+use super::Rule;
+use super::facts::{Audit, Table};
+use super::files::Dropped;
+use super::key::{self, NONE};
+use super::read::{self, Row};
+use super::resolve::Naming;
+use super::rule::Tally;
+use super::sql;
+use crate::bundle::Origin;
+use crate::error::{Result, grouped};
+use crate::schema::{Link, Type};
+use crate::snapshot::Extra;
+
+/// The rules of every target table as a whole and of its existing rows.
+pub(super) fn rules(audit: &Audit<'_>, dropped: &Dropped, out: &mut Vec<Rule>) -> Result<()> {
+    for entity in &audit.contract.after.schema.entities {
+        let table = audit.table(&entity.name)?;
+        let before = Before::read(audit, table)?;
+        out.push(stands(audit, table, &before));
+        out.push(counted(audit, table));
+        out.push(carried(audit, table, &before));
+        out.push(equation(audit, table, &before));
+        out.push(unchanged(audit, table, &before)?);
+        for link in audit.contract.after.schema.columns_of(&entity.name) {
+            out.push(links(audit, (table, link), (&before, dropped))?);
+        }
+    }
+    Ok(())
+}
+
+/// The table of a target entity in the snapshot.
+struct Before {
+    path: Option<PathBuf>,
+    rows: usize,
+    /// Key of the id and of the digest, by row.
+    keys: Vec<(u128, u128)>,
+    /// How often a row is carried.
+    times: Vec<u8>,
+}
+
+impl Before {
+    fn read(audit: &Audit<'_>, table: &Table) -> Result<Self> {
+        let found = audit.snapshot.table(&table.entity);
+        let path = found.map(|found| audit.snapshot.path(&found.file)).filter(|path| path.exists());
+        let mut keys = Vec::new();
+        if let Some(path) = &path {
+            read::scan(path, &["id", Extra::DIGEST], &mut |row| {
+                let digest = row.text(1).unwrap_or_default();
+                keys.push((key::link_key(row.text(0)), key::hash128(digest.as_bytes())));
+                Ok(())
+            })?;
+        }
+        let mut times = vec![0_u8; keys.len()];
+        for row in (0..table.rows()).filter_map(|row| table.existing(row)) {
+            if let Some(times) = times.get_mut(row) {
+                *times = times.saturating_add(1);
+            }
+        }
+        Ok(Self { path, rows: keys.len(), keys, times })
+    }
+
+    /// Rows that are not carried and equal a carried one of the same id.
+    fn merged(&self) -> Vec<bool> {
+        let mut carried: Vec<(u128, u128)> = Vec::new();
+        carried.extend(self.keys.iter().zip(&self.times).filter(|(_, t)| **t > 0).map(|(k, _)| *k));
+        carried.sort_unstable();
+        let is_merged = |(key, times): (&(u128, u128), &u8)| {
+            *times == 0 && key.0 != NONE && carried.binary_search(key).is_ok()
+        };
+        self.keys.iter().zip(&self.times).map(is_merged).collect()
+    }
+}
+
+fn stands(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
+    let entity = &table.entity;
+    let legacy = audit
+        .contract
+        .transform_into(entity)
+        .and_then(|transform| audit.legacy.get(&transform.source));
+    let source = legacy.map_or_else(
+        || "(SELECT NULL::BIGINT AS _row WHERE false)".to_owned(),
+        |legacy| sql::legacy(audit, legacy),
+    );
+    let mut tally = Tally::new("account", entity, "")
+        .says(format!("every {entity} row stands on a row of the snapshot"))
+        .query(format!(
+            "SELECT count(*) FROM {} t LEFT JOIN {source} s ON s._row = t._source_row LEFT JOIN {} e \
+             ON e._row = t._source_row WHERE NOT coalesce(CASE t._origin WHEN 'migrated' THEN s._row \
+             IS NOT NULL WHEN 'existing' THEN e._row IS NOT NULL END, false)",
+            sql::target(audit, entity),
+            sql::existing(audit, entity)
+        ));
+    let rows = legacy.map_or(0, |legacy| legacy.rows);
+    for row in 0..table.rows() {
+        let right = match (table.migrated(row), table.existing(row)) {
+            (Some(source), _) => source < rows,
+            (_, Some(source)) => source < before.rows,
+            _ => false,
+        };
+        tally.check(right, || table.place(row));
+    }
+    tally.finish()
+}
+
+/// bundle.json gives the rows of a table as they are.
+fn counted(audit: &Audit<'_>, table: &Table) -> Rule {
+    let entity = &table.entity;
+    let (name, target) = (sql::text(entity), sql::target(audit, entity));
+    let said = "(SELECT to_json(t) FROM (SELECT unnest(tables) AS t FROM \
+                read_json('data/bundle.json')) WHERE t.entity = ";
+    let differs = |what: &str, condition: &str| {
+        format!(
+            "(({said}{name}) ->> '$.{what}')::UBIGINT IS DISTINCT FROM (SELECT count(*) FROM \
+             {target}{condition}))::INT"
+        )
+    };
+    let mut tally = Tally::new("count", entity, "")
+        .says(format!("bundle.json counts the rows of {entity} as they are"))
+        .query(format!(
+            "SELECT {} + {} + {}",
+            differs("rows", ""),
+            differs("migrated", " WHERE _origin = 'migrated'"),
+            differs("existing", " WHERE _origin = 'existing'")
+        ));
+    let meta = audit.bundle.meta().tables.iter().find(|said| said.entity == *entity);
+    let (migrated, existing) = table.counts();
+    for (what, said, found) in [
+        ("rows", meta.map(|meta| meta.rows), table.rows() as u64),
+        ("migrated", meta.map(|meta| meta.migrated), migrated),
+        ("existing", meta.map(|meta| meta.existing), existing),
+    ] {
+        tally.check(said == Some(found), || {
+            let said = said.map_or_else(|| "nothing".to_owned(), grouped);
+            format!("{what}: bundle.json says {said}, there are {}", grouped(found))
+        });
+    }
+    tally.finish()
+}
+
+fn carried(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
+    let entity = &table.entity;
+    let mut tally = Tally::new("account", entity, "")
+        .says(format!("every {entity} row that existed is carried once, or equals one that is"))
+        .query(format!(
+            "WITH n AS (SELECT s._row, lower(s.id) AS id, s._digest, count(t._source_row) AS n FROM \
+             {} s LEFT JOIN (SELECT _source_row FROM {} WHERE _origin = 'existing') t ON \
+             t._source_row = s._row GROUP BY 1, 2, 3) SELECT count(*) FROM n LEFT JOIN (SELECT \
+             DISTINCT id, _digest FROM n WHERE n > 0) c USING (id, _digest) WHERE n.n > 1 OR (n.n = \
+             0 AND c.id IS NULL)",
+            sql::existing(audit, entity),
+            sql::target(audit, entity)
+        ));
+    let merged = before.merged();
+    for row in 0..before.rows {
+        let times = before.times[row];
+        tally.check(times == 1 || merged[row], || {
+            format!("{entity} row {row} of the snapshot: {times} times")
+        });
+    }
+    tally.finish()
+}
+
+fn equation(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
+    let entity = &table.entity;
+    let said = format!(
+        "(SELECT to_json(e) FROM (SELECT unnest(existing::JSON[]) AS e FROM \
+         read_json('data/bundle.json', columns = {{existing: 'JSON'}})) WHERE (e ->> '$.entity') = {})",
+        sql::text(entity)
+    );
+    let all = format!("(SELECT count(*) FROM {})", sql::existing(audit, entity));
+    let carried =
+        format!("(SELECT count(*) FROM {} WHERE _origin = 'existing')", sql::target(audit, entity));
+    let differs = |what: &str, found: &str| {
+        format!("(coalesce(({said} ->> '$.{what}')::BIGINT, 0) <> {found})::INT")
+    };
+    let mut tally = Tally::new("count", entity, "")
+        .says(format!("bundle.json gives the equation of {entity} rows that existed as it is"))
+        .query(format!(
+            "SELECT {} + {} + {}",
+            differs("rows", &all),
+            differs("carried", &carried),
+            differs("merged", &format!("{all} - {carried}"))
+        ));
+    let meta = audit.bundle.meta().existing.iter().find(|said| said.entity == *entity);
+    let (rows, carried) = (before.rows as u64, table.counts().1);
+    for (what, said, found) in [
+        ("rows", meta.map(|meta| meta.rows), rows),
+        ("carried", meta.map(|meta| meta.carried), carried),
+        ("merged", meta.map(|meta| meta.merged), rows.saturating_sub(carried)),
+    ] {
+        // A table that had no row may go without an equation.
+        let said = said.unwrap_or_default();
+        if rows > 0 || said > 0 || found > 0 {
+            tally.check(said == found, || {
+                format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
+            });
+        }
+    }
+    tally.finish()
+}
+
+/// The attributes, the store's time and what the columns do not hold are as they were.
+fn unchanged(audit: &Audit<'_>, table: &Table, before: &Before) -> Result<Rule> {
+    let entity = &table.entity;
+    let attrs = audit.contract.after.schema.entity(entity).map_or(&[][..], |found| &found.attrs);
+    let names: Vec<&str> = attrs.iter().map(|attr| attr.name.as_str()).collect();
+    let types: Vec<Type> = attrs.iter().map(|attr| attr.ty).collect();
+    let differs: Vec<String> = names
+        .iter()
+        .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}", name = sql::name(name)))
+        .chain(["t._server_created_at IS DISTINCT FROM s._server_created_at".to_owned()])
+        .chain(["lower(t.id) IS DISTINCT FROM lower(s.id)".to_owned()])
+        .collect();
+    let mut tally = Tally::new("value", entity, "")
+        .says(format!("every {entity} row that existed is as it was"))
+        .query(format!(
+            "SELECT count(*) FROM {} t JOIN {} s ON s._row = t._source_row WHERE t._origin = \
+             'existing' AND ({})",
+            sql::target(audit, entity),
+            sql::existing(audit, entity),
+            differs.join(" OR ")
+        ));
+    let rows: Vec<usize> = (0..table.rows())
+        .filter(|row| table.existing(*row).is_some_and(|source| source < before.rows))
+        .collect();
+    let Some(path) = &before.path else { return Ok(tally.finish()) };
+    let columns = |server: &'static str| {
+        let mut columns = vec!["id"];
+        columns.extend(&names);
+        columns.push(server);
+        columns
+    };
+    let mut hashes = vec![0; before.rows];
+    read::scan(path, &columns(Extra::SERVER), &mut |row| {
+        hashes[row.number] = row_hash(row, &types);
+        Ok(())
+    })?;
+    let mut at = 0;
+    read::pick(&table.path, &columns(Origin::SERVER), &rows, &mut |row| {
+        let number = rows[at];
+        at += 1;
+        let source = table.existing(number).unwrap_or_default();
+        tally.check(hashes[source] == row_hash(row, &types), || table.place(number));
+        Ok(())
+    })?;
+    Ok(tally.finish())
+}
+
+/// The hash of `id`, attributes and the store's time, as they stand in a projection.
+fn row_hash(row: Row<'_>, types: &[Type]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u128(key::link_key(row.text(0)));
+    for (at, ty) in types.iter().enumerate() {
+        hasher.write_u64(key::value_hash(row.value(at + 1, *ty)));
+    }
+    hasher.write_i64(row.whole(types.len() + 1).unwrap_or(i64::MIN));
+    hasher.finish()
+}
+
+/// A link of an existing row is the one it had, or listed as dropped.
+fn links(
+    audit: &Audit<'_>,
+    (table, link): (&Table, &Link),
+    (before, dropped): (&Before, &Dropped),
+) -> Result<Rule> {
+    let (entity, label) = (&table.entity, &link.label);
+    let mut tally = Tally::new("link", entity, label)
+        .says(format!("every {entity} row that existed has the {label} it had"))
+        .query(links_sql(audit, link));
+    let Some(path) = &before.path else { return Ok(tally.finish()) };
+    let naming = Naming::read(audit, link)?;
+    let mut columns = vec!["id"];
+    columns.extend(naming.columns.iter().map(String::as_str));
+    let mut named: Vec<Vec<u128>> = vec![Vec::new(); before.rows];
+    let mut found = Vec::new();
+    read::scan(path, &columns, &mut |row| {
+        found.clear();
+        naming.of(row, 1, key::link_key(row.text(0)), &mut found);
+        let first = found.first().map(|first| first.rank);
+        let best = found.iter().filter(|found| Some(found.rank) == first);
+        named[row.number] = best.map(|found| found.id).collect();
+        Ok(())
+    })?;
+    read::scan_if_there(&table.path, &[label], &mut |row| {
+        let source = table.existing(row.number).filter(|source| *source < before.rows);
+        let Some(source) = source else { return Ok(()) };
+        let value = key::link_key(row.text(0));
+        let right = match value {
+            NONE => named[source].is_empty() || dropped.has(entity, label, source),
+            value => named[source].contains(&value),
+        };
+        tally.check(right, || table.place(row.number));
+        Ok(())
+    })?;
+    Ok(tally.finish())
+}
+
+fn links_sql(audit: &Audit<'_>, link: &Link) -> String {
+    let naming = super::link_sql::naming(audit, &sql::existing(audit, &link.on), link, "''");
+    let dropped = sql::side(audit, "data/quarantine/links.parquet", &["entity", "label", "_row"]);
+    format!(
+        "WITH n AS ({naming}), b AS (SELECT r, old FROM n WHERE k = (SELECT min(k) FROM n m WHERE \
+         m.r = n.r)) SELECT count(*) FROM {} t WHERE t._origin = 'existing' AND CASE WHEN t.{label} \
+         IS NULL THEN t._source_row IN (SELECT r FROM b) AND t._source_row NOT IN (SELECT _row FROM \
+         {dropped} WHERE entity = {} AND label = {}) ELSE (t._source_row, t.{label}) NOT IN (SELECT \
+         (r, old) FROM b) END",
+        sql::target(audit, &link.on),
+        sql::text(&link.on),
+        sql::text(&link.label),
+        label = sql::name(&link.label)
+    )
+}

@@ -1,0 +1,156 @@
+//! The queries that reproduce the rules of dropped links and of link files.
+
+use super::facts::{Audit, Legacy};
+use super::link_sql;
+use super::sql::{self, name, text};
+use crate::schema::Link;
+use crate::snapshot::LinksMeta;
+
+const DROPPED: [&str; 5] = ["entity", "label", "_row", "from", "to"];
+
+fn dropped_side(audit: &Audit<'_>) -> String {
+    sql::side(audit, "data/quarantine/links.parquet", &DROPPED)
+}
+
+fn named(audit: &Audit<'_>, link: &Link) -> String {
+    let table =
+        audit.legacy.get(&link.on).map(|legacy| sql::legacy(audit, legacy)).unwrap_or_default();
+    let naming = link_sql::naming(audit, &table, link, "''");
+    format!("SELECT r, arg_min(old, k) AS old FROM ({naming}) GROUP BY 1")
+}
+
+/// Values of migrated rows that are neither taken up nor listed, or both.
+pub(super) fn conserved(
+    audit: &Audit<'_>,
+    link: &Link,
+    (target, to): (&str, &str),
+    label: Option<&String>,
+) -> String {
+    let Some(legacy) = audit.legacy.get(&link.on) else { return String::new() };
+    let migrated: Vec<String> = legacy
+        .onto
+        .iter()
+        .map(|onto| format!("SELECT r FROM {}", sql::stands(audit, legacy, &onto.target)))
+        .collect();
+    let taken = label.map_or("true".to_owned(), |label| format!("t.{} IS NOT NULL", name(label)));
+    format!(
+        "WITH n AS ({}), d AS (SELECT _row AS r, count(*) AS c FROM {} WHERE entity = {} AND label = \
+         {} GROUP BY 1), m AS (SELECT DISTINCT r FROM ({})), x AS (SELECT m.r, n.old, h.id IS NOT \
+         NULL AND coalesce({taken}, d.r IS NULL) AS taken, d.r IS NOT NULL AS listed FROM m LEFT JOIN \
+         n ON n.r = m.r LEFT JOIN {} h ON h.old = n.old LEFT JOIN d ON d.r = m.r LEFT JOIN (SELECT * \
+         FROM {} WHERE _origin = 'migrated') t ON t._source_row = m.r) SELECT (SELECT count(*) FROM x \
+         WHERE CASE WHEN old IS NULL THEN listed ELSE taken = listed END) + (SELECT \
+         coalesce(sum(c), 0) FROM d) - (SELECT count(*) FROM x WHERE listed)",
+        named(audit, link),
+        dropped_side(audit),
+        text(&link.on),
+        text(&link.label),
+        migrated.join(" UNION ALL "),
+        sql::heirs(audit, &link.to, to),
+        sql::target(audit, target),
+    )
+}
+
+/// Numbers of a link's equation that bundle.json gives otherwise.
+pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, link: &Link) -> String {
+    let side =
+        |kind: &str| sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"]);
+    format!(
+        "WITH n AS ({}), e AS (SELECT (SELECT count(*) FROM n) AS v, (SELECT count(*) FROM n SEMI \
+         JOIN {} m ON m._row = n.r) AS m, (SELECT count(*) FROM n SEMI JOIN {} q ON q._row = n.r) AS \
+         q, (SELECT count(*) FROM {} WHERE entity = {entity} AND label = {label}) AS d), b AS (SELECT \
+         q FROM (SELECT unnest(link_equations::JSON[]) AS q FROM read_json('data/bundle.json', \
+         columns = {{link_equations: 'JSON'}})) WHERE (q ->> '$.source') = {entity} AND (q ->> \
+         '$.label') = {label}) SELECT (coalesce((b.q ->> '$.values')::BIGINT, 0) <> e.v)::INT + \
+         (coalesce((b.q ->> '$.merged')::BIGINT, 0) <> e.m)::INT + (coalesce((b.q ->> \
+         '$.quarantined')::BIGINT, 0) <> e.q)::INT + (coalesce((b.q ->> '$.dropped')::BIGINT, 0) <> \
+         e.d)::INT + (coalesce((b.q ->> '$.migrated')::BIGINT, 0) <> e.v - e.m - e.q - e.d)::INT \
+         FROM e LEFT JOIN b ON true",
+        named(audit, link),
+        side("merged"),
+        side("quarantine"),
+        dropped_side(audit),
+        entity = text(&link.on),
+        label = text(&link.label),
+    )
+}
+
+/// What the ids of an entity are in the target: `old`, `id`; `None` when they stay.
+fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
+    if audit.legacy.contains_key(entity) {
+        let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
+        return Some(sql::heirs(audit, entity, target));
+    }
+    audit
+        .tables
+        .get(entity)
+        .map(|_| format!("(SELECT lower(id) AS old, id FROM {})", sql::target(audit, entity)))
+}
+
+/// The pairs of snapshot files with their ends in the target: `f`, `t`, and as they were.
+fn resolved(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
+    let parts: Vec<String> = links
+        .iter()
+        .map(|links| {
+            let join = |side: &str, alias: &str, entity: &str| match ends(audit, entity) {
+                Some(ends) => (
+                    format!("{alias}.id"),
+                    format!(" LEFT JOIN {ends} {alias} ON {alias}.old = lower(p.\"{side}\")"),
+                ),
+                None => (format!("p.\"{side}\""), String::new()),
+            };
+            let (from, from_join) = join("from", "a", &links.entity);
+            let (to, to_join) = join("to", "b", &links.target);
+            format!(
+                "SELECT {from} AS f, {to} AS t, p.\"from\", p.\"to\", {} AS entity FROM {} \
+                 p{from_join}{to_join}",
+                text(&links.entity),
+                text(&format!("$SNAPSHOT/{}", links.file))
+            )
+        })
+        .collect();
+    if parts.is_empty() {
+        return "SELECT NULL::VARCHAR AS f, NULL::VARCHAR AS t, NULL::VARCHAR AS \"from\", \
+                NULL::VARCHAR AS \"to\", NULL::VARCHAR AS entity WHERE false"
+            .to_owned();
+    }
+    parts.join(" UNION ALL ")
+}
+
+/// Pairs that lost an end and are not listed, or are listed and did not.
+pub(super) fn dropped(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
+    let label = links.first().map_or("", |links| links.label.as_str());
+    format!(
+        "WITH x AS ({}), d AS (SELECT DISTINCT entity, lower(\"from\") AS f, lower(\"to\") AS t FROM \
+         {} WHERE label = {}) SELECT count(*) FROM x LEFT JOIN d ON d.entity = x.entity AND d.f = \
+         lower(x.\"from\") AND d.t = lower(x.\"to\") WHERE (d.f IS NOT NULL) = (x.f IS NOT NULL AND \
+         x.t IS NOT NULL)",
+        resolved(audit, links),
+        dropped_side(audit),
+        text(label),
+    )
+}
+
+/// Pairs that stand there twice, that the source has not, or that are missing.
+pub(super) fn pairs(audit: &Audit<'_>, file: &str, links: &[&LinksMeta]) -> String {
+    let side = sql::side(audit, file, &["from", "to"]);
+    format!(
+        "WITH x AS (SELECT DISTINCT f, t FROM ({}) WHERE f IS NOT NULL AND t IS NOT NULL), g AS \
+         (SELECT \"from\" AS f, \"to\" AS t, count(*) AS n FROM {side} GROUP BY 1, 2) SELECT (SELECT \
+         coalesce(sum(n - 1), 0) FROM g) + (SELECT count(*) FROM g ANTI JOIN x USING (f, t)) + \
+         (SELECT count(*) FROM x ANTI JOIN g USING (f, t))",
+        resolved(audit, links),
+    )
+}
+
+/// Whether bundle.json counts the pairs otherwise; the digest is `rethread`'s.
+pub(super) fn said(audit: &Audit<'_>, (entity, label): (&str, &str), file: &str) -> String {
+    let side = sql::side(audit, file, &["from", "to"]);
+    format!(
+        "SELECT (coalesce((SELECT sum((l ->> '$.rows')::BIGINT) FROM (SELECT unnest(links::JSON[]) \
+         AS l FROM read_json('data/bundle.json', columns = {{links: 'JSON'}})) WHERE (l ->> \
+         '$.entity') = {} AND (l ->> '$.label') = {}), 0) <> (SELECT count(*) FROM {side}))::INT",
+        text(entity),
+        text(label),
+    )
+}

@@ -1,0 +1,314 @@
+//! Ids: UUIDs in lower case, each the one its legacy row gives, every mapped one listed.
+
+use super::Rule;
+use super::derive;
+use super::facts::{Audit, Heir, Table};
+use super::id_sql;
+use super::key::{self, NONE};
+use super::read::{self, Row};
+use super::resolve::{Naming, type_of};
+use super::rule::Tally;
+use crate::contract::Transform;
+use crate::error::{Result, grouped};
+use crate::schema::Type;
+
+/// The rules of the ids of every target table.
+pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
+    for entity in &audit.contract.after.schema.entities {
+        out.push(well_formed(audit, audit.table(&entity.name)?)?);
+        if let Some(transform) = audit.contract.transform_into(&entity.name) {
+            let made = Made::read(audit, transform)?;
+            out.push(recomputed(audit, transform, &made)?);
+            out.push(listed(audit, transform, &made)?);
+            out.push(adopted(audit, transform, &made)?);
+        }
+    }
+    counted(audit, out)
+}
+
+fn well_formed(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
+    let entity = &table.entity;
+    let mut tally = Tally::new("id", entity, "id")
+        .says(format!("every {entity} id is a UUID in lower case"))
+        .query(id_sql::well_formed(audit, entity));
+    read::scan_if_there(&table.path, &["id"], &mut |row| {
+        let right = row.text(0).is_some_and(key::is_lower_uuid);
+        tally.check(right, || table.place(row.number));
+        Ok(())
+    })?;
+    Ok(tally.finish())
+}
+
+/// How an id came about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    None,
+    Kept,
+    Mapped,
+    Derived,
+    /// The row stands on the existing row of this id.
+    Adopted,
+}
+
+/// The id that every row of a legacy table gives a target row.
+struct Made {
+    ids: Vec<u128>,
+    hows: Vec<How>,
+    /// For mapped ids: the hash of what `data/ids.parquet` says of it.
+    lines: Vec<(usize, u128)>,
+}
+
+/// Where a part of an id is read.
+enum Part {
+    Own,
+    Attr { at: usize, ty: Type },
+    Link { at: usize, naming: Naming, to: String },
+}
+
+impl Made {
+    fn read(audit: &Audit<'_>, transform: &Transform) -> Result<Self> {
+        let legacy = audit.legacy(&transform.source)?;
+        let mut made = Self {
+            ids: vec![NONE; legacy.rows],
+            hows: vec![How::None; legacy.rows],
+            lines: Vec::new(),
+        };
+        let Some(path) = &legacy.path else { return Ok(made) };
+        let mut columns = vec!["id".to_owned()];
+        let from = parts(audit, transform, &transform.id.from, &mut columns)?;
+        let derive = match &transform.id.derive {
+            Some(names) => Some(parts(audit, transform, names, &mut columns)?),
+            None => None,
+        };
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        read::scan(path, &columns, &mut |row| {
+            let (id, how, line) = make(audit, transform, (&from, derive.as_deref()), row);
+            made.ids[row.number] = id;
+            made.hows[row.number] = how;
+            made.lines.extend(line.map(|line| (row.number, line)));
+            Ok(())
+        })?;
+        Ok(made)
+    }
+}
+
+fn parts(
+    audit: &Audit<'_>,
+    transform: &Transform,
+    names: &[String],
+    columns: &mut Vec<String>,
+) -> Result<Vec<Part>> {
+    let schema = &audit.contract.before.schema;
+    let mut parts = Vec::new();
+    for name in names {
+        let at = columns.len();
+        parts.push(match schema.link(&transform.source, name) {
+            _ if name == "id" => Part::Own,
+            Some(link) => {
+                let naming = Naming::read(audit, link)?;
+                columns.extend(naming.columns.iter().cloned());
+                Part::Link { at, naming, to: link.to.clone() }
+            }
+            None => {
+                columns.push(name.clone());
+                Part::Attr { at, ty: type_of(schema, &transform.source, name) }
+            }
+        });
+    }
+    Ok(parts)
+}
+
+impl Part {
+    fn text(&self, row: Row<'_>) -> Option<String> {
+        match self {
+            Part::Own => as_id(row.text(0)?),
+            Part::Attr { at, ty } => as_id(&super::value::value_text(row.value(*at, *ty))?),
+            Part::Link { at, naming, .. } => naming.text(row, *at, key::link_key(row.text(0))),
+        }
+    }
+}
+
+/// A text as an id: a UUID in lower case, blanks absent.
+fn as_id(text: &str) -> Option<String> {
+    match key::uuid(text) {
+        Some(_) => Some(text.to_ascii_lowercase()),
+        None => (!key::is_blank(text)).then(|| text.to_owned()),
+    }
+}
+
+fn make(
+    audit: &Audit<'_>,
+    transform: &Transform,
+    (from, derive): (&[Part], Option<&[Part]>),
+    row: Row<'_>,
+) -> (u128, How, Option<u128>) {
+    let (namespace, target) = (&audit.contract.namespace, &transform.target);
+    for part in from {
+        let Some(text) = part.text(row) else { continue };
+        match part {
+            Part::Link { to, .. } => {
+                if let Heir::Alive(id) = audit.heir(to, target, key::id_key(&text)) {
+                    return (id, How::Adopted, None);
+                }
+            }
+            _ if key::uuid(&text).is_some() => return (key::id_key(&text), How::Kept, None),
+            _ => {
+                let id = key::derived(namespace, target, &text);
+                return (id, How::Mapped, Some(line(&text, &key::uuid_text(id))));
+            }
+        }
+    }
+    let texts: Option<Vec<String>> =
+        derive.and_then(|parts| parts.iter().map(|part| part.text(row)).collect());
+    match texts {
+        Some(texts) => (key::derived(namespace, target, &texts.join(":")), How::Derived, None),
+        None => (NONE, How::None, None),
+    }
+}
+
+/// The hash of a line of `data/ids.parquet`.
+fn line(from: &str, to: &str) -> u128 {
+    key::hash128(format!("{to} {from}").as_bytes())
+}
+
+fn recomputed(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule> {
+    let (table, target) = (audit.table(&transform.target)?, &transform.target);
+    let mut tally = Tally::new("id", target, "id")
+        .says(format!("every {target} id is the one its {} row gives", transform.source))
+        .query(id_sql::recomputed(audit, transform));
+    for row in 0..table.rows() {
+        let Some(source) = table.migrated(row) else { continue };
+        let right = made.ids.get(source).is_some_and(|id| *id == table.ids[row])
+            && made.hows[source] != How::Adopted;
+        tally.check(right, || table.place(row));
+    }
+    Ok(tally.finish())
+}
+
+/// `data/ids.parquet` lists the mapped ids of migrated rows and no other; those of merged rows may
+/// stand there too.
+fn listed(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule> {
+    let (legacy, target) = (audit.legacy(&transform.source)?, &transform.target);
+    let mut tally = Tally::new("id", target, "id")
+        .says(format!("ids.parquet lists every mapped id of {target} and no other"))
+        .query(id_sql::listed(audit, transform));
+    let mut found = Vec::new();
+    let path = audit.bundle.path("data/ids.parquet");
+    read::scan_if_there(&path, &["entity", "target", "from", "to"], &mut |row| {
+        if row.text(0) == Some(&transform.source) && row.text(1) == Some(target) {
+            let (from, to) = (row.text(2).unwrap_or_default(), row.text(3).unwrap_or_default());
+            found.push((line(from, to), row.number));
+        }
+        Ok(())
+    })?;
+    found.sort_unstable();
+    for pair in found.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+        tally.violate(1, || format!("ids.parquet row {} stands there twice", pair[1].1));
+    }
+    let mut may: Vec<u128> = Vec::new();
+    let onto = legacy.onto(target);
+    for (row, line) in &made.lines {
+        if legacy.quarantined[*row] > 0 {
+            continue;
+        }
+        may.push(*line);
+        if onto.is_some_and(|onto| onto.at(*row).is_some()) {
+            let at = found.partition_point(|(listed, _)| listed < line);
+            let is_listed = found.get(at).is_some_and(|(listed, _)| listed == line);
+            tally.check(is_listed, || legacy.place(*row));
+        }
+    }
+    may.sort_unstable();
+    let mut wrong = 0;
+    let mut first = None;
+    for (line, row) in &found {
+        if may.binary_search(line).is_err() {
+            wrong += 1;
+            first = first.or(Some(*row));
+        }
+    }
+    tally.check_all(found.len() as u64, wrong, || {
+        format!("ids.parquet row {} is no mapped id", first.unwrap_or_default())
+    });
+    Ok(tally.finish())
+}
+
+/// Every adopted row stands on an existing row that its link names or that has its key.
+fn adopted(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule> {
+    let (legacy, table) = (audit.legacy(&transform.source)?, audit.table(&transform.target)?);
+    let mut tally = Tally::new("id", &transform.target, "id")
+        .says(format!(
+            "every {} row that stands on an existing {} row is linked to it or shares its {}",
+            transform.source,
+            transform.target,
+            transform.adopt.join(" or ")
+        ))
+        .query(id_sql::adopted(audit, transform));
+    let adopted = legacy.onto(&transform.target).map_or(&[][..], |onto| &onto.adopted);
+    let keys = if adopted.is_empty() { Vec::new() } else { keys(audit, transform)? };
+    for (row, id) in adopted {
+        let row = *row as usize;
+        let existing = table.find(*id).filter(|at| table.existing(*at).is_some());
+        let right = existing.is_some_and(|at| match made.hows[row] {
+            How::Adopted => made.ids[row] == *id,
+            _ => keys.iter().any(|(ours, theirs)| ours(row).is_some_and(|key| key == theirs[at])),
+        });
+        tally.check(right, || legacy.place(row));
+    }
+    Ok(tally.finish())
+}
+
+/// What an adoption compares: the hash a legacy row gives, and that of every target row.
+type Keys = Vec<(Box<dyn Fn(usize) -> Option<u64>>, Vec<u64>)>;
+
+fn keys(audit: &Audit<'_>, transform: &Transform) -> Result<Keys> {
+    let table = audit.table(&transform.target)?;
+    let mut keys: Keys = Vec::new();
+    for attr in &transform.adopt {
+        let Some(rule) = transform.attrs.iter().find(|rule| rule.attr == *attr) else { continue };
+        let derived = derive::derive(audit, transform, rule)?;
+        let ty = type_of(&audit.contract.after.schema, &transform.target, attr);
+        let mut theirs = Vec::with_capacity(table.rows());
+        read::scan_if_there(&table.path, &[attr], &mut |row| {
+            theirs.push(key::value_hash(row.value(0, ty)));
+            Ok(())
+        })?;
+        let ours = move |row: usize| derived.of(row).map(|(hash, ..)| hash);
+        keys.push((Box::new(ours), theirs));
+    }
+    Ok(keys)
+}
+
+/// bundle.json counts the mapped ids as they are listed, and no line is of another entity.
+fn counted(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
+    let mut tally = Tally::new("count", "", "id")
+        .says("bundle.json counts the mapped ids as ids.parquet lists them")
+        .query(id_sql::counted(audit));
+    let mut found: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    let mut strange = 0;
+    let path = audit.bundle.path("data/ids.parquet");
+    read::scan_if_there(&path, &["entity", "target"], &mut |row| {
+        let (entity, target) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
+        let known = audit.contract.transforms_of(entity).any(|found| found.target == target);
+        strange += u64::from(!known);
+        match found.get_mut(entity) {
+            Some(rows) => *rows += 1,
+            None => drop(found.insert(entity.to_owned(), 1)),
+        }
+        Ok(())
+    })?;
+    for entity in &audit.contract.before.schema.entities {
+        let said = audit.bundle.meta().mapped_ids.iter().filter(|(name, _)| *name == entity.name);
+        let said: u64 = said.map(|(_, rows)| *rows).sum();
+        let listed = found.get(&entity.name).copied().unwrap_or_default();
+        tally.check(said == listed, || {
+            let (said, listed) = (grouped(said), grouped(listed));
+            format!("{}: bundle.json says {said}, {listed} are listed", entity.name)
+        });
+    }
+    if strange > 0 {
+        tally.violate(strange, || format!("{} lines of no transform", grouped(strange)));
+    }
+    out.push(tally.finish());
+    Ok(())
+}

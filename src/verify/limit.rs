@@ -1,0 +1,68 @@
+//! The limits of the contract on what is set aside and what is repaired.
+
+use super::Rule;
+use super::facts::Audit;
+use super::read;
+use super::rule::Tally;
+use super::sql;
+use crate::contract::Limit;
+use crate::error::{Result, grouped};
+
+/// Quarantined rows and repairs are within the contract's limits.
+pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
+    let total: u64 = audit.legacy.values().map(|legacy| legacy.rows as u64).sum();
+    let quarantined: u64 = audit
+        .legacy
+        .values()
+        .map(|legacy| legacy.quarantined.iter().map(|times| u64::from(*times)).sum::<u64>())
+        .sum();
+    let mut repaired = 0;
+    for target in audit.tables.keys() {
+        let (path, there) = audit.file(&format!("data/repairs/{target}.parquet"));
+        if there {
+            repaired += read::rows(&path)? as u64;
+        }
+    }
+    let rollout = &audit.contract.rollout;
+    let sides = |folder: &str, names: Vec<&String>| {
+        let count = |name: &String| {
+            let side = sql::side(audit, &format!("data/{folder}/{name}.parquet"), &["_row"]);
+            format!("(SELECT count(*) FROM {side})")
+        };
+        names.into_iter().map(count).collect::<Vec<_>>().join(" + ")
+    };
+    let rows: Vec<String> = audit
+        .legacy
+        .values()
+        .map(|legacy| format!("(SELECT count(*) FROM {})", sql::legacy(audit, legacy)))
+        .collect();
+    let rows = rows.join(" + ");
+    let limits = [
+        ("quarantined rows", rollout.max_quarantined, quarantined, {
+            sides("quarantine", audit.legacy.keys().collect())
+        }),
+        ("repaired values", rollout.max_repaired, repaired, {
+            sides("repairs", audit.tables.keys().collect())
+        }),
+    ];
+    for (what, limit, count, counted) in limits {
+        let (words, sql) = match limit {
+            Limit::Any => ("any number".to_owned(), "false".to_owned()),
+            Limit::Rows(most) => (grouped(most), format!("n > {most}")),
+            Limit::Percent(share) => {
+                (format!("{share} % of all legacy rows"), format!("n > ({rows}) * {share} / 100.0"))
+            }
+        };
+        let mut tally = Tally::new("limit", "", "")
+            .says(format!("{what} are within the contract's limit: {words}"))
+            .query(format!(
+                "SELECT CASE WHEN {sql} THEN n ELSE 0 END FROM (SELECT {counted} AS n)"
+            ));
+        let over = if limit.allows(count, total) { 0 } else { count };
+        tally.check_all(total, over, || {
+            format!("{} of {} legacy rows", grouped(count), grouped(total))
+        });
+        out.push(tally.finish());
+    }
+    Ok(())
+}

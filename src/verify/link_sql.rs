@@ -1,0 +1,253 @@
+//! The queries that reproduce the link rules.
+
+use super::facts::Audit;
+use super::sql;
+use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required, Transform};
+use crate::schema::{Has, Link};
+
+/// Links that are not the id of a row.
+pub(super) fn ends(audit: &Audit<'_>, link: &Link) -> String {
+    let label = sql::name(&link.label);
+    format!(
+        "SELECT count(*) FROM {} t ANTI JOIN {} o ON o.id = t.{label} WHERE t.{label} IS NOT NULL",
+        sql::target(audit, &link.on),
+        sql::target(audit, &link.to)
+    )
+}
+
+/// Migrated rows that lack a required link.
+pub(super) fn required(
+    audit: &Audit<'_>,
+    link: &Link,
+    rule: &LinkRule,
+    transform: &Transform,
+) -> String {
+    let table = sql::target(audit, &link.on);
+    let null = format!("t._origin = 'migrated' AND t.{} IS NULL", sql::name(&link.label));
+    match (&rule.how, rule.required) {
+        (LinkHow::From { .. }, Required::WhenSourceExists) => format!(
+            "{} SELECT count(*) FROM {table} t SEMI JOIN m ON m.r = t._source_row WHERE {null}",
+            chosen(audit, link, &rule.how, transform)
+        ),
+        (LinkHow::Via { link: via, .. }, Required::WhenSourceExists) => {
+            format!(
+                "SELECT count(*) FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
+                sql::name(via)
+            )
+        }
+        _ => format!("SELECT count(*) FROM {table} t WHERE {null}"),
+    }
+}
+
+/// Migrated rows whose link is not the one their source names.
+pub(super) fn right(
+    audit: &Audit<'_>,
+    link: &Link,
+    rule: Option<&LinkRule>,
+    transform: &Transform,
+) -> String {
+    let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
+    let migrated = "t._origin = 'migrated'";
+    let Some(rule) = rule else {
+        return format!(
+            "SELECT count(*) FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL"
+        );
+    };
+    match &rule.how {
+        LinkHow::From { .. } => {
+            let held = match link.reverse_has {
+                Has::One => format!(
+                    " AND NOT (t.{label} IS NULL AND n.id IN (SELECT {label} FROM {table} WHERE \
+                     {label} IS NOT NULL))"
+                ),
+                Has::Many => String::new(),
+            };
+            format!(
+                "{}, n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1) \
+                 SELECT count(*) FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
+                 DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = \
+                 t.{label} WHERE {migrated} AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM \
+                 n.id ELSE t.{label} IS NOT NULL AND a.id IS NULL END{held}",
+                chosen(audit, link, &rule.how, transform)
+            )
+        }
+        LinkHow::SameRow { target } => {
+            let stands = audit
+                .legacy
+                .get(&transform.source)
+                .map(|legacy| sql::stands(audit, legacy, target))
+                .unwrap_or_default();
+            format!(
+                "SELECT count(*) FROM {table} t LEFT JOIN {stands} o ON o.r = t._source_row WHERE \
+                 {migrated} AND t.{label} IS DISTINCT FROM o.id"
+            )
+        }
+        LinkHow::Via { link: via, take } => {
+            let over = audit.contract.after.schema.link(&link.on, via);
+            let other = over.map(|over| sql::target(audit, &over.to)).unwrap_or_default();
+            format!(
+                "SELECT count(*) FROM {table} t LEFT JOIN {other} o ON o.id = t.{} WHERE {migrated} \
+                 AND t.{label} IS DISTINCT FROM o.{}",
+                sql::name(via),
+                sql::name(take)
+            )
+        }
+    }
+}
+
+/// Links whose repairs are not those the source gives.
+pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) -> String {
+    let rule = transform.links.iter().find(|rule| rule.label == link.label);
+    let chosen = rule.map(|rule| chosen(audit, link, &rule.how, transform)).unwrap_or_default();
+    let side = sql::side(
+        audit,
+        &format!("data/repairs/{}.parquet", link.on),
+        &["_source_row", "attr", "how"],
+    );
+    format!(
+        "{chosen}, f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
+         _source_row) AS n FROM {side} WHERE attr = {}), e AS (SELECT t._source_row AS r, \
+         list(DISTINCT m.how) AS hows FROM {} t JOIN m ON m.r = t._source_row AND m.id = t.{} WHERE \
+         t._origin = 'migrated' GROUP BY 1) SELECT count(DISTINCT coalesce(e.r, f.r)) FROM e FULL \
+         JOIN f ON f.r = e.r WHERE CASE WHEN f.r IS NULL THEN NOT list_contains(e.hows, '') WHEN \
+         f.n > 1 THEN true ELSE e.r IS NULL OR NOT list_contains(e.hows, f.how) END",
+        sql::text(&link.label),
+        sql::target(audit, &link.on),
+        sql::name(&link.label),
+    )
+}
+
+/// As `m`, what the first place that names a row of the source names: `r` (source row), `id` (target
+/// id, null when that row is not in the target), `how` (what a repair says).
+fn chosen(audit: &Audit<'_>, link: &Link, how: &LinkHow, transform: &Transform) -> String {
+    let LinkHow::From { picks, latest } = how else { return String::new() };
+    let source = &transform.source;
+    let mut parts = Vec::new();
+    for (at, pick) in picks.iter().enumerate() {
+        let (entity, named) = named(audit, source, (at, pick));
+        let only = if matches!(pick, LinkPick::Link(_)) { "" } else { " WHERE h.id IS NOT NULL" };
+        parts.push(format!("{}{only}", resolved(audit, (&entity, &link.to), at, &named)));
+    }
+    if let Some(latest) = latest {
+        let named = latest_named(audit, source, latest);
+        let part = resolved(audit, (&latest.entity, &link.to), picks.len(), &named);
+        parts.push(format!("{part} WHERE h.id IS NOT NULL"));
+    }
+    format!(
+        "WITH c AS ({}), b AS (SELECT r, p, min(k) AS k FROM c GROUP BY 1, 2), d AS (SELECT c.* FROM c \
+         JOIN b USING (r, p, k)), w AS (SELECT r, min(p) AS p FROM d WHERE there GROUP BY 1), m AS \
+         (SELECT d.* FROM d JOIN w USING (r, p))",
+        parts.join(" UNION ALL ")
+    )
+}
+
+fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &str) -> String {
+    let heirs = sql::heirs(audit, entity, to);
+    format!(
+        "SELECT n.r, {at} AS p, n.k AS k, h.id, h.old IS NOT NULL AS there, n.how FROM ({named}) \
+         n LEFT JOIN {heirs} h ON h.old = n.old"
+    )
+}
+
+/// `r`, `k`, `old` (id in the source), `how`; and the entity the ids belong to.
+fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (String, String) {
+    let table = legacy(audit, source);
+    let text =
+        |name: String| if at == 0 { "''".to_owned() } else { sql::text(&format!("from {name}")) };
+    match pick {
+        LinkPick::Link(label) => {
+            let Some(link) = audit.contract.before.schema.link(source, label) else {
+                return (String::new(), String::new());
+            };
+            (link.to.clone(), naming(audit, &table, link, &text(label.clone())))
+        }
+        LinkPick::Reverse { entity, label } => {
+            let by = ["createdAt".to_owned(), "id".to_owned()];
+            let how = text(format!("{entity}.{label}"));
+            (
+                entity.clone(),
+                backward(audit, source, (entity, label), (&by, "ASC NULLS FIRST", &how)),
+            )
+        }
+        LinkPick::Key { attr, entity, key } => {
+            let how = text(format!("{attr} = {entity}.{key}"));
+            let other = legacy(audit, entity);
+            let named = format!(
+                "SELECT s._row AS r, 0 AS k, lower(e.id) AS old, {how} AS how FROM {table} s JOIN \
+                 {other} e ON e.{} = s.{attr} WHERE {}",
+                sql::name(key),
+                present(&format!("s.{}", sql::name(attr))),
+                attr = sql::name(attr),
+            );
+            (entity.clone(), named)
+        }
+    }
+}
+
+fn latest_named(audit: &Audit<'_>, source: &str, latest: &Latest) -> String {
+    let how = sql::text(&format!("latest {}", latest.entity));
+    let of = (latest.entity.as_str(), latest.of.as_str());
+    backward(audit, source, of, (&latest.by, "DESC NULLS LAST", &how))
+}
+
+/// The rows of an entity whose link names a row, in an order.
+fn backward(
+    audit: &Audit<'_>,
+    source: &str,
+    (entity, label): (&str, &str),
+    (by, way, how): (&[String], &str, &str),
+) -> String {
+    let Some(link) = audit.contract.before.schema.link(entity, label) else {
+        return String::new();
+    };
+    let other = legacy(audit, entity);
+    let order: Vec<String> = by.iter().map(|by| format!("e.{} {way}", sql::name(by))).collect();
+    format!(
+        "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, lower(e.id) \
+         AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
+         1) n ON n.old = lower(s.id) JOIN {other} e ON e._row = n.r",
+        order.join(", "),
+        legacy(audit, source),
+        naming(audit, &other, link, "''"),
+    )
+}
+
+/// The places that hold one has-one link.
+pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> String {
+    let column = |name: &str, k: usize, how: &str| {
+        let name = format!("s.{}", sql::name(name));
+        format!(
+            "SELECT s._row AS r, {k} AS k, lower({name}) AS old, {how} AS how FROM {table} s WHERE {}",
+            present(&name)
+        )
+    };
+    let mut parts = Vec::new();
+    if link.has == Has::One {
+        parts.push(column(&link.label, 0, how));
+    }
+    for file in &audit.snapshot.meta().links {
+        let ahead = file.entity == link.on && file.label == link.label;
+        let back = file.entity == link.to && file.label == link.reverse;
+        let (on, to) = if ahead { ("\"from\"", "\"to\"") } else { ("\"to\"", "\"from\"") };
+        if ahead || back {
+            parts.push(format!(
+                "SELECT s._row, 1, lower(p.{to}), {how} FROM {table} s JOIN {} p ON lower(p.{on}) = \
+                 lower(s.id)",
+                sql::text(&format!("$SNAPSHOT/{}", file.file))
+            ));
+        }
+    }
+    for (at, also) in link.also.iter().enumerate() {
+        parts.push(column(also, at + 2, &sql::text(&format!("from {also}"))));
+    }
+    parts.join(" UNION ALL ")
+}
+
+/// Whether a text is there and not blanks alone.
+pub(super) fn present(expression: &str) -> String {
+    format!("trim({expression}, E' \\t\\r\\n') <> ''")
+}
+
+fn legacy(audit: &Audit<'_>, entity: &str) -> String {
+    audit.legacy.get(entity).map(|legacy| sql::legacy(audit, legacy)).unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! How a rule is counted while it runs.
+
+use super::{Outcome, Rule};
+use crate::error::printable;
+
+/// How many places a rule names.
+const SAMPLES: usize = 5;
+
+/// A rule that is being evaluated.
+#[derive(Debug)]
+pub(super) struct Tally {
+    rule: Rule,
+    there: u64,
+}
+
+impl Tally {
+    /// Begins a rule of a kind about an entity and an attribute (or nothing).
+    pub(super) fn new(kind: &str, entity: &str, attr: &str) -> Self {
+        let rule = Rule {
+            kind: kind.to_owned(),
+            rule: String::new(),
+            entity: entity.to_owned(),
+            attr: attr.to_owned(),
+            evaluated: 0,
+            violations: 0,
+            samples: Vec::new(),
+            outcome: Outcome::NothingThere,
+            query: String::new(),
+        };
+        Self { rule, there: 0 }
+    }
+
+    /// Says the rule in words.
+    pub(super) fn says(mut self, words: impl Into<String>) -> Self {
+        self.rule.rule = words.into();
+        self
+    }
+
+    /// Gives the query that reproduces the violations.
+    pub(super) fn query(mut self, sql: String) -> Self {
+        self.rule.query = sql;
+        self
+    }
+
+    /// Looks at a row, which is as it must be or is not.
+    pub(super) fn check(&mut self, holds: bool, place: impl FnOnce() -> String) {
+        self.rule.evaluated += 1;
+        self.there += 1;
+        if !holds {
+            self.violate(1, place);
+        }
+    }
+
+    /// Looks at `rows` rows of which `wrong` are not as they must be.
+    pub(super) fn check_all(&mut self, rows: u64, wrong: u64, place: impl FnOnce() -> String) {
+        self.rule.evaluated += rows;
+        self.there += rows;
+        if wrong > 0 {
+            self.violate(wrong, place);
+        }
+    }
+
+    /// Adds violations that are rows of their own.
+    pub(super) fn violate(&mut self, wrong: u64, place: impl FnOnce() -> String) {
+        self.rule.violations += wrong;
+        if self.rule.samples.len() < SAMPLES {
+            self.rule.samples.push(printable(&place()).replace('\n', "\\n"));
+        }
+    }
+
+    /// A row that is there and that the rule cannot look at.
+    pub(super) fn skip(&mut self) {
+        self.there += 1;
+    }
+
+    /// How many rows it could not look at.
+    pub(super) fn skipped(&self) -> u64 {
+        self.there - self.rule.evaluated
+    }
+
+    /// Adds to the words.
+    pub(super) fn add_words(&mut self, words: &str) {
+        self.rule.rule.push_str(words);
+    }
+
+    /// Ends the rule.
+    pub(super) fn finish(mut self) -> Rule {
+        self.rule.outcome = match (self.rule.violations, self.rule.evaluated, self.there) {
+            (1.., _, _) => Outcome::Failed,
+            (0, 0, 0) => Outcome::NothingThere,
+            (0, 0, _) => Outcome::NotEvaluated,
+            _ => Outcome::Passed,
+        };
+        self.rule
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_evaluated_is_no_pass() {
+        let ends = |act: fn(&mut Tally)| {
+            let mut tally = Tally::new("link", "a", "b");
+            act(&mut tally);
+            tally.finish().outcome
+        };
+        assert_eq!(ends(|_| {}), Outcome::NothingThere);
+        assert_eq!(ends(Tally::skip), Outcome::NotEvaluated);
+        assert_eq!(ends(|tally| tally.check(true, String::new)), Outcome::Passed);
+        assert_eq!(ends(|tally| tally.check(false, String::new)), Outcome::Failed);
+        assert_eq!(ends(|tally| tally.violate(1, String::new)), Outcome::Failed);
+    }
+}

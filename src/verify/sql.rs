@@ -1,0 +1,144 @@
+//! Pieces of the DuckDB queries that reproduce a rule.
+//!
+//! A query runs in the bundle's folder, with `$SNAPSHOT` for the snapshot's.
+
+use super::facts::{Audit, Legacy};
+
+/// A name as SQL quotes it.
+pub(super) fn name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL quotes it.
+pub(super) fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A target table of the bundle.
+pub(super) fn target(audit: &Audit<'_>, entity: &str) -> String {
+    let declared = crate::bundle::columns(&audit.contract.after.schema, entity);
+    bundle_file(audit, &format!("data/parquet/{entity}.parquet"), declared.fields())
+}
+
+/// A legacy table of the snapshot.
+pub(super) fn legacy(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    match legacy.path {
+        Some(_) => text(&format!("$SNAPSHOT/{}", legacy.file)),
+        None => {
+            let columns = crate::snapshot::columns(&audit.contract.before.schema, &legacy.entity);
+            nothing(columns.fields())
+        }
+    }
+}
+
+/// A table of the snapshot that a target entity had already.
+pub(super) fn existing(audit: &Audit<'_>, entity: &str) -> String {
+    match audit.snapshot.table(entity) {
+        Some(table) if audit.snapshot.path(&table.file).exists() => {
+            text(&format!("$SNAPSHOT/{}", table.file))
+        }
+        _ => {
+            let columns = crate::snapshot::columns(&audit.contract.after.schema, entity);
+            nothing(columns.fields())
+        }
+    }
+}
+
+/// A side file of the bundle with these columns, numbers where the name says row, else texts.
+pub(super) fn side(audit: &Audit<'_>, file: &str, columns: &[&str]) -> String {
+    use arrow::datatypes::{DataType, Field};
+    let field = |name: &&str| {
+        let ty = if name.ends_with("_row") { DataType::Int64 } else { DataType::Utf8 };
+        Field::new(*name, ty, true)
+    };
+    let fields: Vec<_> = columns.iter().map(field).map(std::sync::Arc::new).collect();
+    bundle_file(audit, file, &fields)
+}
+
+fn bundle_file(
+    audit: &Audit<'_>,
+    file: &str,
+    columns: &[std::sync::Arc<arrow::datatypes::Field>],
+) -> String {
+    let (_, there) = audit.file(file);
+    if there { text(file) } else { nothing(columns) }
+}
+
+/// A table without a row in place of a file that is not there.
+fn nothing(columns: &[std::sync::Arc<arrow::datatypes::Field>]) -> String {
+    use arrow::datatypes::DataType;
+    let column = |field: &std::sync::Arc<arrow::datatypes::Field>| {
+        let ty = match field.data_type() {
+            DataType::Int64 => "BIGINT",
+            DataType::Float64 => "DOUBLE",
+            DataType::Boolean => "BOOLEAN",
+            DataType::Timestamp(_, _) => "TIMESTAMPTZ",
+            _ => "VARCHAR",
+        };
+        format!("NULL::{ty} AS {}", name(field.name()))
+    };
+    let columns: Vec<String> = columns.iter().map(column).collect();
+    format!("(SELECT {} WHERE false)", columns.join(", "))
+}
+
+/// The rows of a legacy table that became rows of a target: `r` (legacy row), `id` (target id).
+pub(super) fn stands(audit: &Audit<'_>, legacy: &Legacy, target_entity: &str) -> String {
+    let entity = text(target_entity);
+    let adopted =
+        side(audit, &format!("data/adopted/{}.parquet", legacy.entity), &["_row", "entity", "id"]);
+    format!(
+        "(SELECT _source_row AS r, id FROM {} WHERE _origin = 'migrated' \
+         UNION ALL SELECT _row, id FROM {adopted} WHERE entity = {entity})",
+        target(audit, target_entity),
+    )
+}
+
+/// What ids of rows of a legacy (or target) entity lead to in a target: `old`, `id`.
+pub(super) fn heirs(audit: &Audit<'_>, entity: &str, target_entity: &str) -> String {
+    let Some(from) = audit.legacy.get(entity) else {
+        let table = target(audit, target_entity);
+        return format!("(SELECT lower(id) AS old, id FROM {table} WHERE _origin = 'existing')");
+    };
+    let merged = format!("data/merged/{entity}.parquet");
+    let merged = side(audit, &merged, &["_row", "_winner_row", "id", "_entity"]);
+    format!(
+        "(SELECT lower(l.id) AS old, any_value(m.id) AS id FROM {} l LEFT JOIN (SELECT r, id FROM \
+         {} UNION ALL SELECT _row, id FROM {merged} WHERE _entity = {}) m ON m.r = l._row \
+         WHERE l.id IS NOT NULL GROUP BY 1)",
+        legacy(audit, from),
+        stands(audit, from, target_entity),
+        text(target_entity),
+    )
+}
+
+/// A number as text, without a fraction when it is whole.
+pub(super) fn number_text(column: &str) -> String {
+    format!(
+        "CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e18 THEN \
+         {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"
+    )
+}
+
+/// The target id of a legacy id: a UUID in lower case, any other text by uuid5.
+pub(super) fn target_id(id: &str, namespace: &str, target: &str) -> String {
+    format!(
+        "CASE WHEN regexp_full_match({id}, '[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-\
+         [0-9a-fA-F]{{12}}') THEN lower({id}) ELSE {} END",
+        uuid5(id, namespace, target)
+    )
+}
+
+/// `uuid5(uuid5(NAMESPACE_URL, namespace), "<target>:<name>")`.
+pub(super) fn uuid5(name: &str, namespace: &str, target: &str) -> String {
+    let space = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, namespace.as_bytes());
+    let sha1 = format!(
+        "sha1(unhex('{}') || encode({} || ({name})))",
+        space.simple(),
+        text(&format!("{target}:"))
+    );
+    format!(
+        "list_transform([{sha1}], lambda h: h[1:8] || '-' || h[9:12] || '-5' || h[14:16] || '-' || \
+         substr('89ab', 1 + (strpos('0123456789abcdef', h[17]) - 1) % 4, 1) || h[18:20] || '-' || \
+         h[21:32])[1]"
+    )
+}

@@ -1,0 +1,239 @@
+//! Values: what a rule derives from the snapshot is what the bundle has, and every value that is not
+//! from its first source is listed as a repair.
+
+use std::collections::BTreeMap;
+
+use super::Rule;
+use super::derive::{self, Derived, UNSURE};
+use super::facts::{Audit, Table};
+use super::key::{self, ABSENT};
+use super::read::{self, Row};
+use super::repair::Listed;
+use super::resolve::type_of;
+use super::rule::Tally;
+use super::value_sql;
+use crate::contract::{AttrRule, CheckWhat, Pick, Piece, Transform};
+use crate::digest::{self, Value};
+use crate::error::Result;
+use crate::schema::Type;
+
+/// One rule of the values and one of the repairs for every attribute; the written `same` rules go
+/// along, because they read the same columns.
+pub(super) fn rules(
+    audit: &Audit<'_>,
+    repairs: &BTreeMap<String, Listed>,
+    out: &mut Vec<Rule>,
+) -> Result<()> {
+    let none = Listed::default();
+    for transform in &audit.contract.transforms {
+        let listed = repairs.get(&transform.target).unwrap_or(&none);
+        let attrs = audit.contract.after.schema.entity(&transform.target);
+        for attr in attrs.map_or(&[][..], |entity| &entity.attrs) {
+            let found = transform.attrs.iter().find(|rule| rule.attr == attr.name);
+            let unfilled = AttrRule {
+                attr: attr.name.clone(),
+                from: Vec::new(),
+                template: None,
+                missing: None,
+                values: None,
+                refers: None,
+            };
+            let rule = found.unwrap_or(&unfilled);
+            Checked { audit, transform, rule, listed, ty: attr.ty }.run(out)?;
+        }
+    }
+    Ok(())
+}
+
+/// One attribute under its rule.
+struct Checked<'a> {
+    audit: &'a Audit<'a>,
+    transform: &'a Transform,
+    rule: &'a AttrRule,
+    listed: &'a Listed,
+    ty: Type,
+}
+
+/// The three things that are told of an attribute.
+struct Tallies {
+    value: Tally,
+    repair: Tally,
+    told: usize,
+    same: Vec<(Tally, Vec<u64>)>,
+}
+
+impl Checked<'_> {
+    fn run(&self, out: &mut Vec<Rule>) -> Result<()> {
+        let derived = derive::derive(self.audit, self.transform, self.rule)?;
+        let table = self.audit.table(&self.transform.target)?;
+        let mut tallies = self.tallies()?;
+        let mut columns = vec![self.rule.attr.as_str()];
+        let pieces = self.rule.template.as_ref().map_or(&[][..], |template| &template.pieces);
+        columns.extend(pieces.iter().filter_map(|piece| match piece {
+            Piece::Attr(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        }));
+        let rows = self.audit.legacy(&self.transform.source)?.rows;
+        read::scan_if_there(&table.path, &columns, &mut |row| {
+            match table.migrated(row.number) {
+                Some(source) if source < rows => {
+                    self.row(table, &derived, (row, source), &mut tallies);
+                }
+                // A row from nowhere is told by the account.
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let strays = self.listed.total(&self.rule.attr).saturating_sub(tallies.told) as u64;
+        if strays > 0 {
+            tallies
+                .repair
+                .violate(strays, || format!("{strays} listed of rows that were not migrated"));
+        }
+        if tallies.value.skipped() > 0 {
+            let skipped = crate::error::grouped(tallies.value.skipped());
+            tallies.value.add_words(&format!(" ({skipped} rows hang on a row that was set aside)"));
+        }
+        out.push(tallies.value.finish());
+        out.push(tallies.repair.finish());
+        out.extend(tallies.same.into_iter().map(|(tally, _)| tally.finish()));
+        Ok(())
+    }
+
+    fn tallies(&self) -> Result<Tallies> {
+        let (target, attr) = (&self.transform.target, &self.rule.attr);
+        let value = Tally::new("value", target, attr)
+            .says(format!("every {target}.{attr} is what its rule gives of the source row"))
+            .query(value_sql::value(self.audit, self.transform, self.rule));
+        let repair = Tally::new("repair", target, attr)
+            .says(format!(
+                "every {target}.{attr} that is not from its first source is listed as a repair"
+            ))
+            .query(value_sql::repair(self.audit, self.transform, self.rule));
+        let mut same = Vec::new();
+        for check in &self.audit.contract.checks {
+            let CheckWhat::Same { pairs } = &check.what else { continue };
+            for (entity, name, source, source_attr) in pairs {
+                if entity == target && name == attr && *source == self.transform.source {
+                    let words = format!("{}: {target}.{attr} = {source}.{source_attr}", check.rule);
+                    let sql = value_sql::same(self.audit, self.transform, attr, source_attr);
+                    let tally = Tally::new("same", target, attr).says(words).query(sql);
+                    same.push((tally, self.raw(source_attr)?));
+                }
+            }
+        }
+        Ok(Tallies { value, repair, told: 0, same })
+    }
+
+    /// The hashes of a source attribute as it is.
+    fn raw(&self, attr: &str) -> Result<Vec<u64>> {
+        let rule = AttrRule {
+            attr: self.rule.attr.clone(),
+            from: vec![Pick::Attr(attr.to_owned())],
+            template: None,
+            missing: None,
+            values: None,
+            refers: None,
+        };
+        let derived = derive::derive(self.audit, self.transform, &rule)?;
+        let rows = self.audit.legacy(&self.transform.source)?.rows;
+        Ok((0..rows).map(|row| derived.of(row).map_or(ABSENT, |(hash, ..)| hash)).collect())
+    }
+
+    fn row(
+        &self,
+        table: &Table,
+        derived: &Derived,
+        (row, source): (Row<'_>, usize),
+        tallies: &mut Tallies,
+    ) {
+        let place = || table.place(row.number);
+        let attr = &self.rule.attr;
+        let found = key::value_hash(row.value(0, self.ty));
+        let (expected, how, mapped) = self.expected(derived, row, source);
+        if expected == UNSURE {
+            tallies.value.skip();
+        } else {
+            tallies.value.check(found == expected, place);
+        }
+        let mut listed: Vec<&str> = self.listed.of(attr, source).collect();
+        tallies.told += listed.len();
+        let mut wanted: Vec<&str> =
+            [how.as_str(), mapped].into_iter().filter(|how| !how.is_empty()).collect();
+        listed.sort_unstable();
+        wanted.sort_unstable();
+        tallies.repair.check(listed == wanted, place);
+        for (tally, raw) in &mut tallies.same {
+            // Another source of the rule stands in where this one is null: that is a repair.
+            if raw[source] == ABSENT && found != ABSENT && !listed.is_empty() {
+                tally.skip();
+            } else {
+                tally.check(raw[source] == found, place);
+            }
+        }
+    }
+
+    /// The hash of what the value must be, and what the repairs say of it.
+    fn expected(
+        &self,
+        derived: &Derived,
+        row: Row<'_>,
+        source: usize,
+    ) -> (u64, String, &'static str) {
+        if let Some((hash, from, mapped)) = derived.of(source) {
+            let how = match from {
+                0 => String::new(),
+                from => format!("from {}", spelled(&self.rule.from[from])),
+            };
+            return (hash, how, mapped);
+        }
+        let repair =
+            |how: &str| if self.rule.from.is_empty() { String::new() } else { how.to_owned() };
+        if let Some(text) = self.template(row) {
+            return (key::value_hash(Value::Text(&text)), repair("template"), "");
+        }
+        match &self.rule.missing {
+            Some(constant) => (derive::constant_hash(constant, self.ty), repair("missing"), ""),
+            None => (ABSENT, String::new(), ""),
+        }
+    }
+
+    /// The text a template gives of the attributes beside it; they follow it in the projection.
+    fn template(&self, row: Row<'_>) -> Option<String> {
+        let mut text = String::new();
+        let mut column = 0;
+        for piece in &self.rule.template.as_ref()?.pieces {
+            match piece {
+                Piece::Text(piece) => text.push_str(piece),
+                Piece::Attr(name) => {
+                    column += 1;
+                    let schema = &self.audit.contract.after.schema;
+                    let ty = type_of(schema, &self.transform.target, name);
+                    text.push_str(&value_text(row.value(column, ty))?);
+                }
+            }
+        }
+        Some(text)
+    }
+}
+
+/// A value as a template writes it.
+pub(super) fn value_text(value: Value<'_>) -> Option<String> {
+    Some(match value {
+        Value::Absent => return None,
+        Value::Text(text) | Value::Json(text) => text.to_owned(),
+        Value::Number(number) => key::number_text(number),
+        Value::Boolean(value) => value.to_string(),
+        Value::Date(micros) => digest::micros_text(micros),
+    })
+}
+
+/// A place of a rule as the contract spells it.
+pub(super) fn spelled(pick: &Pick) -> String {
+    match pick {
+        Pick::Attr(name) => name.clone(),
+        Pick::Path { attr, keys } => format!("{attr}.{}", keys.join(".")),
+        Pick::Server => "$server".to_owned(),
+        Pick::Linked { link, attr } => format!("{link}.{attr}"),
+    }
+}

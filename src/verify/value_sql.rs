@@ -1,0 +1,301 @@
+//! The queries that reproduce the value, repair and `same` rules.
+
+use super::facts::Audit;
+use super::link_sql;
+use super::resolve::type_of;
+use super::sql::{self, name, text};
+use super::value::spelled;
+use crate::contract::{AttrRule, Constant, Otherwise, Pick, Piece, Transform};
+use crate::schema::Type;
+
+/// Migrated rows whose value is not what the rule gives.
+pub(super) fn value(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let attr = plain(&format!("t.{}", name(&rule.attr)), ty);
+    let sql = Sql { audit, transform, rule, ty };
+    format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from("count(*)"), sql.expected())
+}
+
+/// Migrated rows whose listed repairs are not those the rule gives.
+pub(super) fn repair(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    let file = format!("data/repairs/{}.parquet", transform.target);
+    let side = sql::side(audit, &file, &["_source_row", "attr", "how"]);
+    let wanted = format!(
+        "list_sort(list_filter([{}, {}], lambda x: x IS NOT NULL))",
+        sql.how(),
+        sql.mapped_how()
+    );
+    format!(
+        "WITH f AS (SELECT _source_row AS r, list_sort(list(how)) AS hows, count(*) AS n FROM {side} \
+         WHERE attr = {} GROUP BY 1), e AS ({}) SELECT (SELECT count(*) FROM e LEFT JOIN f USING \
+         (r) WHERE e.hows IS DISTINCT FROM coalesce(f.hows, [])) + (SELECT coalesce(sum(n), 0) \
+         FROM f ANTI JOIN e USING (r))",
+        text(&rule.attr),
+        sql.from(&format!("t._source_row AS r, {wanted} AS hows")),
+    )
+}
+
+/// Migrated rows whose value is not the one of the legacy attribute, no repair being listed.
+pub(super) fn same(
+    audit: &Audit<'_>,
+    transform: &Transform,
+    attr: &str,
+    source_attr: &str,
+) -> String {
+    let file = format!("data/repairs/{}.parquet", transform.target);
+    let side = sql::side(audit, &file, &["_source_row", "attr"]);
+    let (target_attr, source_attr) = (name(attr), name(source_attr));
+    let Some(legacy) = audit.legacy.get(&transform.source) else { return String::new() };
+    format!(
+        "SELECT count(*) FROM {} t JOIN {} s ON t._origin = 'migrated' AND s._row = t._source_row \
+         LEFT JOIN (SELECT DISTINCT _source_row FROM {side} WHERE attr = {}) r ON r._source_row = \
+         s._row WHERE t.{target_attr} IS DISTINCT FROM s.{source_attr} AND NOT (s.{source_attr} IS \
+         NULL AND r._source_row IS NOT NULL)",
+        sql::target(audit, &transform.target),
+        sql::legacy(audit, legacy),
+        text(attr),
+    )
+}
+
+/// A column as it is compared: moments as microseconds.
+pub(super) fn plain(column: &str, ty: Type) -> String {
+    if ty == Type::Date { format!("epoch_us({column})") } else { column.to_owned() }
+}
+
+struct Sql<'a> {
+    audit: &'a Audit<'a>,
+    transform: &'a Transform,
+    rule: &'a AttrRule,
+    ty: Type,
+}
+
+impl Sql<'_> {
+    /// The migrated rows `t` with their source rows `s` and the places `p0`, `p1`, … of the rule.
+    fn from(&self, columns: &str) -> String {
+        let Some(legacy) = self.audit.legacy.get(&self.transform.source) else {
+            return String::new();
+        };
+        let places: Vec<String> = self
+            .rule
+            .from
+            .iter()
+            .enumerate()
+            .map(|(at, pick)| format!(", {} AS p{at}", self.place(pick)))
+            .collect();
+        format!(
+            "SELECT {columns} FROM (SELECT * FROM {} WHERE _origin = 'migrated') t JOIN (SELECT \
+             _row AS r{} FROM {} s) s ON s.r = t._source_row",
+            sql::target(self.audit, &self.transform.target),
+            places.concat(),
+            sql::legacy(self.audit, legacy),
+        )
+    }
+
+    fn place(&self, pick: &Pick) -> String {
+        match pick {
+            Pick::Attr(attr) => {
+                let before = &self.audit.contract.before.schema;
+                let ty = type_of(before, &self.transform.source, attr);
+                self.keyed(&plain(&format!("s.{}", name(attr)), ty), ty)
+            }
+            Pick::Path { attr, keys } => {
+                let keys: Vec<String> =
+                    keys.iter().map(|key| format!(".\"{}\"", key.replace('"', "\\\""))).collect();
+                let (column, path) =
+                    (format!("s.{}", name(attr)), text(&format!("${}", keys.concat())));
+                let types = match self.ty {
+                    Type::Number => "'BIGINT', 'UBIGINT'",
+                    Type::Boolean => "'BOOLEAN'",
+                    _ => "'VARCHAR'",
+                };
+                let cast = match self.ty {
+                    Type::Number => "::DOUBLE",
+                    Type::Boolean => "::BOOLEAN",
+                    _ => "",
+                };
+                format!(
+                    "CASE WHEN json_valid({column}) THEN CASE WHEN json_type({column}, {path}) IN \
+                     ({types}) THEN ({column} ->> {path}){cast} END END"
+                )
+            }
+            Pick::Server => "s._server_created_at * 1000".to_owned(),
+            Pick::Linked { link, attr } => self.linked(link, attr),
+        }
+    }
+
+    /// An id of blanks alone is absent.
+    fn keyed(&self, column: &str, ty: Type) -> String {
+        if ty == Type::String && self.rule.refers.is_some() {
+            format!("CASE WHEN {} THEN {column} END", link_sql::present(column))
+        } else {
+            column.to_owned()
+        }
+    }
+
+    /// What stands behind a link, by the first row that the source row names.
+    fn linked(&self, label: &str, attr: &str) -> String {
+        let before = &self.audit.contract.before.schema;
+        let (source, audit) = (&self.transform.source, self.audit);
+        let table = |entity: &str| {
+            audit.legacy.get(entity).map(|legacy| sql::legacy(audit, legacy)).unwrap_or_default()
+        };
+        let first = |entity: &str, label: &str| {
+            before.link(entity, label).map(|link| {
+                let named = link_sql::naming(audit, &table(entity), link, "''");
+                format!("(SELECT r, arg_min(old, k) AS old FROM ({named}) GROUP BY 1)")
+            })
+        };
+        let heirs = |entity: &str| {
+            let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
+            sql::heirs(audit, entity, target)
+        };
+        let (Some(link), Some(named)) = (before.link(source, label), first(source, label)) else {
+            return "NULL".to_owned();
+        };
+        if attr == "id" {
+            return format!(
+                "(SELECT any_value(h.id) FROM {named} n JOIN {} h ON h.old = n.old WHERE n.r = \
+                 s._row)",
+                heirs(&link.to)
+            );
+        }
+        let other = format!("{named} n JOIN {} o ON lower(o.id) = n.old", table(&link.to));
+        match (before.link(&link.to, attr), first(&link.to, attr)) {
+            (Some(next), Some(after)) => format!(
+                "(SELECT any_value(h.id) FROM {other} JOIN {after} m ON m.r = o._row JOIN {} h ON \
+                 h.old = m.old WHERE n.r = s._row)",
+                heirs(&next.to)
+            ),
+            _ => {
+                let ty = type_of(before, &link.to, attr);
+                let column = plain(&format!("o.{}", name(attr)), ty);
+                format!("(SELECT any_value({column}) FROM {other} WHERE n.r = s._row)")
+            }
+        }
+    }
+
+    /// The first place that has a value.
+    fn first(&self) -> String {
+        let places: Vec<String> = (0..self.rule.from.len()).map(|at| format!("s.p{at}")).collect();
+        match places.len() {
+            0 => "NULL".to_owned(),
+            _ => format!("coalesce({})", places.join(", ")),
+        }
+    }
+
+    fn referred(&self) -> String {
+        let first = self.first();
+        let Some(entity) = &self.rule.refers else { return first };
+        let target = self.audit.heir_of(entity).map_or(entity.as_str(), |found| &found.target);
+        sql::target_id(&first, &self.audit.contract.namespace, target)
+    }
+
+    fn expected(&self) -> String {
+        let mut parts = vec![self.mapped()];
+        if let Some(template) = self.template() {
+            parts.push(template);
+        }
+        if let Some(missing) = &self.rule.missing {
+            parts.push(constant(missing, self.ty));
+        }
+        format!("coalesce({})", parts.join(", "))
+    }
+
+    fn template(&self) -> Option<String> {
+        let template = self.rule.template.as_ref()?;
+        let pieces: Vec<String> = template
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(piece) => text(piece),
+                Piece::Attr(attr) => {
+                    let schema = &self.audit.contract.after.schema;
+                    let column = format!("t.{}", name(attr));
+                    match type_of(schema, &self.transform.target, attr) {
+                        Type::Number => sql::number_text(&column),
+                        _ => format!("{column}::VARCHAR"),
+                    }
+                }
+            })
+            .collect();
+        Some(format!("({})", pieces.join(" || ")))
+    }
+
+    fn mapped(&self) -> String {
+        let first = self.referred();
+        let Some(values) = &self.rule.values else { return first };
+        let other = match &values.otherwise {
+            Otherwise::Keep => first.clone(),
+            Otherwise::Quarantine => "'\u{fffd}refused'".to_owned(),
+            Otherwise::Value(value) => constant(value, Type::String),
+        };
+        let mut cases = String::new();
+        for (from, to) in &values.map {
+            cases.push_str(&format!(" WHEN {first} = {} THEN {}", text(from), text(to)));
+        }
+        for (from, to) in values.map.iter().filter(|_| values.fold_case) {
+            let from = text(&from.to_ascii_lowercase());
+            cases.push_str(&format!(" WHEN lower({first}) = {from} THEN {}", text(to)));
+        }
+        format!("CASE WHEN {first} IS NULL THEN NULL{cases} ELSE {other} END")
+    }
+
+    /// What a repair says of the place the value is from.
+    fn how(&self) -> String {
+        if self.rule.from.is_empty() {
+            return "NULL".to_owned();
+        }
+        let mut cases = String::new();
+        for (at, pick) in self.rule.from.iter().enumerate() {
+            let how = match at {
+                0 => "NULL".to_owned(),
+                _ => text(&format!("from {}", spelled(pick))),
+            };
+            cases.push_str(&format!(" WHEN s.p{at} IS NOT NULL THEN {how}"));
+        }
+        if let Some(template) = self.template() {
+            cases.push_str(&format!(" WHEN {template} IS NOT NULL THEN 'template'"));
+        }
+        let missing = if self.rule.missing.is_some() { "'missing'" } else { "NULL" };
+        format!("CASE{cases} ELSE {missing} END")
+    }
+
+    /// What a repair says of the mapping of values.
+    fn mapped_how(&self) -> String {
+        let Some(values) = &self.rule.values else { return "NULL".to_owned() };
+        let first = self.referred();
+        let listed = |fold: bool| {
+            let from = |(from, _): &(String, String)| {
+                text(&if fold { from.to_ascii_lowercase() } else { from.clone() })
+            };
+            values.map.iter().map(from).collect::<Vec<_>>().join(", ")
+        };
+        let other = match &values.otherwise {
+            Otherwise::Keep => "'value kept'",
+            Otherwise::Quarantine => "NULL",
+            Otherwise::Value(_) => "'value otherwise'",
+        };
+        let folded = if values.fold_case {
+            format!(" WHEN lower({first}) IN ({}) THEN 'value folded'", listed(true))
+        } else {
+            String::new()
+        };
+        format!(
+            "CASE WHEN {first} IS NULL OR {first} IN ({}) THEN NULL{folded} ELSE {other} END",
+            listed(false)
+        )
+    }
+}
+
+fn constant(constant: &Constant, ty: Type) -> String {
+    match (constant, ty) {
+        (Constant::Text(value), Type::Any) => text(&format!("\"{value}\"")),
+        (Constant::Text(value), _) => text(value),
+        (Constant::Number(value), Type::Any) => text(&format!("{value}")),
+        (Constant::Number(value), _) => format!("{value}::DOUBLE"),
+        (Constant::Boolean(value), Type::Any) => text(&format!("{value}")),
+        (Constant::Boolean(value), _) => format!("{value}"),
+    }
+}

@@ -1,0 +1,136 @@
+//! The help of every command.
+
+use crate::support::Place;
+
+const COMMANDS: [&str; 11] = [
+    "run",
+    "export",
+    "transform",
+    "verify",
+    "import",
+    "report",
+    "check",
+    "contract",
+    "contract show",
+    "contract check",
+    "contract init",
+];
+
+#[test]
+fn the_whole_help() {
+    insta::assert_snapshot!(Place::new().run(&["--help"]).ends(0).stdout, @"
+    Turns what an app exported from InstantDB under the legacy story model into the thread model, and
+    proves that nothing was lost.
+
+    SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ SQLite. Nothing but the source
+    and the target is ever touched, the same input gives the same bytes, and every legacy row is
+    accounted for: migrated, merged or quarantined.
+
+    Usage: rethread [OPTIONS] <COMMAND>
+
+    Commands:
+      run        Go the whole way: export, transform, verify, import into SQLite, report
+      export     Take a sealed snapshot of a source
+      transform  Make a bundle out of a snapshot by the contract
+      verify     Check every rule of the contract on every row of a bundle
+      import     Verify a bundle and put it into a SQLite database
+      report     Write the reports of a bundle again, and print one
+      check      Check that a snapshot or a bundle is as it was sealed
+      contract   Show or check the contract, or start a release file for it
+      help       Print this message or the help of the given subcommand(s)
+
+    Options:
+          --json
+              Print one JSON object on stdout, and an error as JSON on stderr
+
+      -q, --quiet
+              Say nothing on stderr but errors
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Examples:
+      rethread run backup.zip                    the whole way, into out/<id>/thread.sqlite
+      rethread run backup.zip --set release.from=1.4 --set release.to=2.0
+      rethread export backup.zip                 -> snapshots/backup
+      rethread transform snapshots/backup        -> out/<id>
+      rethread verify out/<id>                   every rule, row by row
+      rethread import out/<id> --to thread.db    only what passed verification
+      rethread report out/<id> --format md       what happened, to read or to file
+      rethread check snapshots/backup            is it as it was sealed?
+
+    Exit codes:
+      0  done
+      1  findings: verification failed, or more rows quarantined than the contract allows
+      2  the command line or the contract is wrong
+      3  a source, a target or the disk failed; running again is safe
+      4  a snapshot, a bundle or a source is damaged
+      5  refused: rows that are not ours are in the target, or another run is in the same place
+      70 a bug in rethread
+
+    Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
+    POLARS_MAX_THREADS sets the number of threads of the transform.
+    ");
+}
+
+#[test]
+fn the_help_of_run() {
+    insta::assert_snapshot!(Place::new().run(&["run", "--help"]).ends(0).stdout, @"
+    Go the whole way: export, transform, verify, import into SQLite, report
+
+    Usage: rethread run [OPTIONS] <SOURCE>
+
+    Arguments:
+      <SOURCE>  Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
+
+    Options:
+          --name <NAME>      Name of the snapshot [default: the source's own name]
+          --snapshots <DIR>  Folder that holds the snapshots [default: snapshots]
+          --out <DIR>        Folder that holds the bundles [default: out]
+          --json             Print one JSON object on stdout, and an error as JSON on stderr
+      -q, --quiet            Say nothing on stderr but errors
+      -h, --help             Print help
+
+    Contract:
+          --contract <FILE>  A contract file in place of the built-in one
+          --release <FILE>   A release file that fills the contract's blanks (`rethread contract init`
+                             starts one)
+          --set <KEY=VALUE>  Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
+
+    A second run finds the snapshot, the bundle and the database done and changes nothing.
+
+    Examples:
+      rethread run backup.zip
+      rethread run exports/2027-03 --name march --release release.toml
+    ");
+}
+
+#[test]
+fn every_command_has_a_help_that_fits_a_terminal() {
+    for command in COMMANDS {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let output = Place::new().run(&words).ends(0);
+        assert!(output.stdout.contains(&format!("Usage: rethread {command}")), "{command}");
+        assert_eq!(output.stderr, "");
+        for line in output.stdout.lines() {
+            assert!(line.chars().count() <= 100, "{command}: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_command_that_stands_alone_shows_examples() {
+    for command in COMMANDS.into_iter().filter(|command| !command.starts_with("contract")) {
+        let help = Place::new().run(&[command, "--help"]).ends(0).stdout;
+        assert!(help.contains("Example") && help.contains(&format!("  rethread {command} ")));
+    }
+}
+
+#[test]
+fn the_version_is_the_one_that_bundles_name() {
+    let output = Place::new().run(&["--version"]).ends(0);
+    assert_eq!(output.stdout.trim(), rethread::PROGRAM);
+}

@@ -1,0 +1,91 @@
+//! Running the binary in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder of one test, and how the program is called in it.
+pub(crate) struct Place {
+    folder: TempDir,
+    env: Vec<(&'static str, &'static str)>,
+}
+
+/// What a call ended with.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    /// A new empty folder.
+    pub(crate) fn new() -> Self {
+        Self { folder: TempDir::new().expect("a temporary folder"), env: Vec::new() }
+    }
+
+    /// Calls from here on see this variable.
+    pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
+        self.env.push((name, value));
+        self
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+        self
+    }
+
+    /// Calls the program in the folder, with an environment of its own.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let output = self.command(args).output().expect("the program starts");
+        Output {
+            code: output.status.code().expect("an exit code"),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// The call, not yet started.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rethread"));
+        command.args(args).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command.envs(self.env.iter().copied());
+        command
+    }
+}
+
+impl Output {
+    /// Checks the exit code and gives stdout.
+    #[track_caller]
+    pub(crate) fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// What stderr says from the error on, without the steps before it.
+    pub(crate) fn error(&self) -> String {
+        let lines = self.stderr.lines().skip_while(|line| !line.starts_with("error: "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// stdout as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).expect("stdout is one JSON object")
+    }
+}
+
+/// A file of `tests/fixtures`.
+pub(crate) fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    path.to_str().expect("UTF-8").to_owned()
+}
