@@ -1,5 +1,8 @@
 //! Snapshots of small exports.
 
+use std::sync::Arc;
+
+use arrow::array::*;
 use insta::assert_snapshot;
 use zip::CompressionMethod;
 
@@ -116,9 +119,19 @@ fn every_kind_of_source_gives_the_same_tables() {
     }
 }
 
+fn parquet_of(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
 #[test]
 fn a_parquet_folder_gives_the_tables_of_its_json() {
-    use arrow::array::*;
     use arrow::datatypes::Int8Type;
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -141,24 +154,21 @@ fn a_parquet_folder_gives_the_tables_of_its_json() {
     let status: DictionaryArray<Int8Type> = [None, Some("open")].into_iter().collect();
     let created = TimestampMicrosecondArray::from(vec![1_700_000_000_000_500, -1000]);
     let contexts: Vec<(&str, ArrayRef)> = vec![
-        ("id", std::sync::Arc::new(LargeStringArray::from(vec!["c1", "c2"]))),
-        ("createdAt", std::sync::Arc::new(created.with_timezone("+02:00"))),
-        ("content", std::sync::Arc::new(StringViewArray::from(vec![r#"{"a": 1.0}"#, "plain"]))),
-        ("x", std::sync::Arc::new(Float64Array::from(vec![0.1, -2.0]))),
-        ("n", std::sync::Arc::new(Int64Array::from(vec![Some(3), None]))),
-        ("thread", std::sync::Arc::new(StringArray::from(vec![Some("t1"), None]))),
-        ("status", std::sync::Arc::new(status)),
-        ("events", std::sync::Arc::new(events.finish())),
-        (
-            "_server_created_at",
-            std::sync::Arc::new(TimestampMillisecondArray::from(vec![Some(5), None])),
-        ),
+        ("id", Arc::new(LargeStringArray::from(vec!["c1", "c2"]))),
+        ("createdAt", Arc::new(created.with_timezone("+02:00"))),
+        ("content", Arc::new(StringViewArray::from(vec![r#"{"a": 1.0}"#, "plain"]))),
+        ("x", Arc::new(Float64Array::from(vec![0.1, -2.0]))),
+        ("n", Arc::new(Int64Array::from(vec![Some(3), None]))),
+        ("thread", Arc::new(StringArray::from(vec![Some("t1"), None]))),
+        ("status", Arc::new(status)),
+        ("events", Arc::new(events.finish())),
+        ("_server_created_at", Arc::new(TimestampMillisecondArray::from(vec![Some(5), None]))),
     ];
     let created = TimestampNanosecondArray::from(vec![1_000_001]);
     let events: Vec<(&str, ArrayRef)> = vec![
-        ("id", std::sync::Arc::new(StringArray::from(vec!["e1"]))),
-        ("context", std::sync::Arc::new(StringArray::from(vec![r#"["c1"]"#]))),
-        ("createdAt", std::sync::Arc::new(created)),
+        ("id", Arc::new(StringArray::from(vec!["e1"]))),
+        ("context", Arc::new(StringArray::from(vec![r#"["c1"]"#]))),
+        ("createdAt", Arc::new(created)),
     ];
     for (entity, _) in &json {
         let columns = match *entity {
@@ -166,16 +176,7 @@ fn a_parquet_folder_gives_the_tables_of_its_json() {
             "context_events" => events.clone(),
             _ => vec![("id", new_empty_array(&DataType::Utf8))],
         };
-        let batch = RecordBatch::try_from_iter_with_nullable(
-            columns.into_iter().map(|(name, column)| (name, column, true)),
-        );
-        let batch = batch.unwrap();
-        let mut bytes = Vec::new();
-        let mut writer =
-            parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
-        put(&at.join("parquet").join(format!("{entity}.parquet")), bytes);
+        put(&at.join("parquet").join(format!("{entity}.parquet")), parquet_of(columns));
     }
     let expected = of_dataset(at, &json).unwrap();
     let found = export(&at.join("parquet"), &at.join("s-parquet")).unwrap();
@@ -231,6 +232,17 @@ fn schema(links: &[(&str, [&str; 3], [&str; 3])]) -> String {
     )
 }
 
+/// The link files of a snapshot and their pairs.
+fn links_of(snapshot: &Snapshot) -> String {
+    let shown = snapshot.meta().links.iter().map(|links| {
+        let has = if links.has_one { "one" } else { "many" };
+        let LinksMeta { entity, label, target, role, file, rows, .. } = links;
+        let pairs = shown(snapshot, file);
+        format!("{file} {role} {entity}.{label} -> {target} {has} {rows}\n{pairs}")
+    });
+    shown.collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn links_are_found_on_either_side() {
     let folder = tempfile::tempdir().unwrap();
@@ -258,21 +270,7 @@ fn links_are_found_on_either_side() {
         ("thread_threads", &[r#"{"id":"t1","contexts":["tc1"]}"#]),
     ]);
     let snapshot = of_archive(folder.path(), &rows, &schema).unwrap();
-    let mut out = String::new();
-    for links in &snapshot.meta().links {
-        let has = if links.has_one { "one" } else { "many" };
-        out += &format!(
-            "{} {} {}.{} -> {} {has} {}\n{}",
-            links.file,
-            links.role,
-            links.entity,
-            links.label,
-            links.target,
-            links.rows,
-            shown(&snapshot, &links.file)
-        );
-    }
-    assert_snapshot!(out, @"
+    assert_snapshot!(links_of(&snapshot), @"
     data/links/context_contexts.owner.parquet carried context_contexts.Owner -> $users one 1
     from=c1 to=u1 _row=0 _index=0
     data/links/context_contexts.events.parquet declared context_contexts.events -> context_events many 3
@@ -342,8 +340,12 @@ fn rows_that_differ_in_anything_differ_in_their_digest() {
         snapshot.table("context_contexts").unwrap().digest.clone()
     };
     let expected = digest(base);
-    same.iter().for_each(|row| assert_eq!(digest(row), expected, "{row}"));
-    other.iter().for_each(|row| assert_ne!(digest(row), expected, "{row}"));
+    for row in same {
+        assert_eq!(digest(row), expected, "{row}");
+    }
+    for row in other {
+        assert_ne!(digest(row), expected, "{row}");
+    }
 }
 
 #[test]
@@ -382,7 +384,12 @@ fn many_rows_are_written_in_groups() {
     let rows = super::fixture::rows(&[("story_parts", &rows)]);
     let snapshot = of_dataset(folder.path(), &rows).unwrap();
     let reader = scan(&snapshot.path("data/tables/story_parts.parquet")).unwrap();
-    let groups: Vec<i64> = reader.metadata().row_groups().iter().map(|it| it.num_rows()).collect();
+    let groups: Vec<i64> = reader
+        .metadata()
+        .row_groups()
+        .iter()
+        .map(parquet::file::metadata::RowGroupMetaData::num_rows)
+        .collect();
     assert_eq!(groups, [65_536, 70_000 - 65_536]);
     assert_eq!(snapshot.table("story_parts").unwrap().rows, 70_000);
 }
