@@ -23,13 +23,8 @@ pub(crate) type Rows = Vec<(&'static str, Vec<String>)>;
 
 /// Every legacy entity without a row, then the rows given.
 pub(crate) fn rows(given: &[(&'static str, &[&str])]) -> Rows {
-    let legacy = [
-        "context_contexts",
-        "context_events",
-        "story_executions",
-        "story_steps",
-        "story_parts",
-    ];
+    let legacy =
+        ["context_contexts", "context_events", "story_executions", "story_steps", "story_parts"];
     let mut rows: Rows = legacy.into_iter().map(|entity| (entity, Vec::new())).collect();
     for (entity, given) in given {
         rows.retain(|(name, _)| name != entity);
@@ -53,9 +48,9 @@ pub(crate) fn lines(rows: &[String]) -> String {
 
 /// The entries of a backup archive.
 pub(crate) fn entries(rows: &Rows, schema: &str) -> Vec<(String, Vec<u8>)> {
-    let tables = rows.iter().map(|(entity, rows)| {
-        (format!("entities/{entity}.jsonl"), lines(rows).into_bytes())
-    });
+    let tables = rows
+        .iter()
+        .map(|(entity, rows)| (format!("entities/{entity}.jsonl"), lines(rows).into_bytes()));
     let files = ("files/f1".to_owned(), b"\x00\x01".to_vec());
     let config = ("config.json".to_owned(), config(rows, schema).into_bytes());
     std::iter::once(config).chain(tables).chain([files]).collect()
@@ -120,8 +115,10 @@ pub(crate) fn shown(snapshot: &Snapshot, file: &str) -> String {
         for row in 0..batch.num_rows() {
             let columns = batch.schema().fields().clone();
             let cells = columns.iter().zip(batch.columns());
-            let cells = cells.filter(|(field, cell)| field.name() != "_digest" && !cell.is_null(row));
-            let texts = cells.map(|(field, cell)| format!("{}={}", field.name(), cell_text(cell, row)));
+            let cells =
+                cells.filter(|(field, cell)| field.name() != "_digest" && !cell.is_null(row));
+            let texts =
+                cells.map(|(field, cell)| format!("{}={}", field.name(), cell_text(cell, row)));
             out += &texts.collect::<Vec<_>>().join(" ");
             out.push('\n');
         }

@@ -84,8 +84,8 @@ impl Tables {
             columns: table.as_ref().map_or(0, |table| table.writer.columns()),
             has_one: &self.has_one,
         };
-        let typed = TypedRow::new(shape, row.object)
-            .map_err(|error| no_object(&row).because(error))?;
+        let typed =
+            TypedRow::new(shape, row.object).map_err(|error| no_object(&row).because(error))?;
         let at = match table {
             Some(table) => table.push(&typed, row.server_created_at)?,
             None => count(&mut self.others, row.entity),

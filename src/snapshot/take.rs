@@ -28,8 +28,7 @@ pub fn take(
     let staged = Staged::begin(place)?;
     let mut payload = Payload::new();
     let mut tables = Tables::begin(staged.path(), contract, head.schema.as_ref())?;
-    let (source, entities) =
-        source.read(contract, &mut |row| tables.push(row), progress)?;
+    let (source, entities) = source.read(contract, &mut |row| tables.push(row), progress)?;
     refuse_missing(contract, &entities)?;
     let (tables, links, unmapped) = tables.finish(&entities, &mut payload)?;
     let meta = Meta {

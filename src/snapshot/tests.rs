@@ -27,7 +27,9 @@ fn sample() -> Rows {
         ),
         (
             "story_steps",
-            &[r#"{"id":"s1","iteration":2,"continueLoop":false,"toolCalls":[],"execution":{"id":"x1","status":"done"}}"#],
+            &[
+                r#"{"id":"s1","iteration":2,"continueLoop":false,"toolCalls":[],"execution":{"id":"x1","status":"done"}}"#,
+            ],
         ),
         ("emails", &[r#"{"id":"m1","subject":"hi"}"#]),
     ])
@@ -112,8 +114,7 @@ fn every_kind_of_source_gives_the_same_tables() {
 fn the_same_source_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let first = of_archive(folder.path(), &sample(), "null").unwrap();
-    let second =
-        export(&folder.path().join("backup.zip"), &folder.path().join("second")).unwrap();
+    let second = export(&folder.path().join("backup.zip"), &folder.path().join("second")).unwrap();
     assert_eq!(first.digest(), second.digest());
 }
 

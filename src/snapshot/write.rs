@@ -204,7 +204,11 @@ impl TableWriter {
         self.digest.append_value(row_hex(digest));
         self.rows.add(digest);
         self.bytes += 48;
-        if self.bytes >= BATCH_BYTES || self.row.len() >= BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.bytes >= BATCH_BYTES || self.row.len() >= BATCH_ROWS {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -239,7 +239,10 @@ mod tests {
         let words: DictionaryArray<Int32Type> = ["x", "y", "x"].into_iter().collect();
         check(words, r#""x" "y" "x""#);
         check(Int8Array::from(vec![-1]), "-1");
-        check(Int64Array::from(vec![i64::MIN, 9_007_199_254_740_993]), "-9223372036854775808 9007199254740993");
+        check(
+            Int64Array::from(vec![i64::MIN, 9_007_199_254_740_993]),
+            "-9223372036854775808 9007199254740993",
+        );
         check(UInt64Array::from(vec![u64::MAX]), "18446744073709551615");
         check(Float64Array::from(vec![1.0, -0.1, 1e300, f64::NAN]), "1 -0.1 1e+300 \"NaN\"");
         check(Float32Array::from(vec![0.5]), "0.5");
@@ -248,7 +251,10 @@ mod tests {
         check(decimals.unwrap(), "-12.50 0.05");
         check(Date32Array::from(vec![-1, 1]), "-86400000 86400000");
         check(TimestampSecondArray::from(vec![-1, 2]), "-1000 2000");
-        check(TimestampMicrosecondArray::from(vec![1_500, -1, 1_000]).with_timezone("+02:00"), "1.5 -0.001 1");
+        check(
+            TimestampMicrosecondArray::from(vec![1_500, -1, 1_000]).with_timezone("+02:00"),
+            "1.5 -0.001 1",
+        );
         check(TimestampNanosecondArray::from(vec![1_000_001, -2_500_000]), "1.000001 -2.5");
         let mut lists = ListBuilder::new(StringBuilder::new());
         lists.append_value([Some("a"), None]);

@@ -26,9 +26,8 @@ impl Config {
                 .at(place)
                 .help("name a backup archive as InstantDB writes it, or download it again")
         };
-        let members = json::members(text.trim_start_matches('\u{feff}')).map_err(|error| {
-            wrong("`config.json` is no JSON object".to_owned()).because(error)
-        })?;
+        let members = json::members(text.trim_start_matches('\u{feff}'))
+            .map_err(|error| wrong("`config.json` is no JSON object".to_owned()).because(error))?;
         let mut config = Self::default();
         for (key, raw) in members {
             match key.as_ref() {

@@ -114,7 +114,9 @@ impl<R: Read> Splitter<R> {
                 self.start += 1;
                 Ok(())
             }
-            Some(_) => Err(self.wrong(&format!("the JSON is broken: `{}` is missing", byte as char))),
+            Some(_) => {
+                Err(self.wrong(&format!("the JSON is broken: `{}` is missing", byte as char)))
+            }
             None => Err(self.wrong("the file ends before its JSON does")),
         }
     }
@@ -329,7 +331,8 @@ mod tests {
 
     #[test]
     fn broken_lists_are_errors() {
-        for text in ["[1,]", "[,1]", "[1 2]", "[1}", "[\"a\"\"b\"]", "[]]", "[1]1", "[:]", "{}", ""] {
+        for text in ["[1,]", "[,1]", "[1 2]", "[1}", "[\"a\"\"b\"]", "[]]", "[1]1", "[:]", "{}", ""]
+        {
             for step in [1, 2, 50] {
                 assert!(elements(text, step, false).is_err(), "{text}");
                 assert!(elements(text, step, true).is_err(), "{text}");

@@ -146,8 +146,7 @@ fn an_entity_that_counts_nothing_needs_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut entries = sound();
     entries.retain(|(name, _)| !name.ends_with("steps.jsonl"));
-    let path =
-        put(&folder.path().join("b.zip"), zip(&entries, CompressionMethod::Deflated));
+    let path = put(&folder.path().join("b.zip"), zip(&entries, CompressionMethod::Deflated));
     let snapshot = export(&path, &folder.path().join("s")).unwrap();
     assert!(snapshot.table("story_steps").unwrap().present);
     assert_eq!(snapshot.meta().source.title.as_deref(), Some("App"));
@@ -163,10 +162,17 @@ fn lines_that_are_no_rows() {
     assert_snapshot!(parts(b"\n{\"entity\":{},\"createdAt\":1}\n"), @"");
     assert_snapshot!(parts(b"\xff\n"), @"");
     assert_snapshot!(parts(b"{\"entity\":{\"\\ud800\":1}}\n"), @"");
-    for line in ["[]", "1", "{\"entity\":[]}", "{\"createdAt\":1}", "{\"entity\":{},\"entity\":{}}",
-        "{\"entity\":{},\"createdAt\":1.5}", "{\"entity\":{}} {}", "{\"entity\":{\"a\":tru}}",
-        "{\"entity\":{\"a\":\"\u{1}\"}}"]
-    {
+    for line in [
+        "[]",
+        "1",
+        "{\"entity\":[]}",
+        "{\"createdAt\":1}",
+        "{\"entity\":{},\"entity\":{}}",
+        "{\"entity\":{},\"createdAt\":1.5}",
+        "{\"entity\":{}} {}",
+        "{\"entity\":{\"a\":tru}}",
+        "{\"entity\":{\"a\":\"\u{1}\"}}",
+    ] {
         let said = parts(line.as_bytes());
         assert!(said.contains("story_parts.jsonl, line 1"), "{said}");
     }
