@@ -73,6 +73,9 @@ pub type Visit<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
 
 /// A place legacy rows come from. Rows of one entity come in their order; entities in any.
 pub trait Source {
+    /// What it is, with the hash of all bytes that [`Source::read`] would read: enough to tell
+    /// whether a snapshot was taken from it.
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta>;
     /// What it says before its rows.
     fn head(&mut self, contract: &Contract) -> Result<Head>;
     /// Pushes every row of every entity once and says what was read: the description with the

@@ -153,6 +153,10 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl Source for Archive {
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta> {
+        file_meta("archive", &self.path, progress)
+    }
+
     fn head(&mut self, _contract: &Contract) -> Result<Head> {
         let (mut zip, entries) = self.open()?;
         Ok(self.config(&mut zip, &entries)?.head)
@@ -164,7 +168,7 @@ impl Source for Archive {
         visit: &mut Visit<'_>,
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
-        let mut meta = file_meta("archive", &self.path, progress)?;
+        let mut meta = self.identify(progress)?;
         let (mut zip, entries) = self.open()?;
         let config = self.config(&mut zip, &entries)?;
         let mut tally = Tally::begin(visit, progress, Some(config.total()));

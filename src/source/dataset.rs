@@ -27,6 +27,10 @@ impl Dataset {
 }
 
 impl Source for Dataset {
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta> {
+        file_meta("dataset", &self.path, progress)
+    }
+
     fn head(&mut self, _contract: &Contract) -> Result<Head> {
         Ok(Head::default())
     }
@@ -37,7 +41,7 @@ impl Source for Dataset {
         visit: &mut Visit<'_>,
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
-        let meta = file_meta("dataset", &self.path, progress)?;
+        let meta = self.identify(progress)?;
         let text = Splitter::new(storage::open(&self.path)?, self.path.clone());
         let tally = Tally::begin(visit, progress, None);
         let mut walk = Walk { text, contract, tally, seen: BTreeSet::new() };

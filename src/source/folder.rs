@@ -37,6 +37,13 @@ impl ArchiveFolder {
 }
 
 impl Source for ArchiveFolder {
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta> {
+        let tables = files(&self.folder.join("entities"), "jsonl")?;
+        let names = tables.iter().map(|(entity, _)| format!("entities/{entity}.jsonl"));
+        let names: Vec<String> = names.chain(["config.json".to_owned()]).collect();
+        folder_meta("archive-folder", &self.folder, &names, progress)
+    }
+
     fn head(&mut self, _contract: &Contract) -> Result<Head> {
         Ok(self.config()?.head)
     }
@@ -49,9 +56,7 @@ impl Source for ArchiveFolder {
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
         let config = self.config()?;
         let tables = files(&self.folder.join("entities"), "jsonl")?;
-        let names = tables.iter().map(|(entity, _)| format!("entities/{entity}.jsonl"));
-        let names: Vec<String> = names.chain(["config.json".to_owned()]).collect();
-        let mut meta = folder_meta("archive-folder", &self.folder, &names, progress)?;
+        let mut meta = self.identify(progress)?;
         let mut tally = Tally::begin(visit, progress, Some(config.total()));
         read_files(&tables, Lines::Backup, &mut tally)?;
         let read = config.reconcile(tally.finish(), &self.folder.display().to_string())?;
@@ -73,6 +78,13 @@ impl JsonlFolder {
 }
 
 impl Source for JsonlFolder {
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta> {
+        let tables = files(&self.folder, "jsonl")?;
+        let names: Vec<String> =
+            tables.iter().map(|(entity, _)| format!("{entity}.jsonl")).collect();
+        folder_meta("jsonl-folder", &self.folder, &names, progress)
+    }
+
     fn head(&mut self, _contract: &Contract) -> Result<Head> {
         Ok(Head::default())
     }
@@ -84,9 +96,7 @@ impl Source for JsonlFolder {
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
         let tables = files(&self.folder, "jsonl")?;
-        let names: Vec<String> =
-            tables.iter().map(|(entity, _)| format!("{entity}.jsonl")).collect();
-        let meta = folder_meta("jsonl-folder", &self.folder, &names, progress)?;
+        let meta = self.identify(progress)?;
         let mut tally = Tally::begin(visit, progress, None);
         read_files(&tables, Lines::BackupOrBare, &mut tally)?;
         Ok((meta, tally.finish()))

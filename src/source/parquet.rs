@@ -32,6 +32,13 @@ impl ParquetFolder {
 }
 
 impl Source for ParquetFolder {
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta> {
+        let tables = files(&self.folder, "parquet")?;
+        let names: Vec<String> =
+            tables.iter().map(|(entity, _)| format!("{entity}.parquet")).collect();
+        folder_meta("parquet-folder", &self.folder, &names, progress)
+    }
+
     fn head(&mut self, _contract: &Contract) -> Result<Head> {
         Ok(Head::default())
     }
@@ -43,9 +50,7 @@ impl Source for ParquetFolder {
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
         let tables = files(&self.folder, "parquet")?;
-        let names: Vec<String> =
-            tables.iter().map(|(entity, _)| format!("{entity}.parquet")).collect();
-        let meta = folder_meta("parquet-folder", &self.folder, &names, progress)?;
+        let meta = self.identify(progress)?;
         let mut tally = Tally::begin(visit, progress, None);
         for (entity, path) in &tables {
             tally.entity(entity);

@@ -8,7 +8,13 @@ fn failed(found: &Verification) -> Vec<String> {
     let told = |rule: &Rule| {
         format!(
             "{} {}.{} | {} | {}/{} {:?}",
-            rule.kind, rule.entity, rule.attr, rule.rule, rule.violations, rule.evaluated, rule.samples
+            rule.kind,
+            rule.entity,
+            rule.attr,
+            rule.rule,
+            rule.violations,
+            rule.evaluated,
+            rule.samples
         )
     };
     let wrong = |rule: &&Rule| !matches!(rule.outcome, Outcome::Passed | Outcome::NothingThere);
@@ -134,8 +140,10 @@ fn rows_dropped_doubled_or_foreign_are_caught() {
             &|copy| {
                 copy.edit(PARTS, |table| {
                     let (a, b) = (table.find("id", &id(401)), table.find("id", &id(402)));
-                    let (x, y) =
-                        (table.cell(a, "_source_row").clone(), table.cell(b, "_source_row").clone());
+                    let (x, y) = (
+                        table.cell(a, "_source_row").clone(),
+                        table.cell(b, "_source_row").clone(),
+                    );
                     *table.cell(a, "_source_row") = y;
                     *table.cell(b, "_source_row") = x;
                 });
@@ -153,7 +161,11 @@ fn links_moved_lost_or_invented_are_caught() {
             &|copy| set(copy, ITEMS, (101, "context"), &*id(2)),
             &["link thread_items.context", "link thread_items.thread"],
         ),
-        ("lost", &|copy| set(copy, ITEMS, (101, "context"), Cell::Null), &["link thread_items.context"]),
+        (
+            "lost",
+            &|copy| set(copy, ITEMS, (101, "context"), Cell::Null),
+            &["link thread_items.context"],
+        ),
         (
             "lost by a row with a contextId",
             &|copy| set(copy, ITEMS, (104, "context"), Cell::Null),
@@ -209,16 +221,20 @@ fn links_moved_lost_or_invented_are_caught() {
         ),
         (
             "carried pair lost",
-            &|copy| copy.edit("data/parquet/links/emails.events.parquet", |pairs| {
-                pairs.rows.pop();
-            }),
+            &|copy| {
+                copy.edit("data/parquet/links/emails.events.parquet", |pairs| {
+                    pairs.rows.pop();
+                })
+            },
             &["link emails.events", "digest emails.events"],
         ),
         (
             "carried pair moved",
-            &|copy| copy.edit("data/parquet/links/emails.events.parquet", |pairs| {
-                *pairs.cell(0, "to") = Cell::from(id(103).as_str());
-            }),
+            &|copy| {
+                copy.edit("data/parquet/links/emails.events.parquet", |pairs| {
+                    *pairs.cell(0, "to") = Cell::from(id(103).as_str());
+                })
+            },
             &["link emails.events", "digest emails.events"],
         ),
         (
@@ -270,11 +286,13 @@ fn values_that_differ_by_a_hair_are_caught() {
         ),
         (
             "a character past 10,000",
-            &|copy| copy.edit(PARTS, |table| {
-                let row = table.find("id", &id(402));
-                let Cell::Text(text) = table.cell(row, "part") else { panic!() };
-                text.replace_range(15_000..15_001, "X");
-            }),
+            &|copy| {
+                copy.edit(PARTS, |table| {
+                    let row = table.find("id", &id(402));
+                    let Cell::Text(text) = table.cell(row, "part") else { panic!() };
+                    text.replace_range(15_000..15_001, "X");
+                })
+            },
             &["value thread_parts.part", "same thread_parts.part", "digest thread_parts."],
         ),
         (
@@ -284,10 +302,12 @@ fn values_that_differ_by_a_hair_are_caught() {
         ),
         (
             "a composed character",
-            &|copy| copy.edit(THREADS, |table| {
-                let row = table.find("name", "Ärger A");
-                *table.cell(row, "name") = Cell::from("A\u{308}rger A");
-            }),
+            &|copy| {
+                copy.edit(THREADS, |table| {
+                    let row = table.find("name", "Ärger A");
+                    *table.cell(row, "name") = Cell::from("A\u{308}rger A");
+                })
+            },
             &["value thread_threads.name"],
         ),
         (
@@ -326,7 +346,11 @@ fn values_that_differ_by_a_hair_are_caught() {
 #[test]
 fn types_presence_ids_and_order_are_caught() {
     check(&[
-        ("no JSON", &|copy| set(copy, ITEMS, (101, "content"), "{"), &["type thread_items.content"]),
+        (
+            "no JSON",
+            &|copy| set(copy, ITEMS, (101, "content"), "{"),
+            &["type thread_items.content"],
+        ),
         (
             "not finite",
             &|copy| set(copy, PARTS, (401, "idx"), f64::INFINITY),
@@ -341,18 +365,22 @@ fn types_presence_ids_and_order_are_caught() {
         ("another id", &|copy| set(copy, STEPS, (302, "id"), &*id(777)), &["id thread_steps.id"]),
         (
             "an id in upper case",
-            &|copy| copy.edit(ITEMS, |table| {
-                let row = table.find("id", &id(107));
-                *table.cell(row, "id") = Cell::from("0000000A-0000-4000-8000-00000000006b");
-            }),
+            &|copy| {
+                copy.edit(ITEMS, |table| {
+                    let row = table.find("id", &id(107));
+                    *table.cell(row, "id") = Cell::from("0000000A-0000-4000-8000-00000000006b");
+                })
+            },
             &["id thread_items.id"],
         ),
         (
             "a derived id",
-            &|copy| copy.edit(THREADS, |table| {
-                let row = table.find("key", "a");
-                *table.cell(row, "id") = Cell::from(id(776).as_str());
-            }),
+            &|copy| {
+                copy.edit(THREADS, |table| {
+                    let row = table.find("key", "a");
+                    *table.cell(row, "id") = Cell::from(id(776).as_str());
+                })
+            },
             &["id thread_threads.id"],
         ),
         (
@@ -362,17 +390,21 @@ fn types_presence_ids_and_order_are_caught() {
         ),
         (
             "a mapped id that is listed otherwise",
-            &|copy| copy.edit("data/ids.parquet", |lines| {
-                *lines.cell(0, "from") = Cell::from("other");
-            }),
+            &|copy| {
+                copy.edit("data/ids.parquet", |lines| {
+                    *lines.cell(0, "from") = Cell::from("other");
+                })
+            },
             &["id thread_contexts.id"],
         ),
         (
             "adopted by another",
-            &|copy| copy.edit("data/adopted/context_contexts.parquet", |rows| {
-                let row = rows.find("id", &id(901));
-                *rows.cell(row, "id") = Cell::from(id(902).as_str());
-            }),
+            &|copy| {
+                copy.edit("data/adopted/context_contexts.parquet", |rows| {
+                    let row = rows.find("id", &id(901));
+                    *rows.cell(row, "id") = Cell::from(id(902).as_str());
+                })
+            },
             &["id thread_threads.id"],
         ),
         (
@@ -393,77 +425,101 @@ fn what_is_set_aside_and_counted_is_checked() {
     check(&[
         (
             "a quarantined row changed",
-            &|copy| copy.edit("data/quarantine/story_parts.parquet", |table| {
-                *table.cell(0, "type") = Cell::from("tex");
-            }),
+            &|copy| {
+                copy.edit("data/quarantine/story_parts.parquet", |table| {
+                    *table.cell(0, "type") = Cell::from("tex");
+                })
+            },
             &["account story_parts."],
         ),
         (
             "a quarantined row dropped",
-            &|copy| copy.edit("data/quarantine/story_executions.parquet", |table| {
-                drop(table.rows.pop());
-            }),
+            &|copy| {
+                copy.edit("data/quarantine/story_executions.parquet", |table| {
+                    drop(table.rows.pop());
+                })
+            },
             &["account story_executions.", "count story_executions."],
         ),
         (
             "a reason dropped",
-            &|copy| copy.edit("data/quarantine/story_steps.parquet", |table| {
-                *table.cell(0, "_reason") = Cell::Null;
-            }),
+            &|copy| {
+                copy.edit("data/quarantine/story_steps.parquet", |table| {
+                    *table.cell(0, "_reason") = Cell::Null;
+                })
+            },
             &["count story_steps."],
         ),
         (
             "merged into a row that differs",
-            &|copy| copy.edit("data/merged/context_events.parquet", |table| {
-                let row = table.rows.iter().position(|row| row[1] != Cell::Null).unwrap();
-                *table.cell(row, "_winner_row") = Cell::Whole(2);
-            }),
+            &|copy| {
+                copy.edit("data/merged/context_events.parquet", |table| {
+                    let row = table.rows.iter().position(|row| row[1] != Cell::Null).unwrap();
+                    *table.cell(row, "_winner_row") = Cell::Whole(2);
+                })
+            },
             &["account context_events."],
         ),
         (
             "merged into no row",
-            &|copy| copy.edit("data/merged/context_events.parquet", |table| {
-                let row = table.find("id", &id(110));
-                *table.cell(row, "id") = Cell::from(id(777).as_str());
-            }),
+            &|copy| {
+                copy.edit("data/merged/context_events.parquet", |table| {
+                    let row = table.find("id", &id(110));
+                    *table.cell(row, "id") = Cell::from(id(777).as_str());
+                })
+            },
             &["account context_events."],
         ),
         (
             "a repair not listed",
-            &|copy| copy.edit("data/repairs/thread_items.parquet", |table| {
-                let row = table.find("attr", "channel");
-                drop(table.rows.remove(row));
-            }),
+            &|copy| {
+                copy.edit("data/repairs/thread_items.parquet", |table| {
+                    let row = table.find("attr", "channel");
+                    drop(table.rows.remove(row));
+                })
+            },
             &["repair thread_items.channel", "repair thread_items."],
         ),
         (
             "a repair that is none",
-            &|copy| copy.edit("data/repairs/thread_items.parquet", |table| {
-                let row = table.find("attr", "channel");
-                *table.cell(row, "_source_row") = Cell::Whole(0);
-            }),
+            &|copy| {
+                copy.edit("data/repairs/thread_items.parquet", |table| {
+                    let row = table.find("attr", "channel");
+                    *table.cell(row, "_source_row") = Cell::Whole(0);
+                })
+            },
             &["repair thread_items.channel"],
         ),
         (
             "a link's repair of another place",
-            &|copy| copy.edit("data/repairs/thread_items.parquet", |table| {
-                let row = table.find("attr", "context");
-                *table.cell(row, "how") = Cell::from("from context_id");
-            }),
+            &|copy| {
+                copy.edit("data/repairs/thread_items.parquet", |table| {
+                    let row = table.find("attr", "context");
+                    *table.cell(row, "how") = Cell::from("from context_id");
+                })
+            },
             &["repair thread_items.context"],
         ),
-        ("migrated + 1", &|copy| copy.meta(|meta| meta.equations[1].migrated += 1), &[
-            "count context_events.",
-        ]),
-        ("adopted - 1", &|copy| copy.meta(|meta| meta.equations[0].adopted.clear()), &[
-            "count context_contexts.",
-        ]),
-        ("a table's migrated + 1", &|copy| copy.meta(|meta| meta.tables[0].migrated += 1), &[
-            "count thread_threads.",
-        ]),
-        ("existing + 1", &|copy| copy.meta(|meta| meta.existing[0].carried += 1), &[
-            "count thread_threads.",
-        ]),
+        (
+            "migrated + 1",
+            &|copy| copy.meta(|meta| meta.equations[1].migrated += 1),
+            &["count context_events."],
+        ),
+        (
+            "adopted - 1",
+            &|copy| copy.meta(|meta| meta.equations[0].adopted.clear()),
+            &["count context_contexts."],
+        ),
+        (
+            "a table's migrated + 1",
+            &|copy| copy.meta(|meta| meta.tables[0].migrated += 1),
+            &["count thread_threads."],
+        ),
+        (
+            "existing + 1",
+            &|copy| copy.meta(|meta| meta.existing[0].carried += 1),
+            &["count thread_threads."],
+        ),
         ("a link's values + 1", &|copy| copy.meta(|meta| meta.link_equations[0].values += 1), &[]),
         ("repairs + 1", &|copy| copy.meta(|meta| meta.repairs[0].rows += 1), &[]),
         ("quarantined - 1", &|copy| copy.meta(|meta| meta.quarantine[0].rows -= 1), &[]),
@@ -475,7 +531,9 @@ fn what_is_set_aside_and_counted_is_checked() {
         ),
         (
             "a line changed",
-            &|copy| copy.text("data/jsonl/thread_items.jsonl", |text| text.replacen("web", "wep", 1)),
+            &|copy| {
+                copy.text("data/jsonl/thread_items.jsonl", |text| text.replacen("web", "wep", 1))
+            },
             &["digest thread_items."],
         ),
         (
@@ -485,9 +543,11 @@ fn what_is_set_aside_and_counted_is_checked() {
         ),
         (
             "lines in another order",
-            &|copy| copy.text("data/jsonl/thread_parts.jsonl", |text| {
-                text.lines().rev().map(|line| format!("{line}\n")).collect()
-            }),
+            &|copy| {
+                copy.text("data/jsonl/thread_parts.jsonl", |text| {
+                    text.lines().rev().map(|line| format!("{line}\n")).collect()
+                })
+            },
             &["digest thread_parts."],
         ),
     ]);

@@ -264,7 +264,7 @@ fn links_are_found_on_either_side() {
     };
     let forward: Vec<Value> = side(Links::Forward, Kind::Archive, "forward.zip");
     let reverse: Vec<Value> = side(Links::Reverse, Kind::Archive, "reverse.zip");
-    let lists: Vec<Value> = side(Links::Reverse, Kind::Dataset, "reverse.json");
+    let lists: Vec<Value> = side(Links::Reverse, Kind::Dataset, "lists.json");
     let scalar: Vec<Value> = side(Links::Scalar, Kind::Dataset, "scalar.json");
     assert_eq!(forward, reverse, "an archive that declares the parents' side forward");
     assert_eq!(forward, lists, "an envelope whose parents list their children");

@@ -104,6 +104,20 @@ fn a_second_run_changes_nothing_and_says_so() {
 }
 
 #[test]
+fn a_folder_is_known_again_by_its_files() {
+    let place = Place::new();
+    for (entity, rows) in data::sound().as_object().expect("entities") {
+        let lines = rows.as_array().expect("rows").iter().map(|row| format!("{row}\n"));
+        place.write(&format!("app/{entity}.jsonl"), lines.collect::<String>());
+    }
+    place.run(&["run", "app"]).ends(0);
+    place.write("app/notes.txt", "no table");
+    assert!(place.run(&["run", "app"]).ends(0).stderr.contains("already exported"));
+    place.write("app/story_parts.jsonl", "");
+    assert!(place.run(&["run", "app"]).ends(2).error().contains("another source"));
+}
+
+#[test]
 fn zone_locale_and_threads_change_no_byte() {
     let manifests = |place: Place| {
         run_sample(&place);
