@@ -88,7 +88,10 @@ impl Tables {
             TypedRow::new(shape, row.object).map_err(|error| no_object(&row).because(error))?;
         let at = match table {
             Some(table) => table.push(&typed, row.server_created_at)?,
-            None => count(&mut self.others, row.entity),
+            None => {
+                refuse_misfit(&row, &typed, shape.meanings)?;
+                count(&mut self.others, row.entity)
+            }
         };
         if typed.pairs.is_empty() {
             return Ok(());
@@ -147,6 +150,16 @@ fn no_object(row: &Row<'_>) -> Error {
     Error::damaged(format!("a row of `{}` is no JSON object that can be read", row.entity))
         .at(row.at)
         .help("repair the row at its place, or take the source again")
+}
+
+/// Of another entity's row only its links are kept: one that cannot be read must not be passed over.
+fn refuse_misfit(row: &Row<'_>, typed: &TypedRow<'_>, labels: &Meanings) -> Result<()> {
+    let mut misfits = typed.invalid.iter().filter(|(label, _)| labels.of(label).is_some());
+    let Some((label, _)) = misfits.next() else { return Ok(()) };
+    let said = format!("the link `{}.{label}` holds something that is no id", row.entity);
+    Err(Error::damaged(said)
+        .at(row.at)
+        .help("repair the row at its place, or take the source again"))
 }
 
 fn count(others: &mut BTreeMap<String, u64>, entity: &str) -> u64 {
