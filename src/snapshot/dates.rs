@@ -33,7 +33,7 @@ pub fn parse_date(text: &str) -> Option<ParsedDate> {
 }
 
 /// Reads a JSON number as epoch milliseconds, by its decimal digits and not by way of a double.
-pub fn number_date(text: &str) -> Option<ParsedDate> {
+pub(super) fn number_date(text: &str) -> Option<ParsedDate> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -81,8 +81,7 @@ fn form(text: &str) -> Option<ParsedDate> {
 
 /// `2024-01-02T03:04:05.678901+02:00`; the zone, the fraction and the seconds may be missing.
 fn iso(mut scan: Scan<'_>) -> Option<ParsedDate> {
-    let mut moment = Moment::default();
-    moment.year = scan.year()?;
+    let mut moment = Moment { year: scan.year()?, ..Moment::default() };
     scan.take(b"-")?;
     moment.month = scan.digits(1, 2)?;
     scan.take(b"-")?;
@@ -126,8 +125,7 @@ fn day_alone(mut scan: Scan<'_>) -> Option<ParsedDate> {
 
 /// `1/2/2024, 3:04:05 PM`, as a browser writes it in the United States.
 fn local(mut scan: Scan<'_>) -> Option<ParsedDate> {
-    let mut moment = Moment::default();
-    moment.month = scan.digits(1, 2)?;
+    let mut moment = Moment { month: scan.digits(1, 2)?, ..Moment::default() };
     scan.take(b"/")?;
     moment.day = scan.digits(1, 2)?;
     scan.take(b"/")?;

@@ -43,7 +43,8 @@ pub(crate) fn config(rows: &Rows, schema: &str) -> String {
 }
 
 pub(crate) fn lines(rows: &[String]) -> String {
-    rows.iter().map(|row| format!("{{\"entity\":{row},\"createdAt\":1700000000000}}\n")).collect()
+    let line = |row: &String| format!("{{\"entity\":{row},\"createdAt\":1700000000000}}\n");
+    rows.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// The entries of a backup archive.
@@ -97,14 +98,11 @@ pub(crate) fn of_archive(folder: &Path, rows: &Rows, schema: &str) -> Result<Sna
 
 /// An error as a person reads it, without the folder the test works in.
 pub(crate) fn told(error: &Error, folder: &Path) -> String {
-    let mut out = format!("{:?}: {error}\n", error.kind);
-    for place in &error.at {
-        out += &format!("  --> {}\n", place.replace(&format!("{}/", folder.display()), ""));
-    }
-    if let Some(help) = &error.help {
-        out += &format!("help: {help}\n");
-    }
-    out
+    let prefix = format!("{}/", folder.display());
+    let said = format!("{:?}: {error}", error.kind);
+    let places = error.at.iter().map(|place| format!("  --> {}", place.replace(&prefix, "")));
+    let help = error.help.iter().map(|help| format!("help: {help}"));
+    std::iter::once(said).chain(places).chain(help).collect::<Vec<_>>().join("\n")
 }
 
 /// The rows of a Parquet file, a line each: `column=value` of what is not null, `_digest` left out.

@@ -98,11 +98,11 @@ impl<'a> Known<'a> {
         let mut seen = BTreeSet::new();
         for link in self.before.links.iter().chain(&self.after.links) {
             if link.has == Has::Many {
-                self.pairs(Side::forward(link), "declared");
+                self.pairs(&Side::forward(link), "declared");
             }
             if seen.insert((&link.to, &link.reverse)) {
                 let link = self.reverse(&link.to, &link.reverse).unwrap_or(link);
-                self.pairs(Side::reverse(link), "declared");
+                self.pairs(&Side::reverse(link), "declared");
             }
         }
     }
@@ -126,13 +126,13 @@ impl<'a> Known<'a> {
         let Some(app) = self.app else { return };
         for link in &app.links {
             if self.names(&link.on) != self.names(&link.to) {
-                self.pairs(Side::forward(link), "carried");
-                self.pairs(Side::reverse(link), "carried");
+                self.pairs(&Side::forward(link), "carried");
+                self.pairs(&Side::reverse(link), "carried");
             }
         }
     }
 
-    fn pairs(&mut self, side: Side<'_>, role: &str) {
+    fn pairs(&mut self, side: &Side<'_>, role: &str) {
         let key = (side.entity.to_owned(), side.label.to_owned());
         self.found.entry(key).or_insert_with(|| {
             Found::Pairs(LinksMeta {

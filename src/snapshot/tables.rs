@@ -24,7 +24,7 @@ pub(super) struct Tables {
     root: PathBuf,
     labels: Labels,
     has_one: Vec<bool>,
-    tables: Vec<Open>,
+    open: Vec<Open>,
     links: Vec<Option<LinksWriter>>,
     /// Entities without a table, and how many rows were read.
     others: BTreeMap<String, u64>,
@@ -70,7 +70,7 @@ impl Tables {
             has_one: labels.links.iter().map(|links| links.has_one).collect(),
             links: labels.links.iter().map(|_| None).collect(),
             labels,
-            tables,
+            open: tables,
             others: BTreeMap::new(),
             nothing: Meanings::default(),
         })
@@ -78,7 +78,7 @@ impl Tables {
 
     /// Takes one row in.
     pub(super) fn push(&mut self, row: Row<'_>) -> Result<()> {
-        let table = self.tables.iter_mut().find(|table| table.meta.entity == row.entity);
+        let table = self.open.iter_mut().find(|table| table.meta.entity == row.entity);
         let shape = Shape {
             meanings: self.labels.of(row.entity).unwrap_or(&self.nothing),
             columns: table.as_ref().map_or(0, |table| table.writer.columns()),
@@ -118,7 +118,7 @@ impl Tables {
     ) -> Result<(Vec<TableMeta>, Vec<LinksMeta>, Unmapped)> {
         let mut unmapped = Unmapped::default();
         let mut tables = Vec::new();
-        for table in self.tables {
+        for table in self.open {
             let names = table.extra.0.iter();
             let entity = &table.meta.entity;
             unmapped.attrs.extend(names.map(|(name, rows)| (entity.clone(), name.clone(), *rows)));
@@ -150,16 +150,12 @@ fn no_object(row: &Row<'_>) -> Error {
 }
 
 fn count(others: &mut BTreeMap<String, u64>, entity: &str) -> u64 {
-    match others.get_mut(entity) {
-        Some(rows) => {
-            *rows += 1;
-            *rows - 1
-        }
-        None => {
-            others.insert(entity.to_owned(), 1);
-            0
-        }
+    if let Some(rows) = others.get_mut(entity) {
+        *rows += 1;
+        return *rows - 1;
     }
+    others.insert(entity.to_owned(), 1);
+    0
 }
 
 impl Open {

@@ -1,6 +1,6 @@
 //! Time zone abbreviations that may directly follow an ISO date-time.
 
-/// PostgreSQL's default list (`pg_timezone_abbrevs`), with minutes east of UTC.
+/// `PostgreSQL`'s default list (`pg_timezone_abbrevs`), with minutes east of UTC.
 const ABBREVIATIONS: &str = "\
     ACDT 630, ACSST 630, ACST 570, ACT -300, ACWST 525, ADT -180, AEDT 660, AESST 660, \
     AEST 600, AFT 270, AKDT -480, AKST -540, ALMST 420, ALMT 360, AMST 240, AMT -240, \

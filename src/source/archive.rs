@@ -17,6 +17,7 @@ use crate::progress::Progress;
 use crate::storage;
 
 const CONFIG: &str = "config.json";
+const DOWNLOAD: &str = "name a backup archive as InstantDB writes it, or download it again";
 
 /// A `.zip` with `config.json`, `entities/<entity>.jsonl` and `files/*`.
 #[derive(Debug)]
@@ -62,24 +63,24 @@ impl Archive {
             first = first.min(entry.header_start());
             let entity = name.strip_prefix("entities/").filter(|rest| !rest.is_empty());
             if !is_plain(&name) {
-                return Err(self.refused("an entry's name leads out of the archive").at(&name));
+                return Err(self.refused_entry("an entry's name leads out of the archive", &name));
             }
             if name != CONFIG && entity.is_none() {
                 continue;
             }
             if entry.encrypted() {
-                return Err(self.refused("an entry is encrypted").at(&name));
+                return Err(self.refused_entry("an entry is encrypted", &name));
             }
             let method = entry.compression();
             if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
-                let said = "an entry is compressed by a method this program does not read";
-                return Err(self.refused(said).at(format!("{name}: {method}")));
+                let said = format!("an entry is compressed by {method}, which is not read");
+                return Err(self.refused_entry(&said, &name));
             }
             match entity {
                 None => config = Some((index, entry.header_start())),
                 Some(entity) => match entity.strip_suffix(".jsonl") {
                     Some(entity) => tables.push((entry.header_start(), index, entity.to_owned())),
-                    None => return Err(self.refused("an entry is no `.jsonl` file").at(&name)),
+                    None => return Err(self.refused_entry("an entry is no `.jsonl` file", &name)),
                 },
             }
         }
@@ -94,9 +95,11 @@ impl Archive {
     }
 
     fn refused(&self, said: &str) -> Error {
-        Error::damaged(said)
-            .at(self.path.display())
-            .help("name a backup archive as InstantDB writes it, or download it again")
+        Error::damaged(said).at(self.path.display()).help(DOWNLOAD)
+    }
+
+    fn refused_entry(&self, said: &str, entry: &str) -> Error {
+        Error::damaged(said).at(format!("{}: {entry}", self.path.display())).help(DOWNLOAD)
     }
 
     fn config(&self, zip: &mut Zip, entries: &Entries) -> Result<Config> {

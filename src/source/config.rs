@@ -77,14 +77,14 @@ impl Config {
         for (entity, rows) in &read {
             if !self.counts().iter().any(|(counted, _)| counted == entity) {
                 let rows = grouped(*rows);
-                wrong.push(format!("`{entity}`: {rows} rows were read, `counts` does not name it"));
+                wrong.push(format!("`{entity}`: {rows} read, `counts` does not name it"));
             }
         }
         for (entity, expected) in self.counts() {
             match read.iter().find(|(name, _)| name == entity) {
                 Some((_, rows)) if rows == expected => {}
                 Some((_, rows)) => wrong.push(format!(
-                    "`{entity}`: {} rows were read, `counts` says {}",
+                    "`{entity}`: {} read, `counts` says {}",
                     grouped(*rows),
                     grouped(*expected)
                 )),

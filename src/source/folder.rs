@@ -8,7 +8,7 @@ use super::lines::{self, Lines};
 use super::rows::{Tally, files, folder_meta};
 use super::{Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage;
 
@@ -25,6 +25,11 @@ impl ArchiveFolder {
 
     fn config(&self) -> Result<Config> {
         let path = self.folder.join("config.json");
+        if !path.is_file() {
+            return Err(Error::damaged("`config.json` is missing")
+                .at(self.folder.display())
+                .help("name the folder of a whole unzipped backup archive"));
+        }
         let place = path.display().to_string();
         let failed = |error| storage::failed(&path, error);
         Config::parse(&config_text(storage::open(&path)?, &place, &failed)?, &place)

@@ -58,14 +58,26 @@ fn patched(from: &[u8], to: &[u8]) -> Vec<u8> {
 
 #[test]
 fn no_zip() {
-    assert_snapshot!(zipped(b"hello"), @"");
-    assert_snapshot!(zipped(b""), @"");
+    assert_snapshot!(zipped(b"hello"), @"
+    Damaged: the archive is no zip file, or is cut off
+      --> backup.zip
+    help: download the backup again
+    ");
+    assert_snapshot!(zipped(b""), @"
+    Damaged: the archive is no zip file, or is cut off
+      --> backup.zip
+    help: download the backup again
+    ");
 }
 
 #[test]
 fn a_zip_that_is_cut_off() {
     let bytes = zip(&sound(), CompressionMethod::Deflated);
-    assert_snapshot!(zipped(&bytes[..bytes.len() - 30]), @"");
+    assert_snapshot!(zipped(&bytes[..bytes.len() - 30]), @"
+    Damaged: the archive is no zip file, or is cut off
+      --> backup.zip
+    help: download the backup again
+    ");
     for end in (1..bytes.len()).step_by(97) {
         zipped(&bytes[..end]);
     }
@@ -81,7 +93,11 @@ fn an_encrypted_entry() {
             spoilt[at + flags] |= 1;
         }
     }
-    assert_snapshot!(zipped(&spoilt), @"");
+    assert_snapshot!(zipped(&spoilt), @"
+    Damaged: an entry is encrypted
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
 }
 
 #[test]
@@ -93,12 +109,20 @@ fn an_entry_compressed_by_another_method() {
             spoilt[at + method] = 93;
         }
     }
-    assert_snapshot!(zipped(&spoilt), @"");
+    assert_snapshot!(zipped(&spoilt), @"
+    Damaged: an entry is compressed by Zstd, which is not read
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
 }
 
 #[test]
 fn an_entry_with_other_bytes() {
-    assert_snapshot!(zipped(&patched(b"\"p1\"", b"\"pX\"")), @"");
+    assert_snapshot!(zipped(&patched(b"\"p1\"", b"\"pX\"")), @"
+    Damaged: an entry of the archive is damaged
+      --> backup.zip: entities/story_parts.jsonl
+    help: download the backup again
+    ");
 }
 
 #[test]
@@ -107,38 +131,89 @@ fn an_entry_that_leads_out() {
         let said = archive(|entries| entries.push((name.to_owned(), Vec::new())));
         assert!(said.contains("leads out of the archive"), "{said}");
     }
-    assert_snapshot!(archive(|entries| entries.push(("../x".to_owned(), Vec::new()))), @"");
+    assert_snapshot!(archive(|entries| entries.push(("../x".to_owned(), Vec::new()))), @"
+    Damaged: an entry's name leads out of the archive
+      --> backup.zip: ../x
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
 }
 
 #[test]
 fn an_entry_that_stands_twice() {
     let said = zipped(&patched(b"story_steps.jsonl", b"story_parts.jsonl"));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    Damaged: an entry's name stands twice
+      --> backup.zip
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
 }
 
 #[test]
 fn config_json_that_is_missing_or_late() {
-    assert_snapshot!(archive(|entries| drop(entries.remove(0))), @"");
-    assert_snapshot!(archive(|entries| entries.rotate_left(1)), @"");
+    assert_snapshot!(archive(|entries| drop(entries.remove(0))), @"
+    Damaged: `config.json` is missing
+      --> backup.zip
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
+    assert_snapshot!(archive(|entries| entries.rotate_left(1)), @"
+    Damaged: `config.json` is not the archive's first entry
+      --> backup.zip
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
 }
 
 #[test]
 fn config_json_that_is_wrong() {
     let config = |text: &str| archive(|entries| entries[0].1 = text.as_bytes().to_vec());
-    assert_snapshot!(config("{"), @"");
-    assert_snapshot!(config("{}"), @"");
-    assert_snapshot!(config(r#"{"counts":{"a":-1}}"#), @"");
-    assert_snapshot!(config(r#"{"counts":{},"schema":{"links":{"l":{"forward":{"on":"a"}}}}}"#), @"");
-    assert_snapshot!(config(r#"{"counts":{},"schema":{"entities":[]}}"#), @"");
+    assert_snapshot!(config("{"), @"
+    Damaged: `config.json` is no JSON object
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
+    assert_snapshot!(config("{}"), @"
+    Damaged: `config.json` has no `counts`
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
+    assert_snapshot!(config(r#"{"counts":{"a":-1}}"#), @"
+    Damaged: `counts.a` is no count
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
+    assert_snapshot!(config(r#"{"counts":{},"schema":{"links":{"l":{"forward":{"on":"a"}}}}}"#), @"
+    Damaged: `schema.links.l.forward.label` is missing
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
+    assert_snapshot!(config(r#"{"counts":{},"schema":{"entities":[]}}"#), @"
+    Damaged: `schema.entities` is no JSON object
+      --> backup.zip: config.json
+    help: name a backup archive as InstantDB writes it, or download it again
+    ");
 }
 
 #[test]
 fn counts_that_differ() {
-    assert_snapshot!(parts(b"{\"entity\":{\"id\":\"p1\"},\"createdAt\":1}\n\n"), @"");
+    assert_snapshot!(parts(b"{\"entity\":{\"id\":\"p1\"},\"createdAt\":1}\n\n"), @"
+    Damaged: the rows are not those that `counts` of `config.json` says
+      --> backup.zip
+      --> `story_parts`: 1 read, `counts` says 2
+    help: the backup is not whole: download it again
+    ");
     let said = archive(|entries| entries.retain(|(name, _)| !name.ends_with("parts.jsonl")));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    Damaged: the rows are not those that `counts` of `config.json` says
+      --> backup.zip
+      --> `story_parts`: `entities/story_parts.jsonl` is missing, `counts` says 2
+    help: the backup is not whole: download it again
+    ");
     let said = archive(|entries| entries.push(("entities/more.jsonl".to_owned(), Vec::new())));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    Damaged: the rows are not those that `counts` of `config.json` says
+      --> backup.zip
+      --> `more`: 0 read, `counts` does not name it
+    help: the backup is not whole: download it again
+    ");
 }
 
 #[test]
@@ -156,12 +231,36 @@ fn an_entity_that_counts_nothing_needs_no_file() {
 
 #[test]
 fn lines_that_are_no_rows() {
-    assert_snapshot!(parts(b"{\"entity\":{\"id\":\"p1\"},\"createdAt\":1}\n{\"entity\":{"), @"");
-    assert_snapshot!(parts(b"{\"entity\":{\"id\":\"p1\"},\"createdAt\":1,\"x\":2}\n"), @"");
-    assert_snapshot!(parts(b"{\"id\":\"p1\"}\n"), @"");
-    assert_snapshot!(parts(b"\n{\"entity\":{},\"createdAt\":1}\n"), @"");
-    assert_snapshot!(parts(b"\xff\n"), @"");
-    assert_snapshot!(parts(b"{\"entity\":{\"\\ud800\":1}}\n"), @"");
+    assert_snapshot!(parts(b"{\"entity\":{\"id\":\"p1\"},\"createdAt\":1}\n{\"entity\":{"), @"
+    Damaged: the line is no JSON object
+      --> backup.zip: entities/story_parts.jsonl, line 2
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(parts(b"{\"entity\":{\"id\":\"p1\"},\"createdAt\":1,\"x\":2}\n"), @r#"
+    Damaged: the line is not of the form `{"entity":{…},"createdAt":<ms>}`
+      --> backup.zip: entities/story_parts.jsonl, line 1
+    help: name a backup archive as InstantDB writes it
+    "#);
+    assert_snapshot!(parts(b"{\"id\":\"p1\"}\n"), @r#"
+    Damaged: the line is not of the form `{"entity":{…},"createdAt":<ms>}`
+      --> backup.zip: entities/story_parts.jsonl, line 1
+    help: name a backup archive as InstantDB writes it
+    "#);
+    assert_snapshot!(parts(b"\n{\"entity\":{},\"createdAt\":1}\n"), @"
+    Damaged: a blank line stands between rows
+      --> backup.zip: entities/story_parts.jsonl, line 1
+    help: a row may be missing there: take the source again
+    ");
+    assert_snapshot!(parts(b"\xff\n"), @"
+    Damaged: the line is no UTF-8 text
+      --> backup.zip: entities/story_parts.jsonl, line 1
+    help: take the source again: JSON files are UTF-8
+    ");
+    assert_snapshot!(parts(b"{\"entity\":{\"\\ud800\":1}}\n"), @"
+    Damaged: a row of `story_parts` is no JSON object that can be read
+      --> backup.zip: entities/story_parts.jsonl, line 1
+    help: repair the row at its place, or take the source again
+    ");
     for line in [
         "[]",
         "1",
@@ -185,21 +284,65 @@ fn an_entity_of_the_app_that_is_no_json() {
         entries[0].1 = config.replace("\"counts\":{", "\"counts\":{\"emails\":1,").into_bytes();
         entries.push(("entities/emails.jsonl".to_owned(), b"{\"entity\":{\"id\":}}".to_vec()));
     });
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    Damaged: the line is no JSON object
+      --> backup.zip: entities/emails.jsonl, line 1
+    help: the file may be cut off or edited: take the source again
+    ");
 }
 
 #[test]
 fn broken_datasets() {
-    assert_snapshot!(dataset_of(""), @"");
-    assert_snapshot!(dataset_of("[]"), @"");
-    assert_snapshot!(dataset_of(r#"{"data":{"story_parts":[{"id":"p1"},"#), @"");
-    assert_snapshot!(dataset_of(r#"{"data":{"story_parts":[{"id":"p1"},{"id":"#), @"");
-    assert_snapshot!(dataset_of(r#"{"story_parts":[]} x"#), @"");
-    assert_snapshot!(dataset_of(r#"{"story_parts":[{"id":"p1"}, 7]}"#), @"");
-    assert_snapshot!(dataset_of(r#"{"story_parts":[{"id":tru}]}"#), @"");
-    assert_snapshot!(dataset_of(r#"{"story_parts":[{"id":"a"},{"id":"b"}],"story_parts":[]}"#), @"");
-    assert_snapshot!(dataset_of(r#"{"payload":{"story_parts":{"p1":{}}}}"#), @"");
-    assert_snapshot!(dataset_of(b"{\"story_parts\":[{\"id\":\"\xff\"}]}"), @"");
+    assert_snapshot!(dataset_of(""), @"
+    Damaged: the file ends before its JSON does
+      --> data.json, byte 0
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of("[]"), @"
+    Damaged: the JSON is broken: `{` is missing
+      --> data.json, byte 0
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of(r#"{"data":{"story_parts":[{"id":"p1"},"#), @"
+    Damaged: the file ends before its JSON does
+      --> data.json, byte 36
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of(r#"{"data":{"story_parts":[{"id":"p1"},{"id":"#), @"
+    Damaged: the file ends before its JSON does
+      --> data.json, byte 36
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of(r#"{"story_parts":[]} x"#), @"
+    Damaged: something follows the JSON
+      --> data.json, byte 19
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of(r#"{"story_parts":[{"id":"p1"}, 7]}"#), @"
+    Damaged: the element is no JSON object
+      --> data.json, element 2 of `story_parts`, byte 29
+    help: every element of an entity's list is a row
+    ");
+    assert_snapshot!(dataset_of(r#"{"story_parts":[{"id":tru}]}"#), @"
+    Damaged: a row of `story_parts` is no JSON object that can be read
+      --> data.json, element 1 of `story_parts`, byte 16
+    help: repair the row at its place, or take the source again
+    ");
+    assert_snapshot!(dataset_of(r#"{"story_parts":[{"id":"a"},{"id":"b"}],"story_parts":[]}"#), @"
+    Damaged: `story_parts` stands twice in the file
+      --> data.json, byte 53
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of(r#"{"payload":{"story_parts":{"p1":{}}}}"#), @"
+    Damaged: `story_parts` is no list of rows
+      --> data.json, byte 26
+    help: the file may be cut off or edited: take the source again
+    ");
+    assert_snapshot!(dataset_of(b"{\"story_parts\":[{\"id\":\"\xff\"}]}"), @"
+    Damaged: the element is no UTF-8 text
+      --> data.json, element 1 of `story_parts`, byte 16
+    help: take the source again: JSON files are UTF-8
+    ");
 }
 
 #[test]
@@ -226,15 +369,42 @@ fn every_envelope_is_read() {
 fn what_is_no_source() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    assert_snapshot!(failing(at, &at.join("nothing")), @"");
-    assert_snapshot!(failing(at, &put(&at.join("x.bin"), "what")), @"");
-    assert_snapshot!(failing(at, &put(&at.join("x.jsonl"), "{}")), @"");
+    assert_snapshot!(failing(at, &at.join("nothing")), @"
+    System: there is no such file or folder
+      --> nothing
+    ");
+    assert_snapshot!(failing(at, &put(&at.join("x.bin"), "what")), @"
+    Usage: there is no source that can be read
+      --> x.bin
+    help: name a backup archive (`.zip`, or its unzipped folder), a dataset (`.json`), or a folder of `<entity>.jsonl` or `<entity>.parquet` files
+    ");
+    assert_snapshot!(failing(at, &put(&at.join("x.jsonl"), "{}")), @"
+    Usage: the source is a single table
+      --> x.jsonl
+    help: name the folder that holds one such file per entity
+    ");
     put(&at.join("mixed/a.parquet"), "");
-    assert_snapshot!(failing(at, &at.join("mixed")), @"");
+    assert_snapshot!(failing(at, &at.join("mixed")), @"
+    Damaged: the table is no Parquet file that can be read
+      --> mixed/a.parquet
+    help: make the file again, or keep files of other kinds out of the folder
+    ");
     put(&at.join("mixed/a.jsonl"), "");
-    assert_snapshot!(failing(at, &at.join("mixed")), @"");
+    assert_snapshot!(failing(at, &at.join("mixed")), @"
+    Usage: the folder holds `.jsonl` and `.parquet` files
+      --> mixed
+    help: keep one kind in it, so that no row is read twice
+    ");
     put(&at.join("empty/readme.txt"), "");
-    assert_snapshot!(failing(at, &at.join("empty")), @"");
+    assert_snapshot!(failing(at, &at.join("empty")), @"
+    Usage: there is no source that can be read
+      --> empty
+    help: name a backup archive (`.zip`, or its unzipped folder), a dataset (`.json`), or a folder of `<entity>.jsonl` or `<entity>.parquet` files
+    ");
     put(&at.join("entities-only/entities/a.jsonl"), "");
-    assert_snapshot!(failing(at, &at.join("entities-only")), @"");
+    assert_snapshot!(failing(at, &at.join("entities-only")), @"
+    Damaged: `config.json` is missing
+      --> entities-only
+    help: name the folder of a whole unzipped backup archive
+    ");
 }
