@@ -25,6 +25,8 @@ mod files;
 mod files_sql;
 mod limit;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};

@@ -240,7 +240,7 @@ fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
             let column = sql::name(name);
             match ty {
                 Type::Date => format!("epoch_us({column}) AS {column}"),
-                Type::Any => format!("{column}::JSON::VARCHAR AS {column}"),
+                Type::Any => format!("json({column})::VARCHAR AS {column}"),
                 _ => column,
             }
         })
@@ -253,7 +253,7 @@ fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
                 Type::String => text,
                 Type::Number => format!("{text}::DOUBLE"),
                 Type::Boolean => format!("{text}::BOOLEAN"),
-                Type::Any => format!("(j -> {})::VARCHAR", path(name)),
+                Type::Any => format!("json(j -> {})::VARCHAR", path(name)),
                 Type::Date => format!(
                     "coalesce(try_cast({text} AS BIGINT) * 1000, epoch_us({text}::TIMESTAMPTZ))"
                 ),

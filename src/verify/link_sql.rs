@@ -185,7 +185,7 @@ fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (St
 }
 
 fn latest_named(audit: &Audit<'_>, source: &str, latest: &Latest) -> String {
-    let how = sql::text(&format!("latest {}", latest.entity));
+    let how = sql::text(&format!("from latest {}", latest.entity));
     let of = (latest.entity.as_str(), latest.of.as_str());
     backward(audit, source, of, (&latest.by, "DESC NULLS LAST", &how))
 }

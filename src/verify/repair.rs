@@ -123,9 +123,7 @@ pub(super) fn is_listed_as(listed: &Listed, attr: &str, source: usize, may: &[&s
     let mut found = listed.of(attr, source);
     match (found.next(), found.next()) {
         (None, _) => may.contains(&""),
-        (Some(how), None) => {
-            may.contains(&how) || how.strip_prefix("from ").is_some_and(|how| may.contains(&how))
-        }
+        (Some(how), None) => may.contains(&how),
         _ => false,
     }
 }

@@ -365,7 +365,7 @@ fn latest_place(
     (columns, hows): (&[String], &mut Vec<String>),
 ) -> Result<Place> {
     let how = u8::try_from(hows.len()).unwrap_or(u8::MAX);
-    hows.push(format!("latest {}", latest.entity));
+    hows.push(format!("from latest {}", latest.entity));
     let back = Back::read(audit, &latest.entity, &latest.of, &latest.by)?;
     Ok(Place { entity: latest.entity.clone(), kind: Kind::Latest(back), first: columns.len(), how })
 }

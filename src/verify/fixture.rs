@@ -1,0 +1,616 @@
+//! A small snapshot with a bit of everything, its bundle, and edits of a sealed bundle.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema as Columns};
+use parquet::arrow::ArrowWriter;
+
+use super::read;
+use super::{Verification, verify};
+use crate::bag::{self, Payload};
+use crate::bundle::{self, Bundle};
+use crate::contract::{self, Contract, Overrides};
+use crate::digest::{RowDigest, TableDigest, Value, row_hex};
+use crate::progress::Silent;
+use crate::schema::{Schema, Type};
+use crate::snapshot::{self, Extra, LinksMeta, Meta, Snapshot, SourceMeta, TableMeta, Unmapped};
+use crate::storage;
+
+/// A value of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell {
+    Null,
+    Text(String),
+    Number(f64),
+    Boolean(bool),
+    Date(i64),
+    Whole(i64),
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(number: f64) -> Self {
+        Cell::Number(number)
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(value: bool) -> Self {
+        Cell::Boolean(value)
+    }
+}
+
+/// A moment so many milliseconds after the epoch.
+pub(super) fn at(millis: i64) -> Cell {
+    Cell::Date(millis * 1000)
+}
+
+/// A UUID with this number at its end.
+pub(super) fn id(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012x}")
+}
+
+/// A row: column and value; absent columns are null.
+pub(super) type Given = Vec<(&'static str, Cell)>;
+
+/// A row of literals: `row!(id = &*id(1), key = "a")`.
+macro_rules! row {
+    ($($name:ident = $value:expr),* $(,)?) => {
+        vec![$((stringify!($name).trim_start_matches("r#"), Cell::from($value))),*]
+    };
+}
+
+/// A table read whole, to be edited.
+pub(super) struct Edit {
+    schema: Columns,
+    pub(super) rows: Vec<Vec<Cell>>,
+}
+
+impl Edit {
+    pub(super) fn column(&self, name: &str) -> usize {
+        self.schema.index_of(name).unwrap()
+    }
+
+    /// The first row whose column holds this text.
+    pub(super) fn find(&self, name: &str, text: &str) -> usize {
+        let column = self.column(name);
+        self.rows.iter().position(|row| row[column] == Cell::from(text)).unwrap()
+    }
+
+    pub(super) fn cell(&mut self, row: usize, name: &str) -> &mut Cell {
+        let column = self.column(name);
+        &mut self.rows[row][column]
+    }
+
+    pub(super) fn read(path: &Path) -> Self {
+        let types = read::types(path).unwrap();
+        let builder = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(
+            storage::open(path).unwrap(),
+        );
+        let names: Vec<String> =
+            builder.unwrap().schema().fields().iter().map(|field| field.name().clone()).collect();
+        let fields: Vec<Field> =
+            names.iter().map(|name| Field::new(name, types[name].clone(), true)).collect();
+        let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut rows = Vec::new();
+        read::scan(path, &columns, &mut |row| {
+            let cell = |at: usize| match row.value(at, Type::String) {
+                Value::Text(text) | Value::Json(text) => Cell::from(text),
+                Value::Number(number) => Cell::Number(number),
+                Value::Boolean(value) => Cell::Boolean(value),
+                Value::Date(micros) => Cell::Date(micros),
+                Value::Absent => row.whole(at).map_or(Cell::Null, Cell::Whole),
+            };
+            rows.push((0..names.len()).map(cell).collect());
+            Ok(())
+        })
+        .unwrap();
+        Self { schema: Columns::new(fields), rows }
+    }
+
+    pub(super) fn write(&self, path: &Path) {
+        storage::remove_if_there(path).unwrap();
+        let columns = self.schema.fields().iter().enumerate();
+        let columns: Vec<ArrayRef> =
+            columns.map(|(at, field)| array(field.data_type(), &self.rows, at)).collect();
+        let schema = Arc::new(self.schema.clone());
+        let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
+        let file = storage::HashingFile::create(path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, schema, None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap().finish().unwrap();
+    }
+}
+
+fn array(ty: &DataType, rows: &[Vec<Cell>], at: usize) -> ArrayRef {
+    let cells = rows.iter().map(|row| &row[at]);
+    let text = |cell: &Cell| match cell {
+        Cell::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let number = |cell: &Cell| if let Cell::Number(n) = cell { Some(*n) } else { None };
+    let boolean = |cell: &Cell| if let Cell::Boolean(b) = cell { Some(*b) } else { None };
+    let date = |cell: &Cell| if let Cell::Date(d) = cell { Some(*d) } else { None };
+    let whole = |cell: &Cell| if let Cell::Whole(w) = cell { Some(*w) } else { None };
+    match ty {
+        DataType::Float64 => Arc::new(cells.map(number).collect::<Float64Array>()),
+        DataType::Boolean => Arc::new(cells.map(boolean).collect::<BooleanArray>()),
+        DataType::Int64 => Arc::new(cells.map(whole).collect::<Int64Array>()),
+        DataType::Timestamp(_, _) => {
+            Arc::new(cells.map(date).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
+        _ => Arc::new(cells.map(text).collect::<StringArray>()),
+    }
+}
+
+/// A folder with a snapshot and its bundle.
+pub(super) struct Place {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) contract: Contract,
+    pub(super) root: PathBuf,
+}
+
+impl Place {
+    /// The bundle that the transform makes of these tables and link files.
+    pub(super) fn new(tables: &[(&str, Vec<Given>)], links: &[Pairs]) -> Self {
+        let overrides = Overrides {
+            release: None,
+            set: vec![("rollout.max_quarantined".to_owned(), "any".to_owned())],
+        };
+        let contract = contract::load(contract::BUILT_IN, "built-in", &overrides).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        write_snapshot(&folder.path().join("snapshot"), &contract, tables, links);
+        let snapshot = Snapshot::open(&folder.path().join("snapshot"), &Silent).unwrap();
+        let made =
+            bundle::write(&contract, &snapshot, &folder.path().join("out"), &Silent).unwrap();
+        Self { root: made.root().to_owned(), folder, contract }
+    }
+
+    /// A copy of the bundle, to be edited; the snapshot stays where it is.
+    pub(super) fn copy(&self, name: &str) -> Copied<'_> {
+        let root = self.folder.path().join(name);
+        copy(&self.root, &root);
+        Copied { place: self, root }
+    }
+}
+
+/// A copy of a bundle.
+pub(super) struct Copied<'a> {
+    place: &'a Place,
+    pub(super) root: PathBuf,
+}
+
+impl Copied<'_> {
+    /// Edits one Parquet file.
+    pub(super) fn edit(&self, file: &str, change: impl FnOnce(&mut Edit)) {
+        let path = self.root.join(file);
+        let mut edit = Edit::read(&path);
+        change(&mut edit);
+        edit.write(&path);
+    }
+
+    /// Edits a text file.
+    pub(super) fn text(&self, file: &str, change: impl FnOnce(&str) -> String) {
+        let path = self.root.join(file);
+        let text = storage::read_text(&path).unwrap();
+        let changed = change(&text);
+        assert_ne!(text, changed, "the edit of {file} changes nothing");
+        storage::replace(&path, changed.as_bytes()).unwrap();
+    }
+
+    /// Edits bundle.json.
+    pub(super) fn meta(&self, change: impl FnOnce(&mut bundle::Meta)) {
+        self.text("data/bundle.json", |text| {
+            let mut meta = serde_json::from_str(text).unwrap();
+            change(&mut meta);
+            serde_json::to_string(&meta).unwrap()
+        });
+    }
+
+    /// Seals the copy and verifies it. Row counts follow the files, as a forger would have it.
+    pub(super) fn verify(&self) -> Verification {
+        let rows = |file: &str| read::rows(&self.root.join(file)).unwrap() as u64;
+        let path = self.root.join("data/bundle.json");
+        let mut meta: bundle::Meta =
+            serde_json::from_str(&storage::read_text(&path).unwrap()).unwrap();
+        meta.tables.iter_mut().for_each(|table| table.rows = rows(&table.file));
+        meta.links.iter_mut().for_each(|links| links.rows = rows(&links.file));
+        storage::replace(&path, serde_json::to_string(&meta).unwrap().as_bytes()).unwrap();
+        for tag in ["bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"] {
+            storage::remove_if_there(&self.root.join(tag)).unwrap();
+        }
+        bag::seal(&self.root, &payload(&self.root), &[]).unwrap();
+        let bundle = Bundle::open(&self.root, &Silent).unwrap();
+        let snapshot = self.place.folder.path().join("snapshot");
+        let snapshot = Snapshot::open(&snapshot, &Silent).unwrap();
+        verify(&bundle, &snapshot, &self.place.contract, &Silent).unwrap()
+    }
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    for path in files(from) {
+        let place = to.join(path.strip_prefix(from).unwrap());
+        storage::create_folder(place.parent().unwrap()).unwrap();
+        std::fs::copy(&path, &place).unwrap();
+    }
+}
+
+fn payload(root: &Path) -> Payload {
+    let named = |path: PathBuf| {
+        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        (name, bag::sha256_of(&path).unwrap())
+    };
+    files(&root.join("data")).into_iter().map(named).collect()
+}
+
+/// A link file of a snapshot.
+pub(super) struct Pairs {
+    pub(super) entity: &'static str,
+    pub(super) label: &'static str,
+    pub(super) target: &'static str,
+    pub(super) role: &'static str,
+    pub(super) pairs: Vec<(String, String)>,
+}
+
+fn write_snapshot(
+    root: &Path,
+    contract: &Contract,
+    tables: &[(&str, Vec<Given>)],
+    links: &[Pairs],
+) {
+    let rows: BTreeMap<&str, &Vec<Given>> =
+        tables.iter().map(|(name, rows)| (*name, rows)).collect();
+    let none = Vec::new();
+    let mut meta = Meta {
+        format: snapshot::FORMAT,
+        program: crate::PROGRAM.to_owned(),
+        source: SourceMeta {
+            kind: "archive".into(),
+            name: "x.zip".into(),
+            ..SourceMeta::default()
+        },
+        tables: Vec::new(),
+        links: Vec::new(),
+        unmapped: Unmapped::default(),
+    };
+    let sides = [("legacy", &contract.before.schema), ("target", &contract.after.schema)];
+    for (side, schema) in sides {
+        for entity in &schema.entities {
+            let rows = rows.get(entity.name.as_str()).copied().unwrap_or(&none);
+            meta.tables.push(write_table(root, (side, schema), &entity.name, rows));
+        }
+    }
+    for (number, pairs) in links.iter().enumerate() {
+        meta.links.push(write_pairs(root, number, pairs));
+    }
+    let text = serde_json::to_string(&meta).unwrap();
+    storage::write_new(&root.join("data/snapshot.json"), text.as_bytes()).unwrap();
+    bag::seal(root, &payload(root), &[]).unwrap();
+}
+
+fn write_table(
+    root: &Path,
+    (side, schema): (&str, &Schema),
+    entity: &str,
+    rows: &[Given],
+) -> TableMeta {
+    let columns = snapshot::columns(schema, entity);
+    let declared = snapshot::declared(schema, entity);
+    let any = |name: &str| {
+        schema.entity(entity).and_then(|e| e.attr(name)).is_some_and(|attr| attr.ty == Type::Any)
+    };
+    let mut digest = TableDigest::default();
+    let mut edit = Edit { schema: columns.clone(), rows: Vec::new() };
+    for (number, given) in (0_i64..).zip(rows) {
+        let mut cells: Vec<Cell> = vec![Cell::Null; columns.fields().len()];
+        let place = |name: &str| columns.index_of(name).unwrap();
+        for (name, cell) in given {
+            cells[place(name)] = cell.clone();
+        }
+        let values = given.iter().filter(|(name, _)| *name != Extra::SERVER).map(|(name, cell)| {
+            let value = match cell {
+                Cell::Text(text) if any(name) => Value::Json(text),
+                Cell::Text(text) => Value::Text(text),
+                Cell::Number(number) => Value::Number(*number),
+                Cell::Boolean(value) => Value::Boolean(*value),
+                Cell::Date(micros) => Value::Date(*micros),
+                Cell::Null | Cell::Whole(_) => Value::Absent,
+            };
+            (*name, value)
+        });
+        let row = RowDigest::default().of(values);
+        digest.add(row);
+        cells[place(Extra::ROW)] = Cell::Whole(number);
+        cells[place(Extra::DIGEST)] = Cell::Text(row_hex(row));
+        edit.rows.push(cells);
+    }
+    let file = format!("data/tables/{entity}.parquet");
+    edit.write(&root.join(&file));
+    let ty = |field: &Field| {
+        let attr = schema.entity(entity).and_then(|entity| entity.attr(field.name()));
+        attr.map_or("link", |attr| attr.ty.name()).to_owned()
+    };
+    TableMeta {
+        entity: entity.to_owned(),
+        side: side.to_owned(),
+        file,
+        rows: rows.len() as u64,
+        present: true,
+        columns: declared.iter().map(|field| (field.name().clone(), ty(field))).collect(),
+        digest: digest.hex(),
+        invalid: Vec::new(),
+    }
+}
+
+fn write_pairs(root: &Path, number: usize, pairs: &Pairs) -> LinksMeta {
+    let whole = |name: &str| Field::new(name, DataType::Int64, false);
+    let text = |name: &str| Field::new(name, DataType::Utf8, false);
+    let schema = Columns::new(vec![text("from"), text("to"), whole("_row"), whole("_index")]);
+    let rows = (0_i64..).zip(&pairs.pairs).map(|(row, (from, to))| {
+        vec![Cell::from(from.as_str()), Cell::from(to.as_str()), Cell::Whole(row), Cell::Whole(0)]
+    });
+    let file = format!("data/links/{number}.parquet");
+    Edit { schema, rows: rows.collect() }.write(&root.join(&file));
+    LinksMeta {
+        entity: pairs.entity.to_owned(),
+        label: pairs.label.to_owned(),
+        target: pairs.target.to_owned(),
+        role: pairs.role.to_owned(),
+        has_one: false,
+        file,
+        rows: pairs.pairs.len() as u64,
+    }
+}
+
+/// Legacy contexts: one plain, one whose thread exists already, one linked to an existing thread,
+/// one with a path title and a mapped id, one without a time.
+fn contexts() -> Vec<Given> {
+    vec![
+        row!(
+            id = &*id(1),
+            createdAt = at(1000),
+            updatedAt = at(1500),
+            key = "a",
+            status = "open",
+            content = r#"{"title":"Ärger \u0041","n":[1,2.50]}"#,
+            currentExecution = &*id(201)
+        ),
+        row!(id = &*id(2), createdAt = at(2000), key = "taken", status = "FAILED"),
+        row!(id = &*id(3), createdAt = at(3000), key = "c", thread = &*id(902)),
+        row!(
+            id = "ctx-4",
+            createdAt = at(4000),
+            key = "d",
+            status = "closed",
+            content = r#"{"title": 7}"#
+        ),
+        row!(id = &*id(5), _server_created_at = Cell::Whole(5000), key = "e", status = "executing"),
+    ]
+}
+
+fn events() -> Vec<Given> {
+    vec![
+        row!(
+            id = &*id(101),
+            createdAt = at(10),
+            channel = "web",
+            r#type = "user.message",
+            content = "{\"a\":1}",
+            status = "",
+            context = &*id(1),
+            execution = &*id(201)
+        ),
+        row!(
+            id = &*id(102),
+            createdAt = at(20),
+            channel = "web",
+            r#type = "assistant.message",
+            content = "[ 1 , {\"x\":\"é\\u0000\"} ]",
+            status = " x ",
+            context = &*id(1)
+        ),
+        row!(
+            id = &*id(103),
+            createdAt = at(20),
+            channel = "sms",
+            r#type = "odd",
+            content = "\"text\"",
+            context = &*id(1)
+        ),
+        row!(id = &*id(104), createdAt = at(30), r#type = "input_text", contextId = &*id(2)),
+        row!(id = &*id(105), createdAt = at(40), channel = "web", contextKey = "c"),
+        row!(id = "evt-6", createdAt = at(50), channel = "web", context = "ctx-4"),
+        row!(id = &*id(107).to_uppercase(), createdAt = at(60), channel = "web"),
+        row!(
+            id = &*id(101),
+            createdAt = at(10),
+            channel = "web",
+            r#type = "user.message",
+            content = "{\"a\":1}",
+            status = "",
+            context = &*id(1),
+            execution = &*id(201)
+        ),
+        row!(id = &*id(109), createdAt = at(70), channel = "web", context = &*id(77)),
+        row!(id = &*id(110), createdAt = at(80), channel = "mail", content = "{}"),
+        row!(channel = "web", createdAt = at(90), content = "{\"big\":true}"),
+    ]
+}
+
+fn executions() -> Vec<Given> {
+    vec![
+        row!(
+            id = &*id(201),
+            createdAt = at(11),
+            status = "running",
+            workflowRunId = "run-1",
+            context = &*id(1),
+            trigger = &*id(101),
+            reaction = &*id(102)
+        ),
+        row!(
+            id = &*id(202),
+            createdAt = at(31),
+            status = "weird",
+            runId = "run-2",
+            contextId = &*id(2),
+            trigger = &*id(104)
+        ),
+        row!(id = &*id(203), createdAt = at(51), context = "ctx-4", trigger = &*id(999)),
+        row!(id = &*id(204), createdAt = at(61), status = "failed"),
+    ]
+}
+
+fn steps() -> Vec<Given> {
+    vec![
+        row!(
+            id = &*id(301),
+            createdAt = at(12),
+            status = "completed",
+            iteration = 0.0,
+            execution = &*id(201),
+            eventId = &*id(102),
+            toolCalls = "[{\"name\":\"f\"}]",
+            continueLoop = true
+        ),
+        row!(
+            id = &*id(302),
+            createdAt = at(13),
+            status = "running",
+            iteration = 1.0,
+            execution = &*id(201),
+            tools = "[]",
+            errorText = ""
+        ),
+        row!(id = &*id(303), createdAt = at(32), executionId = &*id(202), event_id = "evt-6"),
+        row!(
+            id = &*id(304),
+            createdAt = at(62),
+            iteration = 2.0,
+            execution = &*id(204),
+            eventId = &*id(101)
+        ),
+    ]
+}
+
+/// A payload of more than 20,000 characters.
+fn long() -> String {
+    format!("{{\"t\":\"{}\"}}", "abcdefghij".repeat(2000))
+}
+
+fn parts() -> Vec<Given> {
+    let mut rows = vec![
+        row!(
+            id = &*id(401),
+            key = "k1",
+            idx = 0.0,
+            r#type = "text",
+            part = "{\"t\":\"Straße\"}",
+            step = &*id(301)
+        ),
+        row!(
+            id = &*id(402),
+            key = "k2",
+            idx = 1.0,
+            r#type = "text",
+            part = &*long(),
+            step = &*id(301)
+        ),
+        row!(
+            id = &*id(403),
+            idx = 2.0,
+            part = "{\"type\":\"reasoning\",\"t\":\"c\"}",
+            step = &*id(301)
+        ),
+        row!(
+            key = "k4",
+            idx = 0.0,
+            r#type = "file",
+            content = "{\"u\":1e400}",
+            step_id = &*id(302)
+        ),
+        row!(id = &*id(405), key = "k5", idx = 0.0, r#type = "text", part = "null"),
+    ];
+    rows.push(row!(id = &*id(406), key = "k6", idx = 5.0, r#type = "text", updatedAt = at(99)));
+    rows
+}
+
+/// Target rows that the app had: two threads, one of them taken up by its key; an item equal to a
+/// legacy one, and one of its own.
+fn existing() -> Vec<(&'static str, Vec<Given>)> {
+    let threads = vec![
+        row!(id = &*id(901), createdAt = at(1), key = "taken", name = "there", status = "open"),
+        row!(id = &*id(902), createdAt = at(2), key = "other", _server_created_at = Cell::Whole(3)),
+    ];
+    let items = vec![
+        row!(id = &*id(110), createdAt = at(80), channel = "mail", content = "{ }"),
+        row!(
+            id = &*id(910),
+            createdAt = at(20),
+            channel = "web",
+            r#type = "input_text",
+            thread = &*id(902)
+        ),
+    ];
+    vec![("thread_threads", threads), ("thread_items", items)]
+}
+
+/// The snapshot with a bit of everything, and its bundle.
+pub(super) fn place() -> Place {
+    let mut tables = vec![
+        ("context_contexts", contexts()),
+        ("context_events", events()),
+        ("story_executions", executions()),
+        ("story_steps", steps()),
+        ("story_parts", parts()),
+    ];
+    tables.extend(existing());
+    let pair = |from: u64, to: &str| (id(from), to.to_owned());
+    let links = [
+        // The step that holds a part, from its side.
+        Pairs {
+            entity: "story_steps",
+            label: "parts",
+            target: "story_parts",
+            role: "declared",
+            pairs: vec![pair(302, &id(406))],
+        },
+        Pairs {
+            entity: "emails",
+            label: "events",
+            target: "context_events",
+            role: "carried",
+            pairs: vec![pair(1001, &id(101)), pair(1001, "evt-6"), pair(1002, &id(998))],
+        },
+    ];
+    Place::new(&tables, &links)
+}
+
+/// A bundle without a row.
+pub(super) fn empty() -> Place {
+    Place::new(&[], &[])
+}
