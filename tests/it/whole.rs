@@ -142,9 +142,10 @@ fn stage_by_stage_gives_the_same_bundle_as_run() {
     assert_eq!(snapshot, "snapshots/app");
     let made = line(&["transform", &snapshot]);
     assert_eq!(made, bundle(&whole));
-    place.run(&["verify", &made]).ends(0);
+    assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified, not imported yet"));
     place.run(&["import", &made, "--to", "sqlite:thread.db"]).ends(0);
     assert!(place.path("thread.db").is_file());
+    assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified and imported"));
     let report = place.run(&["report", &made, "--format", "html"]).ends(0).stdout;
     assert!(report.starts_with("<!doctype html>") || report.starts_with("<!DOCTYPE html>"));
     let manifest = |place: &Place| std::fs::read(place.path(&made).join("manifest-sha256.txt"));
