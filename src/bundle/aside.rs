@@ -70,13 +70,19 @@ pub(super) fn rule(plan: &Plan, code: i32) -> (&str, &str) {
 #[derive(Default)]
 struct Found {
     quarantined: Vec<Refused>,
-    merged: Vec<(Option<String>, i64, Option<i64>, Option<String>)>,
+    merged: Vec<Merged>,
     adopted: Vec<(String, String, i64)>,
     adopted_by: BTreeMap<String, u64>,
     outcomes: [u64; 3],
     refused: BTreeMap<i32, u64>,
     links: BTreeMap<String, [u64; 3]>,
 }
+
+/// A merged row: its target id, its row, and the row or the target table that stands for it.
+type Merged = (Option<String>, i64, Option<i64>, Option<String>);
+
+/// A link that leads nowhere: entity, label, from, to, reason, row.
+type Lost = (String, String, String, String, String, i64);
 
 /// Writes what was set aside of a legacy table.
 pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<Aside> {
@@ -259,7 +265,7 @@ fn put(
 
 /// Writes the links that lead nowhere, sorted, and counts them by link.
 pub(super) fn dropped(writing: &mut Writing<'_>) -> Result<Dropped> {
-    let mut lines: Vec<(String, String, String, String, String, i64)> = Vec::new();
+    let mut lines: Vec<Lost> = Vec::new();
     for path in &writing.decisions.dropped {
         let mut reader = read::columns(path, None, None)?;
         while let Some(batch) = read::next(&mut reader, path)? {
@@ -288,7 +294,7 @@ pub(super) fn dropped(writing: &mut Writing<'_>) -> Result<Dropped> {
         Field::new("_row", DataType::Int64, false),
         text("reason"),
     ]));
-    let texts = |pick: fn(&(String, String, String, String, String, i64)) -> &String| -> ArrayRef {
+    let texts = |pick: fn(&Lost) -> &String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(lines.iter().map(pick)))
     };
     let rows: Int64Array = lines.iter().map(|line| Some(line.5)).collect();
