@@ -3,7 +3,7 @@
 //! A [`Report`] is a function of the bundle, what verification found and what the import did: no
 //! clock, no environment, so the same run gives the same report. Its JSON form is `report.json`,
 //! versioned by [`FORMAT`]; the members are the fields below. Markdown and HTML show the same
-//! [`sections`](sections::sections).
+//! sections.
 
 mod gather;
 mod html;

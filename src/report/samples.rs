@@ -28,14 +28,14 @@ pub(super) fn quarantine(bundle: &Bundle) -> Vec<Reason> {
             // The bundle was checked before; the report still says what could not be read.
             let (id, row, cause) = (None, None, None);
             let reason = format!("its samples cannot be read: {error}");
-            rules.values_mut().for_each(|samples| {
+            for samples in rules.values_mut() {
                 samples.push(Sample {
                     id: id.clone(),
                     row,
                     reason: reason.clone(),
                     cause: cause.clone(),
                 });
-            });
+            }
         }
     }
     let reason = |count: &Quarantined| Reason {

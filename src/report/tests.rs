@@ -225,6 +225,7 @@ fn hashless(text: &str) -> String {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a golden text")]
 fn the_markdown_says_all_of_it() {
     insta::assert_snapshot!(hashless(&markdown(&with_findings("sample.zip"))), @r"
     # Findings: not fit for import
@@ -525,7 +526,7 @@ fn the_page_is_inert_whatever_the_data() {
 #[test]
 fn the_page_stays_small_whatever_the_data() {
     let mut report = with_findings(&HOSTILE.repeat(50));
-    report.rules = (0..150).flat_map(|_| report.rules[..].to_vec().into_iter().take(4)).collect();
+    report.rules = (0..150).flat_map(|_| report.rules.clone().into_iter().take(4)).collect();
     for rule in &mut report.rules {
         rule.outcome = Outcome::Failed;
         rule.samples = vec!["\"\u{202e}".repeat(100); 5];

@@ -135,7 +135,14 @@ pub(super) fn only_in(left: LazyFrame, right: LazyFrame, on: (Expr, Expr)) -> La
 
 /// A failure of polars: it reads and writes files, so it is the system's.
 pub(super) fn failed(error: PolarsError) -> Error {
-    Error::system(format!("the transform could not go on: {error}"))
+    let said = error.to_string();
+    // polars hands the system's own words on, without the kind of the failure.
+    if said.contains("No space left on device") {
+        return Error::system("the disk is full")
+            .help("free some room and run the same command again: nothing was left half-written")
+            .because(error);
+    }
+    Error::system("the transform could not go on")
         .help("run the same command again; if it fails the same way, report it as a bug")
         .because(error)
 }

@@ -98,6 +98,7 @@ fn inline_overrides_are_refused() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a golden text")]
 fn a_new_release_file_changes_nothing_until_it_is_filled() {
     let file = init(BUILT_IN, "c.toml").unwrap();
     let contract = load(BUILT_IN, "c.toml", &released(&file)).unwrap();
