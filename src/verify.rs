@@ -5,8 +5,15 @@ mod rule;
 mod key;
 mod read;
 mod facts;
+mod table;
+mod legacy;
 mod sql;
 mod count;
+mod aside;
+mod tables;
+mod existing;
+mod naming;
+mod back;
 mod resolve;
 mod link;
 mod link_sql;
@@ -15,12 +22,13 @@ mod derive;
 mod value;
 mod value_sql;
 mod attr;
+mod made;
 mod id;
 mod id_sql;
 mod order;
+mod sequence;
+mod lines;
 mod content;
-mod existing;
-mod aside;
 mod files;
 mod files_sql;
 mod limit;
@@ -34,10 +42,10 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::Bundle;
 use crate::contract::Contract;
 use crate::error::{Error, Kind, Result, grouped};
-use facts::Audit;
-use files::Dropped;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
+use facts::Audit;
+use files::Dropped;
 
 /// How a rule came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +100,7 @@ pub struct Verification {
 impl Verification {
     /// Whether every rule was evaluated and none was violated.
     pub fn passed(&self) -> bool {
-        !self.rules.is_empty()
-            && self.rules.iter().all(holds)
+        !self.rules.is_empty() && self.rules.iter().all(holds)
     }
 }
 
@@ -135,7 +142,10 @@ pub fn verify(
     let steps: [(&str, Step); 10] = [
         ("counts and accounts", count::rules),
         ("rows set aside", aside::rules),
-        ("target tables", |audit, out| existing::rules(audit, &Dropped::read(audit)?, out)),
+        ("target tables", |audit, out| {
+            tables::rules(audit, out)?;
+            existing::rules(audit, &Dropped::read(audit)?, out)
+        }),
         ("ids", id::rules),
         ("attributes", attr::rules),
         ("links", |audit, out| {
@@ -145,7 +155,7 @@ pub fn verify(
         ("order", order::rules),
         ("values and repairs", |audit, out| {
             let repairs = repair::read_all(audit)?;
-            repair::rules(audit, &repairs, out)?;
+            repair::rules(audit, &repairs, out);
             value::rules(audit, &repairs, out)
         }),
         ("digests", content::rules),

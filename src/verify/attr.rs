@@ -3,11 +3,12 @@
 use arrow::datatypes::DataType;
 
 use super::Rule;
-use super::facts::{Audit, Table};
+use super::facts::Audit;
 use super::key::{self, ABSENT};
 use super::read;
 use super::rule::Tally;
 use super::sql;
+use super::table::Table;
 use crate::digest::Value;
 use crate::error::Result;
 use crate::json;
@@ -20,7 +21,8 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     for entity in &audit.contract.after.schema.entities {
         let table = audit.table(&entity.name)?;
         let there = table.path.exists();
-        let types = if there { read::types(&table.path)? } else { std::collections::BTreeMap::new() };
+        let types =
+            if there { read::types(&table.path)? } else { std::collections::BTreeMap::new() };
         for attr in &entity.attrs {
             let ty = types.get(&attr.name);
             attribute(audit, table, (attr, there.then_some(ty)), out)?;
@@ -143,7 +145,11 @@ fn unique(audit: &Audit<'_>, table: &Table, name: &str, ty: Type) -> Result<Rule
     rivals.sort_unstable();
     for pair in rivals.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
         tally.violate(1, || {
-            format!("{} as in row {}", table.place(pair[1].1), crate::error::grouped(pair[0].1 as u64))
+            format!(
+                "{} as in row {}",
+                table.place(pair[1].1),
+                crate::error::grouped(pair[0].1 as u64)
+            )
         });
     }
     Ok(tally.finish())

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Audit, Heir, Legacy};
+use super::facts::{Audit, Heir};
 use super::key::{self, ABSENT, NONE};
+use super::legacy::Legacy;
+use super::naming::{first_named, no_link, type_of};
 use super::read::{self, Row};
-use super::resolve::{self, first_named, type_of};
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Transform, Values};
 use crate::digest::Value;
 use crate::error::Result;
@@ -88,7 +89,10 @@ fn place<'a>(
     Ok(match pick {
         Pick::Attr(name) => {
             columns.push(name);
-            Place::Column { at, ty: type_of(&audit.contract.before.schema, &transform.source, name) }
+            Place::Column {
+                at,
+                ty: type_of(&audit.contract.before.schema, &transform.source, name),
+            }
         }
         Pick::Path { attr, keys } => {
             columns.push(attr);
@@ -131,7 +135,10 @@ impl Maker<'_> {
                     (Some(PathValue::Text(text)), Type::String | Type::Any) => {
                         self.finish(Value::Text(&text))
                     }
-                    #[allow(clippy::cast_precision_loss, reason = "a number of the store is a double")]
+                    #[allow(
+                        clippy::cast_precision_loss,
+                        reason = "a number of the store is a double"
+                    )]
                     (Some(PathValue::Whole(whole)), Type::Number) => {
                         self.finish(Value::Number(whole as f64))
                     }
@@ -235,7 +242,7 @@ pub(super) fn constant_hash(constant: &Constant, ty: Type) -> u64 {
 /// link, or its attribute.
 fn linked(audit: &Audit<'_>, source: &str, label: &str, attr: &str) -> Result<Vec<u64>> {
     let schema = &audit.contract.before.schema;
-    let link = schema.link(source, label).ok_or_else(|| resolve::no_link(source, label))?;
+    let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
     let named = first_named(audit, source, label)?;
     let target = |entity: &str| {
         audit.heir_of(entity).map_or_else(|| entity.to_owned(), |found| found.target.clone())

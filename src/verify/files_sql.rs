@@ -1,6 +1,7 @@
 //! The queries that reproduce the rules of dropped links and of link files.
 
-use super::facts::{Audit, Legacy};
+use super::facts::Audit;
+use super::legacy::Legacy;
 use super::link_sql;
 use super::sql::{self, name, text};
 use crate::schema::Link;
@@ -53,9 +54,8 @@ pub(super) fn conserved(
 
 /// Numbers of a link's equation that bundle.json gives otherwise.
 pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, link: &Link) -> String {
-    let side = |kind: &str| {
-        sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"])
-    };
+    let side =
+        |kind: &str| sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"]);
     format!(
         "WITH n AS ({}), e AS (SELECT (SELECT count(*) FROM n) AS v, (SELECT count(*) FROM n SEMI \
          JOIN {} m ON m._row = n.r) AS m, (SELECT count(*) FROM n SEMI JOIN {} q ON q._row = n.r) AS \
@@ -82,9 +82,10 @@ fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
         let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
         return Some(sql::heirs(audit, entity, target));
     }
-    audit.tables.get(entity).map(|_| {
-        format!("(SELECT lower(id) AS old, id FROM {})", sql::target(audit, entity))
-    })
+    audit
+        .tables
+        .get(entity)
+        .map(|_| format!("(SELECT lower(id) AS old, id FROM {})", sql::target(audit, entity)))
 }
 
 /// The pairs of snapshot files with their ends in the target: `f`, `t`, and as they were.
@@ -143,13 +144,21 @@ pub(super) fn pairs(audit: &Audit<'_>, file: &str, links: &[&LinksMeta]) -> Stri
     )
 }
 
-/// Whether bundle.json counts the pairs otherwise; the digest is `rethread`'s.
-pub(super) fn said(audit: &Audit<'_>, (entity, label): (&str, &str), file: &str) -> String {
+/// Whether bundle.json gives other rows than the file has, or another digest than was recomputed:
+/// SQL has no canonical JSON.
+pub(super) fn said(
+    audit: &Audit<'_>,
+    (entity, label): (&str, &str),
+    (file, digest): (&str, &str),
+) -> String {
     let side = sql::side(audit, file, &["from", "to"]);
+    let found = format!("(SELECT count(*) FROM {side})");
     format!(
-        "SELECT (coalesce((SELECT sum((l ->> '$.rows')::BIGINT) FROM (SELECT unnest(links::JSON[]) \
-         AS l FROM read_json('data/bundle.json', columns = {{links: 'JSON'}})) WHERE (l ->> \
-         '$.entity') = {} AND (l ->> '$.label') = {}), 0) <> (SELECT count(*) FROM {side}))::INT",
+        "SELECT coalesce((SELECT any_value(((l ->> '$.rows')::BIGINT <> {found} OR (l ->> '$.digest') \
+         <> {})::INT) FROM (SELECT unnest(links::JSON[]) AS l FROM read_json('data/bundle.json', \
+         columns = {{links: 'JSON'}})) WHERE (l ->> '$.entity') = {} AND (l ->> '$.label') = {}), \
+         ({found} > 0)::INT)",
+        text(digest),
         text(entity),
         text(label),
     )

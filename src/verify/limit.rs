@@ -55,7 +55,9 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
         };
         let mut tally = Tally::new("limit", "", "")
             .says(format!("{what} are within the contract's limit: {words}"))
-            .query(format!("SELECT CASE WHEN {sql} THEN n ELSE 0 END FROM (SELECT {counted} AS n)"));
+            .query(format!(
+                "SELECT CASE WHEN {sql} THEN n ELSE 0 END FROM (SELECT {counted} AS n)"
+            ));
         let over = if limit.allows(count, total) { 0 } else { count };
         tally.check_all(total, over, || {
             format!("{} of {} legacy rows", grouped(count), grouped(total))

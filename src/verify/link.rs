@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::Rule;
-use super::facts::{Audit, Table};
+use super::facts::Audit;
 use super::key::{self, NONE};
 use super::link_sql;
+use super::naming::no_link;
 use super::read;
 use super::repair::{Listed, is_listed_as};
 use super::resolve::{self, Judged, Verdict};
 use super::rule::Tally;
+use super::table::Table;
 use crate::contract::{LinkHow, LinkRule, Required, Transform};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -42,14 +44,12 @@ pub(super) fn rules(
 fn ends(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Result<()> {
     let (table, to) = (audit.table(&link.on)?, audit.table(&link.to)?);
     let words = format!("every {}.{} is the id of a {} row", link.on, link.label, link.to);
-    let mut tally = Tally::new("link", &link.on, &link.label)
-        .says(words)
-        .query(link_sql::ends(audit, link));
+    let mut tally =
+        Tally::new("link", &link.on, &link.label).says(words).query(link_sql::ends(audit, link));
     read::scan_if_there(&table.path, &[&link.label], &mut |row| {
         let value = row.text(0);
-        let there = value.is_none_or(|id| {
-            key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some()
-        });
+        let there =
+            value.is_none_or(|id| key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some());
         tally.check(there, || table.place(row.number));
         Ok(())
     })?;
@@ -83,7 +83,7 @@ impl<'a> Expected<'a> {
                 let schema = &audit.contract.after.schema;
                 let over = schema
                     .link(&transform.target, via)
-                    .ok_or_else(|| resolve::no_link(&transform.target, via))?;
+                    .ok_or_else(|| no_link(&transform.target, via))?;
                 let table = audit.table(&over.to)?;
                 Expected::Via(via, table, links(table, take)?)
             }

@@ -155,8 +155,7 @@ fn read(
     if let Some(rows) = rows {
         let total = usize::try_from(total).map_err(|_| unreadable(path))?;
         let ranges = rows.iter().filter(|row| **row < total).map(|row| *row..*row + 1);
-        builder = builder
-            .with_row_selection(RowSelection::from_consecutive_ranges(ranges, total));
+        builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges, total));
     }
     let reader = builder.build().map_err(|error| unreadable(path).because(error))?;
     let mut start = 0;

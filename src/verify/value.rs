@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use super::Rule;
 use super::derive::{self, Derived, UNSURE};
-use super::facts::{Audit, Table};
+use super::facts::Audit;
 use super::key::{self, ABSENT};
+use super::naming::type_of;
 use super::read::{self, Row};
 use super::repair::Listed;
-use super::resolve::type_of;
 use super::rule::Tally;
+use super::table::Table;
 use super::value_sql;
 use crate::contract::{AttrRule, CheckWhat, Pick, Piece, Transform};
 use crate::digest::{self, Value};
@@ -174,7 +175,12 @@ impl Checked<'_> {
     }
 
     /// The hash of what the value must be, and what the repairs say of it.
-    fn expected(&self, derived: &Derived, row: Row<'_>, source: usize) -> (u64, String, &'static str) {
+    fn expected(
+        &self,
+        derived: &Derived,
+        row: Row<'_>,
+        source: usize,
+    ) -> (u64, String, &'static str) {
         if let Some((hash, from, mapped)) = derived.of(source) {
             let how = match from {
                 0 => String::new(),
@@ -182,7 +188,8 @@ impl Checked<'_> {
             };
             return (hash, how, mapped);
         }
-        let repair = |how: &str| if self.rule.from.is_empty() { String::new() } else { how.to_owned() };
+        let repair =
+            |how: &str| if self.rule.from.is_empty() { String::new() } else { how.to_owned() };
         if let Some(text) = self.template(row) {
             return (key::value_hash(Value::Text(&text)), repair("template"), "");
         }
