@@ -19,6 +19,7 @@ mod account;
 mod aside;
 mod jsonl;
 mod links;
+mod quarantine;
 mod read;
 mod rows;
 mod sort;

@@ -218,8 +218,12 @@ mod tests {
     #[test]
     fn a_table_digest_ignores_order_only() {
         let (mut a, mut b) = (TableDigest::default(), TableDigest::default());
-        [1, 2, u128::MAX].into_iter().for_each(|row| a.add(row));
-        [u128::MAX, 1, 2].into_iter().for_each(|row| b.add(row));
+        for row in [1, 2, u128::MAX] {
+            a.add(row);
+        }
+        for row in [u128::MAX, 1, 2] {
+            b.add(row);
+        }
         assert_eq!(a, b);
         b.add(0);
         assert_ne!(a, b);

@@ -4,16 +4,26 @@
 //! data/snapshot.json            what it is, where it came from, what it holds
 //! data/schema.json              the app's InstantDB schema, when the source carries one
 //! data/tables/<entity>.parquet  the legacy tables, and the target tables that exist already
-//! data/links/<n>.parquet        links no column of those tables holds: (`from`, `to`)
+//! data/links/<entity>.<label>.parquet  links no column of those tables holds: (`from`, `to`);
+//!                               lower-cased, with a number where two names would be alike
 //! ```
 //!
 //! A table has `id`, a column per declared attribute, a column per declared has-one link (the id as
 //! text), then the columns of [`Extra`]. Rows stand in the order of the source.
 
 mod dates;
+mod labels;
+mod row;
+mod tables;
 mod take;
 mod types;
 mod write;
+mod zones;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -96,7 +106,8 @@ pub struct TableMeta {
     pub invalid: Vec<(String, u64)>,
 }
 
-/// One link file of a snapshot. Its columns: `from` `Utf8` (id of a row of `entity`), `to` `Utf8`
+/// One link file of a snapshot. Its columns: `from` `Utf8` (id of a row of `entity`; null when the
+/// row has none), `to` `Utf8`
 /// (id of a row of `target`), `_row` `Int64` (row of `entity` that held it), `_index` `Int64`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

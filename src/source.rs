@@ -1,5 +1,19 @@
 //! Where legacy rows come from.
 
+mod archive;
+mod cells;
+mod config;
+mod dataset;
+mod folder;
+mod lines;
+mod parquet;
+mod rows;
+mod splitter;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +22,7 @@ use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::schema::Schema;
+use crate::storage;
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -46,7 +61,8 @@ pub struct Row<'a> {
     pub entity: &'a str,
     /// Its JSON object as the text it is.
     pub object: &'a str,
-    /// Creation time in the store, epoch milliseconds, when the source has it.
+    /// Creation time in the store, epoch milliseconds, when the source has it. When it does not,
+    /// a whole number under `_server_created_at` in `object` is it.
     pub server_created_at: Option<i64>,
     /// Where it stands, for messages: file and line, or element.
     pub at: &'a dyn std::fmt::Display,
@@ -57,6 +73,9 @@ pub type Visit<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
 
 /// A place legacy rows come from. Rows of one entity come in their order; entities in any.
 pub trait Source {
+    /// What it is, with the hash of all bytes that [`Source::read`] would read: enough to tell
+    /// whether a snapshot was taken from it.
+    fn identify(&self, progress: &dyn Progress) -> Result<SourceMeta>;
     /// What it says before its rows.
     fn head(&mut self, contract: &Contract) -> Result<Head>;
     /// Pushes every row of every entity once and says what was read: the description with the
@@ -74,5 +93,54 @@ pub trait Source {
 /// # Errors
 /// Nothing there is a source this program reads.
 pub fn open(path: &Path) -> Result<Box<dyn Source>> {
-    Err(Error::bug("sources are not there yet").at(path.display()))
+    if path.is_dir() {
+        return open_folder(path);
+    }
+    let mut start = Vec::new();
+    storage::open(path)?
+        .take(4096)
+        .read_to_end(&mut start)
+        .map_err(|error| storage::failed(path, error))?;
+    let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    let is_named = |kind: &str| extension.as_deref().is_some_and(|found| found == kind);
+    if start.starts_with(b"PK") || is_named("zip") {
+        return Ok(Box::new(archive::Archive::new(path)));
+    }
+    if is_named("jsonl") || is_named("parquet") {
+        return Err(Error::usage("the source is a single table")
+            .at(path.display())
+            .help("name the folder that holds one such file per entity"));
+    }
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start).trim_ascii_start();
+    if text.starts_with(b"{") || is_named("json") {
+        return Ok(Box::new(dataset::Dataset::new(path)));
+    }
+    Err(unknown(path))
+}
+
+fn open_folder(path: &Path) -> Result<Box<dyn Source>> {
+    if path.join("config.json").is_file() || path.join("entities").is_dir() {
+        return Ok(Box::new(folder::ArchiveFolder::new(path)));
+    }
+    if crate::bag::is_sealed(path) {
+        return Err(Error::usage("the source is a sealed snapshot or bundle")
+            .at(path.display())
+            .help("name `data/tables` in a snapshot to take its tables again"));
+    }
+    let lines = !rows::files(path, "jsonl")?.is_empty();
+    match (lines, !rows::files(path, "parquet")?.is_empty()) {
+        (true, false) => Ok(Box::new(folder::JsonlFolder::new(path))),
+        (false, true) => Ok(Box::new(parquet::ParquetFolder::new(path))),
+        (true, true) => Err(Error::usage("the folder holds `.jsonl` and `.parquet` files")
+            .at(path.display())
+            .help("keep one kind in it, so that no row is read twice")),
+        (false, false) => Err(unknown(path)),
+    }
+}
+
+fn unknown(path: &Path) -> Error {
+    Error::usage("there is no source that can be read").at(path.display()).help(
+        "name a backup archive (`.zip`, or its unzipped folder), a dataset (`.json`), or a folder \
+         of `<entity>.jsonl` or `<entity>.parquet` files",
+    )
 }

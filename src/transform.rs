@@ -85,7 +85,7 @@ pub fn decide(
     for source in &plan.sources {
         let facts = rejects::facts(&run, source)?;
         let claims = duplicates::settle(&run, source, &facts)?;
-        state::keep(&mut run, source, facts, claims)?;
+        state::keep(&mut run, source, &facts, claims)?;
         progress.advance(1);
     }
     let mut decisions = Decisions {

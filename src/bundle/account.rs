@@ -21,6 +21,9 @@ pub(super) struct Account {
     ids: Table,
 }
 
+/// Repairs by rule, and mapped ids by legacy entity.
+pub(super) type Counts = (Vec<Repair>, Vec<(String, u64)>);
+
 const IDS: &str = "data/ids.parquet";
 
 impl Account {
@@ -32,7 +35,7 @@ impl Account {
     }
 
     /// The ledger of one target table.
-    pub(super) fn ledger(&self, writing: &Writing<'_>, target: &str) -> Result<Ledger> {
+    pub(super) fn ledger(writing: &Writing<'_>, target: &str) -> Result<Ledger> {
         let path = format!("data/repairs/{target}.parquet");
         let table = Table::create(&writing.root.join(&path), repair_columns())?;
         let plan =
@@ -70,10 +73,7 @@ impl Account {
     }
 
     /// The counts, with the list of mapped ids written.
-    pub(super) fn finish(
-        self,
-        writing: &mut Writing<'_>,
-    ) -> Result<(Vec<Repair>, Vec<(String, u64)>)> {
+    pub(super) fn finish(self, writing: &mut Writing<'_>) -> Result<Counts> {
         writing.payload.insert(IDS.to_owned(), self.ids.finish()?);
         let repair = |((target, attr, how), rows)| Repair { target, attr, how, rows };
         Ok((self.repairs.into_iter().map(repair).collect(), self.mapped.into_iter().collect()))

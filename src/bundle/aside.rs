@@ -1,5 +1,5 @@
-//! What was set aside: quarantined rows whole, merged rows with the row that stands for them,
-//! adopted rows, and links that lead nowhere.
+//! What was set aside: which rows were refused or merged, which stand on existing rows, and which
+//! links lead nowhere.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,16 +7,12 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema as Columns, SchemaRef};
-use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
-use super::sort::Sorter;
-use super::table::{Table, write_once};
+use super::quarantine::{self, Refused};
+use super::table::write_once;
 use super::write::Writing;
-use super::{Equation, LinkEquation, Quarantine, Quarantined, jsonl, read};
+use super::{Equation, LinkEquation, Quarantined, read};
 use crate::error::{Error, Result};
-use crate::schema::Type;
-use crate::snapshot::Extra;
-use crate::storage::{self, HashingFile};
 use crate::transform::{Outcome, Plan, SourcePlan, codes, names};
 
 /// Dropped links by entity and label.
@@ -65,7 +61,7 @@ impl Aside {
     }
 }
 
-fn rule(plan: &Plan, code: i32) -> (&str, &str) {
+pub(super) fn rule(plan: &Plan, code: i32) -> (&str, &str) {
     let found = usize::try_from(code).ok().and_then(|at| plan.rejects.get(at));
     found.map_or(("", ""), |reject| (reject.rule.as_str(), reject.reason.as_str()))
 }
@@ -74,7 +70,7 @@ fn rule(plan: &Plan, code: i32) -> (&str, &str) {
 #[derive(Default)]
 struct Found {
     quarantined: Vec<Refused>,
-    merged: Vec<(Option<String>, i64, Option<i64>, Option<String>)>,
+    merged: Vec<Merged>,
     adopted: Vec<(String, String, i64)>,
     adopted_by: BTreeMap<String, u64>,
     outcomes: [u64; 3],
@@ -82,19 +78,17 @@ struct Found {
     links: BTreeMap<String, [u64; 3]>,
 }
 
-struct Refused {
-    row: i64,
-    id: Option<String>,
-    digest: String,
-    code: i32,
-    cause: Option<String>,
-}
+/// A merged row: its target id, its row, and the row or the target table that stands for it.
+type Merged = (Option<String>, i64, Option<i64>, Option<String>);
+
+/// A link that leads nowhere: entity, label, from, to, reason, row.
+type Lost = (String, String, String, String, String, i64);
 
 /// Writes what was set aside of a legacy table.
 pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<Aside> {
     let state = &writing.decisions.sources[&source.entity];
     let mut found = find(source, state)?;
-    quarantine(writing, source, &mut found.quarantined)?;
+    quarantine::write(writing, source, &mut found.quarantined)?;
     found.merged.sort();
     found.adopted.sort();
     merged(writing, source, &found)?;
@@ -225,146 +219,6 @@ fn set_aside(
     Ok(())
 }
 
-/// Writes the quarantined rows of a legacy table whole, by id, then content.
-fn quarantine(
-    writing: &mut Writing<'_>,
-    source: &SourcePlan,
-    refused: &mut [Refused],
-) -> Result<()> {
-    let table =
-        writing.snapshot.table(&source.entity).ok_or_else(|| Error::bug("a table is gone"))?;
-    let path = writing.snapshot.path(&table.file);
-    refused.sort_by(|a, b| (&a.id, &a.digest, a.row).cmp(&(&b.id, &b.digest, b.row)));
-    let mut by_row: Vec<(i64, u32)> = Vec::with_capacity(refused.len());
-    for (rank, refused) in (0_u32..).zip(refused.iter()) {
-        by_row.push((refused.row, rank));
-    }
-    by_row.sort_unstable();
-    let schema = quarantine_columns(writing, &source.entity);
-    let folder = writing.work.join(format!("aside.{}", source.entity));
-    let mut sorter = Sorter::new(schema.clone(), folder);
-    let mut reader = read::columns(&path, None, Some(selection(&by_row)))?;
-    let mut at = 0;
-    while let Some(batch) = read::next(&mut reader, &path)? {
-        let lines = &by_row[at..at + batch.num_rows()];
-        at += batch.num_rows();
-        let ranks: Vec<u32> = lines.iter().map(|(_, rank)| *rank).collect();
-        let why: Vec<&Refused> = ranks.iter().map(|rank| &refused[*rank as usize]).collect();
-        let batch = with_reasons(writing.plan, &batch, &why, &schema)?;
-        sorter.push(batch, &ranks)?;
-    }
-    if at != refused.len() {
-        return Err(Error::bug("a refused row is not in its table"));
-    }
-    let file = format!("data/quarantine/{}.parquet", source.entity);
-    let lines = format!("data/quarantine/{}.jsonl", source.entity);
-    let mut parquet = Table::create(&writing.root.join(&file), schema)?;
-    let mut text = HashingFile::create(&writing.root.join(&lines))?;
-    let types = types(writing, &source.entity);
-    let mut buffer = Vec::new();
-    sorter.finish(|batch| {
-        parquet.write(batch)?;
-        buffer.clear();
-        write_lines(batch, &types, &mut buffer)?;
-        std::io::Write::write_all(&mut text, &buffer)
-            .map_err(|error| storage::failed(&writing.root.join(&lines), error))
-    })?;
-    writing.payload.insert(file, parquet.finish()?);
-    writing.payload.insert(lines, text.finish()?);
-    Ok(())
-}
-
-fn quarantine_columns(writing: &Writing<'_>, entity: &str) -> SchemaRef {
-    let columns = crate::snapshot::columns(&writing.plan.before, entity);
-    let mut fields: Vec<Field> =
-        columns.fields().iter().map(|field| field.as_ref().clone()).collect();
-    fields.push(Field::new(Quarantine::RULE, DataType::Utf8, false));
-    fields.push(Field::new(Quarantine::REASON, DataType::Utf8, false));
-    fields.push(Field::new(Quarantine::CAUSE, DataType::Utf8, true));
-    Arc::new(Columns::new(fields))
-}
-
-fn selection(by_row: &[(i64, u32)]) -> RowSelection {
-    let mut selectors = Vec::new();
-    let mut next = 0;
-    for (row, _) in by_row {
-        let skipped = usize::try_from(row - next).unwrap_or_default();
-        if skipped > 0 {
-            selectors.push(RowSelector::skip(skipped));
-        }
-        selectors.push(RowSelector::select(1));
-        next = row + 1;
-    }
-    RowSelection::from(selectors)
-}
-
-fn with_reasons(
-    plan: &Plan,
-    batch: &RecordBatch,
-    why: &[&Refused],
-    schema: &SchemaRef,
-) -> Result<RecordBatch> {
-    let rules: StringArray = why.iter().map(|found| Some(rule(plan, found.code).0)).collect();
-    let reasons: StringArray = why.iter().map(|found| Some(rule(plan, found.code).1)).collect();
-    let causes: StringArray = why.iter().map(|found| found.cause.as_deref()).collect();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for field in schema.fields() {
-        columns.push(match field.name().as_str() {
-            Quarantine::RULE => Arc::new(rules.clone()),
-            Quarantine::REASON => Arc::new(reasons.clone()),
-            Quarantine::CAUSE => Arc::new(causes.clone()),
-            name => read::column(batch, name, field.data_type())?,
-        });
-    }
-    RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)
-}
-
-fn types(writing: &Writing<'_>, entity: &str) -> Vec<(String, Type)> {
-    let found = writing.plan.before.entity(entity).map(|entity| &entity.attrs[..]);
-    found.unwrap_or_default().iter().map(|attr| (attr.name.clone(), attr.ty)).collect()
-}
-
-/// One line a row: the rule, the reason, and the row as the snapshot holds it.
-fn write_lines(batch: &RecordBatch, types: &[(String, Type)], out: &mut Vec<u8>) -> Result<()> {
-    let (rules, reasons) =
-        (read::text(batch, Quarantine::RULE)?, read::text(batch, Quarantine::REASON)?);
-    let (causes, rows) = (read::text(batch, Quarantine::CAUSE)?, read::whole(batch, Extra::ROW)?);
-    let server = read::whole(batch, Extra::SERVER)?;
-    let ours = [Quarantine::RULE, Quarantine::REASON, Quarantine::CAUSE, Extra::ROW, Extra::SERVER];
-    let string = |text: &str, out: &mut Vec<u8>| crate::json::write_string(text, out);
-    for row in 0..batch.num_rows() {
-        out.extend_from_slice(b"{\"rule\":");
-        string(rules.value(row), out);
-        out.extend_from_slice(b",\"reason\":");
-        string(reasons.value(row), out);
-        if causes.is_valid(row) {
-            out.extend_from_slice(b",\"cause\":");
-            string(causes.value(row), out);
-        }
-        out.extend_from_slice(format!(",\"row\":{},\"entity\":{{", rows.value(row)).as_bytes());
-        let mut first = true;
-        for (field, values) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            let name = field.name().as_str();
-            if ours.contains(&name) || name == Extra::DIGEST || values.is_null(row) {
-                continue;
-            }
-            if !std::mem::take(&mut first) {
-                out.push(b',');
-            }
-            let is_object = [Extra::EXTRA, Extra::INVALID].contains(&name);
-            let ty = types.iter().find(|(attr, _)| attr == name).map(|(_, ty)| *ty);
-            let ty = if is_object { Type::Any } else { ty.unwrap_or(Type::String) };
-            jsonl::write_column(name, values, row, ty, out);
-        }
-        out.push(b'}');
-        if server.is_valid(row) {
-            out.extend_from_slice(format!(",\"createdAt\":{}", server.value(row)).as_bytes());
-        }
-        out.extend_from_slice(b"}\n");
-    }
-    Ok(())
-}
-
 fn merged(writing: &mut Writing<'_>, source: &SourcePlan, found: &Found) -> Result<()> {
     let rows: Int64Array = found.merged.iter().map(|(_, row, ..)| Some(*row)).collect();
     let winners: Int64Array = found.merged.iter().map(|(_, _, winner, _)| *winner).collect();
@@ -411,7 +265,7 @@ fn put(
 
 /// Writes the links that lead nowhere, sorted, and counts them by link.
 pub(super) fn dropped(writing: &mut Writing<'_>) -> Result<Dropped> {
-    let mut lines: Vec<(String, String, String, String, String, i64)> = Vec::new();
+    let mut lines: Vec<Lost> = Vec::new();
     for path in &writing.decisions.dropped {
         let mut reader = read::columns(path, None, None)?;
         while let Some(batch) = read::next(&mut reader, path)? {
@@ -440,7 +294,7 @@ pub(super) fn dropped(writing: &mut Writing<'_>) -> Result<Dropped> {
         Field::new("_row", DataType::Int64, false),
         text("reason"),
     ]));
-    let texts = |pick: fn(&(String, String, String, String, String, i64)) -> &String| -> ArrayRef {
+    let texts = |pick: fn(&Lost) -> &String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(lines.iter().map(pick)))
     };
     let rows: Int64Array = lines.iter().map(|line| Some(line.5)).collect();

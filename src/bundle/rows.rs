@@ -77,7 +77,7 @@ pub(super) fn push_all(
         })?;
     }
     if let Some(rows) = decisions.existing.get(target) {
-        existing(plan, snapshot, target, rows, &schema, &mut |batch, rows| {
+        existing(plan, snapshot, (target, rows), &schema, &mut |batch, rows| {
             push(sorter, &decisions.ranks[target].existing, batch, rows)
         })?;
     }
@@ -214,8 +214,7 @@ fn carry(rule: &AttrRule, wide: &RecordBatch, at: &UInt32Array) -> Result<(Array
 fn existing(
     plan: &Plan,
     snapshot: &Snapshot,
-    target: &str,
-    rows: &Path,
+    (target, rows): (&str, &Path),
     schema: &SchemaRef,
     give: &mut Take<'_>,
 ) -> Result<()> {

@@ -150,7 +150,7 @@ impl Writing<'_> {
         let lines = super::jsonl::Lines::new(&self.plan.after, target);
         let mut digests = table::Digests::new(&self.plan.after, target);
         let mut buffer = Vec::new();
-        let mut ledger = account.ledger(self, target)?;
+        let mut ledger = account::Account::ledger(self, target)?;
         sorter.finish(|batch| {
             let rows = batch.project(&kept).map_err(super::read::arrow_failed)?;
             parquet.write(&rows)?;

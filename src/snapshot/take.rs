@@ -1,21 +1,83 @@
-//! Takes a snapshot.
+//! Takes a snapshot: one pass over the source, table by table, sealed at the end.
+
 use std::path::Path;
 
-use super::Snapshot;
+use super::tables::Tables;
+use super::{FORMAT, Meta, Snapshot};
+use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::source::Source;
+use crate::source::{Head, Source};
+use crate::storage::{self, Staged};
 
 /// Reads a source once and seals a snapshot of it at `place`.
 ///
 /// # Errors
 /// The source cannot be read or lacks a legacy entity, or the disk fails; nothing is then left.
 pub fn take(
-    _source: &mut dyn Source,
-    _contract: &Contract,
+    source: &mut dyn Source,
+    contract: &Contract,
     place: &Path,
-    _progress: &dyn Progress,
+    progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    Err(Error::bug("not there yet").at(place.display()))
+    let head = source.head(contract)?;
+    if let Some(counts) = &head.counts {
+        refuse_missing(contract, counts)?;
+    }
+    let staged = Staged::begin(place)?;
+    let mut payload = Payload::new();
+    let mut tables = Tables::begin(staged.path(), contract, head.schema.as_ref())?;
+    let (source, entities) = source.read(contract, &mut |row| tables.push(row), progress)?;
+    refuse_missing(contract, &entities)?;
+    let (tables, links, unmapped) = tables.finish(&entities, &mut payload)?;
+    let meta = Meta {
+        format: FORMAT,
+        program: crate::PROGRAM.to_owned(),
+        source,
+        tables,
+        links,
+        unmapped,
+    };
+    let digest = seal(&staged, &meta, &head, payload)?;
+    staged.commit()?;
+    Ok(Snapshot { root: place.to_owned(), meta, digest })
+}
+
+/// Refuses a source that has no rows of a legacy entity because it does not know the entity.
+fn refuse_missing(contract: &Contract, entities: &[(String, u64)]) -> Result<()> {
+    let is_there = |name: &str| entities.iter().any(|(found, _)| found == name);
+    let legacy = contract.before.schema.entities.iter();
+    let missing: Vec<String> = legacy
+        .filter(|entity| !entity.optional && !is_there(&entity.name))
+        .map(|entity| format!("`{}`", entity.name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("the source has no {}", missing.join(", "))).help(
+        "name another source, or declare with `optional = true` in the contract what an app may lack",
+    ))
+}
+
+fn seal(staged: &Staged, meta: &Meta, head: &Head, mut payload: Payload) -> Result<String> {
+    let root = staged.path();
+    let mut add = |file: &str, text: &str| -> Result<()> {
+        let written = storage::write_new(&root.join(file), text.as_bytes())?;
+        payload.insert(file.to_owned(), written);
+        Ok(())
+    };
+    if let Some(schema) = &head.schema_text {
+        add("data/schema.json", schema)?;
+    }
+    let description = serde_json::to_string_pretty(meta)
+        .map_err(|error| Error::bug("a snapshot's description is no JSON").because(error))?;
+    add("data/snapshot.json", &(description + "\n"))?;
+    let info = [
+        ("Bag-Software-Agent", crate::PROGRAM.to_owned()),
+        ("External-Description", format!("snapshot of {}", meta.source.name)),
+        ("External-Identifier", meta.source.sha256.clone()),
+    ];
+    bag::seal(root, &payload, &info)?;
+    bag::digest(root)
 }

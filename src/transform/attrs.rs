@@ -8,9 +8,9 @@ use super::codes::number;
 use super::frame::Run;
 use super::links;
 use super::names;
-use super::plan::{Decided, SourcePlan, TargetPlan};
+use super::plan::{Decided, SourcePlan, TargetPlan, picks_of};
 use super::udf;
-use crate::contract::{Constant, Pick, Piece};
+use crate::contract::{Constant, LinkPick, Pick, Piece};
 use crate::schema::{Schema, Type};
 use crate::snapshot::Extra;
 
@@ -48,33 +48,21 @@ pub(super) fn columns(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
 }
 
 /// Attributes of a legacy entity that rules elsewhere read: over a link, or as a key.
-pub(super) fn exported(run: &Run<'_>, entity: &str) -> BTreeSet<String> {
+fn exported(run: &Run<'_>, entity: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for transform in &run.plan.contract.transforms {
-        for rule in &transform.attrs {
-            for pick in &rule.from {
-                let Pick::Linked { link, attr } = pick else { continue };
-                let to = run.plan.before.link(&transform.source, link).map(|link| &link.to);
-                if to.is_some_and(|to| to == entity) {
-                    found.insert(attr.clone());
-                }
-            }
-        }
-        for rule in &transform.links {
-            let crate::contract::LinkHow::From { picks, .. } = &rule.how else { continue };
-            for pick in picks {
-                match pick {
-                    crate::contract::LinkPick::Key { attr, entity: other, key } => {
-                        if other == entity {
-                            found.insert(key.clone());
-                        }
-                        if transform.source == entity {
-                            found.insert(attr.clone());
-                        }
-                    }
-                    _ => {}
-                }
-            }
+        let leads_here = |link: &str| {
+            run.plan.before.link(&transform.source, link).is_some_and(|link| link.to == entity)
+        };
+        let picks = transform.attrs.iter().flat_map(|rule| &rule.from);
+        found.extend(picks.filter_map(|pick| match pick {
+            Pick::Linked { link, attr } if leads_here(link) => Some(attr.clone()),
+            _ => None,
+        }));
+        for pick in transform.links.iter().flat_map(picks_of) {
+            let LinkPick::Key { attr, entity: other, key } = pick else { continue };
+            found.extend((other == entity).then(|| key.clone()));
+            found.extend((transform.source == entity).then(|| attr.clone()));
         }
     }
     found

@@ -63,7 +63,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     let keep = run.plan.contract.duplicates.keep(&source.entity);
     let Some(first) = source.targets.first() else { return Ok(claims) };
     let id = coalesce(&[col(names::ID), col(names::value(&first.entity, "id"))]);
-    let rivals = rivals(source, facts, id, lit(true))?;
+    let rivals = rivals(source, facts, &id, &lit(true))?;
     claims.shared_ids = !rivals.is_empty();
     let main = run.plan.main_target(&source.entity).map_or(&first.entity, |target| &target.entity);
     let reject = run.plan.reject(&plan::duplicate_rule(main, "id"))?;
@@ -75,7 +75,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
         for attr in plan::unique_attrs(&run.plan.contract, &target.entity) {
             let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
             let value = col(names::value(&target.entity, &attr));
-            let mut rivals = self::rivals(source, facts, value, is_new)?;
+            let mut rivals = self::rivals(source, facts, &value, &is_new)?;
             rivals.retain(|rival| !claims.rows.contains_key(&rival.row));
             let reject = run.plan.reject(&plan::duplicate_rule(&target.entity, &attr))?;
             for group in groups(rivals) {
@@ -87,7 +87,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
 }
 
 /// The rows, not refused yet, that share a value: few, so they fit in memory.
-fn rivals(source: &SourcePlan, facts: &Path, value: Expr, condition: Expr) -> Result<Vec<Rival>> {
+fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> Result<Vec<Rival>> {
     let standing = || -> Result<LazyFrame> {
         let frame = frame::scan(facts)?.filter(col(names::REJECT).is_null().and(condition.clone()));
         let value = value.clone().cast(DataType::String).alias("_value");
@@ -121,8 +121,8 @@ fn dates(source: &SourcePlan) -> Vec<String> {
 }
 
 fn read(found: &DataFrame, dates: &[String]) -> PolarsResult<Vec<Rival>> {
-    let text = |name: &str| found.column(name)?.str().map(Clone::clone);
-    let whole = |name: &str| found.column(name)?.i64().map(Clone::clone);
+    let text = |name: &str| found.column(name)?.str().cloned();
+    let whole = |name: &str| found.column(name)?.i64().cloned();
     let (values, digests) = (text("_value")?, text(names::DIGEST)?);
     let (rows, servers) = (whole(names::ROW)?, whole(names::SERVER)?);
     let dates = dates.iter().map(|name| whole(name)).collect::<PolarsResult<Vec<_>>>()?;

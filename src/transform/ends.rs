@@ -102,7 +102,8 @@ fn from(
                 frame = rejects::by_key(run, (source, attr), (entity, key), frame, &column)?;
             }
             LinkPick::Reverse { entity, label } => {
-                let right = pointing(run, entity, label, &order_of(run, entity), &column, false)?;
+                let right =
+                    pointing(run, (entity, label), order_of(run, entity), &column, Expr::first)?;
                 frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
             }
         }
@@ -111,35 +112,33 @@ fn from(
     if let Some(latest) = latest {
         let column = format!("pick:{}:{}:latest", target.entity, rule.label);
         let by = latest_order(run, latest);
-        let right = pointing(run, &latest.entity, &latest.of, &by, &column, true)?;
+        let right = pointing(run, (&latest.entity, &latest.of), by, &column, Expr::last)?;
         frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
         places.push(links::Place::row(picks.len(), col(column)));
     }
     Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
 }
 
-/// For every row that migrated rows of another table point at: the first or last of them.
+/// For every row that migrated rows of another table point at: one of them, by an order.
 fn pointing(
     run: &Run<'_>,
-    entity: &str,
-    label: &str,
-    by: &[Expr],
+    (entity, label): (&str, &str),
+    order: Vec<Expr>,
     column: &str,
-    last: bool,
+    pick: fn(Expr) -> Expr,
 ) -> Result<LazyFrame> {
     let target = run.plan.main_target(entity).map(|target| target.entity.clone());
     let id = names::value(&target.unwrap_or_default(), "id");
     let named = names::link(label);
     let migrated = col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
-    let mut order = by.to_vec();
+    let mut order = order;
     order.push(col(id.as_str()));
-    let ids = col(id.as_str()).sort_by(order, SortMultipleOptions::default());
-    let pick = if last { ids.last() } else { ids.first() };
+    let ids = col(id).sort_by(order, SortMultipleOptions::default());
     Ok(run
         .all(entity)?
         .filter(migrated.and(col(named.as_str()).is_not_null()))
         .group_by([col(named).alias("_here")])
-        .agg([pick.alias(column)]))
+        .agg([pick(ids).alias(column)]))
 }
 
 fn order_of(run: &Run<'_>, entity: &str) -> Vec<Expr> {

@@ -138,7 +138,7 @@ pub(super) fn settle(
     let mut equal: BTreeMap<i64, Vec<(String, bool)>> = BTreeMap::new();
     for target in &source.targets {
         let Some(existing) = run.existing(&target.entity)? else { continue };
-        for (row, same) in same_ids(run, source, target, facts, existing.clone())? {
+        for (row, same) in same_ids(run, source, target, facts, &existing)? {
             equal.entry(row).or_default().push((target.entity.clone(), same));
         }
         for attr in plan::unique_attrs(&run.plan.contract, &target.entity) {
@@ -191,7 +191,7 @@ fn same_ids(
     source: &SourcePlan,
     target: &TargetPlan,
     facts: &Path,
-    existing: LazyFrame,
+    existing: &LazyFrame,
 ) -> Result<Vec<(i64, bool)>> {
     let id = names::value(&target.entity, "id");
     let ids = || existing.clone().select([col(names::ID).alias("_id")]);

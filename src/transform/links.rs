@@ -88,8 +88,8 @@ fn held_by_other_side(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     ))
 }
 
-/// Adds to every row whether the row its link names is in the source ([`at`]), whether it, or an
-/// existing row, is there to link to ([`ok`]), the id it has there ([`end`]), and what rules read of
+/// Adds to every row whether the row its link names is in the source or exists already ([`at`]), whether
+/// it is there to link to ([`ok`]; not when the source has it and it was refused), the id it has there ([`end`]), and what rules read of
 /// it (`over:<label>.<name>`).
 pub(super) fn reach(
     run: &Run<'_>,
@@ -123,7 +123,7 @@ pub(super) fn reach(
     let has = || col("_has").fill_null(lit(false));
     let frame = frame.with_columns([
         col(at(link)).fill_null(lit(false)).or(has()).alias(at(link)),
-        col(ok(link)).fill_null(lit(false)).or(has()).alias(ok(link)),
+        col(ok(link)).fill_null(has()).alias(ok(link)),
     ]);
     Ok(frame.drop(cols(["_has"])))
 }

@@ -143,43 +143,34 @@ fn order(contract: &Contract) -> Result<Vec<String>> {
 /// The legacy entities whose decisions one needs: by required links, and by values over links.
 fn needs(contract: &Contract, entity: &str) -> BTreeSet<String> {
     let schema = &contract.before.schema;
-    let is_legacy = |name: &str| schema.entity(name).is_some();
-    let mut found = BTreeSet::new();
-    let mut over = |label: &str| {
-        if let Some(link) = schema.link(entity, label).filter(|link| is_legacy(&link.to)) {
-            found.insert(link.to.clone());
-        }
+    let over = |label: &str| {
+        let link = schema.link(entity, label).filter(|link| schema.entity(&link.to).is_some());
+        link.map(|link| link.to.clone())
     };
+    let mut found = BTreeSet::new();
     for transform in contract.transforms_of(entity) {
-        for rule in &transform.attrs {
-            for pick in &rule.from {
-                if let Pick::Linked { link, .. } = pick {
-                    over(link);
-                }
-            }
-        }
-        for rule in transform.links.iter().filter(|rule| rule.required != Required::No) {
-            if let LinkHow::From { picks, .. } = &rule.how {
-                for pick in picks {
-                    if let LinkPick::Link(label) = pick {
-                        over(label);
-                    }
-                }
-            }
-        }
-    }
-    for transform in contract.transforms_of(entity) {
-        for rule in transform.links.iter().filter(|rule| rule.required != Required::No) {
-            if let LinkHow::From { picks, .. } = &rule.how {
-                found.extend(picks.iter().filter_map(|pick| match pick {
-                    LinkPick::Key { entity, .. } => Some(entity.clone()),
-                    LinkPick::Link(_) | LinkPick::Reverse { .. } => None,
-                }));
-            }
-        }
+        let picks = transform.attrs.iter().flat_map(|rule| &rule.from);
+        found.extend(picks.filter_map(|pick| match pick {
+            Pick::Linked { link, .. } => over(link),
+            _ => None,
+        }));
+        let required = transform.links.iter().filter(|rule| rule.required != Required::No);
+        found.extend(required.flat_map(picks_of).filter_map(|pick| match pick {
+            LinkPick::Link(label) => over(label),
+            LinkPick::Key { entity, .. } => Some(entity.clone()),
+            LinkPick::Reverse { .. } => None,
+        }));
     }
     found.remove(entity);
     found
+}
+
+/// The places a link rule looks at.
+pub(super) fn picks_of(rule: &LinkRule) -> &[LinkPick] {
+    match &rule.how {
+        LinkHow::From { picks, .. } => picks,
+        LinkHow::SameRow { .. } | LinkHow::Via { .. } => &[],
+    }
 }
 
 fn source_plan(contract: &Contract, entity: &str) -> SourcePlan {
@@ -261,12 +252,11 @@ fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
 }
 
 fn link_columns(rule: &LinkRule) -> Vec<String> {
-    let LinkHow::From { picks, .. } = &rule.how else { return Vec::new() };
     let column = |pick: &LinkPick| match pick {
         LinkPick::Link(name) | LinkPick::Key { attr: name, .. } => Some(name.clone()),
         LinkPick::Reverse { .. } => None,
     };
-    picks.iter().filter_map(column).collect()
+    picks_of(rule).iter().filter_map(column).collect()
 }
 
 fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {

@@ -1,6 +1,6 @@
 //! What is known of a legacy table once its rows are decided, kept for the tables that hang on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::error::Result;
 pub(super) fn keep(
     run: &mut Run<'_>,
     source: &SourcePlan,
-    facts: PathBuf,
+    facts: &Path,
     claims: Claims,
 ) -> Result<()> {
     let shared_ids = claims.shared_ids;
@@ -24,7 +24,7 @@ pub(super) fn keep(
         .otherwise(lit(Outcome::Migrated as i32));
     let claimed = claimed(claims).map_err(frame::failed)?;
     let frame =
-        frame::look_up(frame::scan(&facts)?, claimed.lazy(), (col(names::ROW), col("_claim")));
+        frame::look_up(frame::scan(facts)?, claimed.lazy(), (col(names::ROW), col("_claim")));
     let frame = frame.with_columns([
         coalesce(&[col("_outcome"), refused]).alias(names::OUTCOME),
         coalesce(&[col(names::REJECT), col("_reject")]).alias(names::REJECT),
@@ -57,7 +57,7 @@ fn claimed(claims: Claims) -> PolarsResult<DataFrame> {
 
 /// Of rows that share an id, the one that counts: a migrated one before a merged one before a
 /// refused one.
-fn one_per_id(run: &Run<'_>, source: &SourcePlan, all: &std::path::Path) -> Result<PathBuf> {
+fn one_per_id(run: &Run<'_>, source: &SourcePlan, all: &Path) -> Result<PathBuf> {
     let best = frame::scan(all)?
         .filter(col(names::ID).is_not_null())
         .group_by([col(names::ID).alias("_best_id")])

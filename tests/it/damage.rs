@@ -71,28 +71,45 @@ fn a_truncated_archive_is_told_and_leaves_nothing() {
     let place = Place::new();
     place.write("cut.zip", &bytes[..bytes.len() / 2]);
     let output = place.run(&["run", "cut.zip"]).ends(4);
-    insta::assert_snapshot!(output.error(), @"");
+    insta::assert_snapshot!(output.error(), @"
+    error: the archive is no zip file, or is cut off
+      --> cut.zip
+    because: invalid Zip archive: Could not find EOCD
+    help: download the backup again
+    ");
     assert!(!place.path("snapshots/cut").exists() && !place.path("out").exists());
 }
 
 #[test]
 fn a_source_that_is_not_there() {
     let output = Place::new().run(&["run", "none.zip"]).ends(3);
-    insta::assert_snapshot!(output.error(), @"");
+    insta::assert_snapshot!(output.error(), @"
+    error: there is no such file or folder
+      --> none.zip
+    because: No such file or directory (os error 2)
+    ");
 }
 
 #[test]
 fn a_source_of_another_kind() {
     let place = Place::new();
     let output = place.write("notes.txt", "hello").run(&["run", "notes.txt"]).ends(2);
-    insta::assert_snapshot!(output.error(), @"");
+    insta::assert_snapshot!(output.error(), @"
+    error: there is no source that can be read
+      --> notes.txt
+    help: name a backup archive (`.zip`, or its unzipped folder), a dataset (`.json`), or a folder of `<entity>.jsonl` or `<entity>.parquet` files
+    ");
 }
 
 #[test]
 fn another_source_does_not_take_a_name_that_is_taken() {
     let (place, _) = finished();
     place.write("app.json", data::with_an_orphan().to_string());
-    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(2).error(), @"");
+    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(2).error(), @"
+    error: the snapshot there was taken from another source
+      --> snapshots/app
+    help: give the new snapshot another place: `--name` of `run`, `--to` of `export`
+    ");
     place.run(&["run", "app.json", "--name", "second"]).ends(1);
 }
 
@@ -150,7 +167,11 @@ fn two_runs_do_not_make_the_same_folder() {
     place.write("app.json", data::sound().to_string()).write("snapshots/.app.partial/.lock", "");
     let lock = std::fs::File::open(place.path("snapshots/.app.partial/.lock")).expect("a file");
     lock.try_lock().expect("nobody else holds it");
-    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(5).error(), @"");
+    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(5).error(), @"
+    error: another run is making this folder right now
+      --> snapshots/.app.partial
+    help: wait for it to end, or name another folder
+    ");
     drop(lock);
     place.run(&["run", "app.json"]).ends(0);
 }

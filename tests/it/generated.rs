@@ -49,7 +49,8 @@ fn options(place: &Place, kind: Kind, name: &str) -> Options {
 /// Runs the whole way and gives the bundle's folder and description.
 fn bundle(place: &Place, source: &str) -> (std::path::PathBuf, Value) {
     let free = ["--set", "rollout.max_quarantined=any", "--json"];
-    let output = place.run(&[&["run", source, "--out", &format!("out-{source}")], &free[..]].concat());
+    let output =
+        place.run(&[&["run", source, "--out", &format!("out-{source}")], &free[..]].concat());
     let json = output.ends(0).json();
     let root = place.path(json["bundle"].as_str().expect("a folder"));
     let meta = std::fs::read_to_string(root.join("data/bundle.json")).expect("a description");
@@ -255,19 +256,15 @@ fn the_same_data_gives_the_same_rows_whatever_holds_it() {
 fn links_are_found_on_either_side() {
     let place = Place::new();
     let side = |links, kind, name: &str| {
-        let made = Options {
-            links,
-            plain: true,
-            parts: parts() / 4,
-            ..options(&place, kind, name)
-        };
+        let made =
+            Options { links, plain: true, parts: parts() / 4, ..options(&place, kind, name) };
         generate(&made).expect("generated");
         let tables = content(&bundle(&place, name).1)["tables"].clone();
         tables.as_array().expect("tables").iter().map(|table| table["digest"].clone()).collect()
     };
     let forward: Vec<Value> = side(Links::Forward, Kind::Archive, "forward.zip");
     let reverse: Vec<Value> = side(Links::Reverse, Kind::Archive, "reverse.zip");
-    let lists: Vec<Value> = side(Links::Reverse, Kind::Dataset, "reverse.json");
+    let lists: Vec<Value> = side(Links::Reverse, Kind::Dataset, "lists.json");
     let scalar: Vec<Value> = side(Links::Scalar, Kind::Dataset, "scalar.json");
     assert_eq!(forward, reverse, "an archive that declares the parents' side forward");
     assert_eq!(forward, lists, "an envelope whose parents list their children");

@@ -12,4 +12,7 @@ mod usage;
 mod contract;
 mod whole;
 mod damage;
+mod readme;
 mod generated;
+mod rules;
+mod properties;

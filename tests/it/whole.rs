@@ -45,7 +45,42 @@ fn run_dataset(place: &Place, data: &serde_json::Value, code: i32) -> Output {
 fn the_sample_goes_the_whole_way() {
     let place = Place::new();
     let output = run_sample(&place);
-    insta::assert_snapshot!(output.stdout.replace(&bundle(&place), "out/ID"), @"");
+    insta::assert_snapshot!(output.stdout.replace(&bundle(&place), "out/ID"), @"
+    verified and imported
+      Of 1,369 legacy rows, 1,369 were migrated, 0 were merged into others and 0 were set aside
+      in quarantine; all 331 rules hold; all 1,553 rows and links are in `thread.sqlite`, read
+      back and equal.
+
+      legacy table      rows  migrated  merged  quarantined
+      context_contexts    12        12       0            0
+      context_events     260       260       0            0
+      story_executions   130       130       0            0
+      story_steps        260       260       0            0
+      story_parts        707       707       0            0
+
+      target table       rows  migrated  existing  adopted
+      thread_threads       13        11         2        1
+      thread_contexts      13        12         1        0
+      thread_items        263       260         3        0
+      thread_executions   131       130         1        0
+      thread_steps        262       260         2        0
+      thread_parts        711       707         4        0
+
+      rules        304 hold, 0 violated, 0 not evaluated, 27 had nothing to look at
+      repairs      86 values by 11 rules
+      import       `thread.sqlite`: 1,553 created, 0 updated, 0 unchanged
+      blanks       release.from, release.to, before.entrypoints, after.entrypoints,
+                   rollout.canary
+      next         Fill the blanks of the contract: `rethread contract init` writes a file for
+                   them.
+      next         Keep the snapshot and this folder: they prove the result for as long as they
+                   are kept.
+
+      bundle       out/ID
+      report       out/ID/report/report.html
+      snapshot     snapshots/sample-backup
+      database     out/ID/thread.sqlite
+    ");
     for name in ["report/report.html", "report/report.md", "report/report.json", "thread.sqlite"] {
         assert!(place.path(&bundle(&place)).join(name).is_file(), "{name}");
     }
@@ -66,6 +101,20 @@ fn a_second_run_changes_nothing_and_says_so() {
         name.components().any(|part| matches!(part.as_os_str().to_str(), Some("report" | "import")))
     });
     assert!(reports_only, "{changed:?}");
+}
+
+#[test]
+fn a_folder_is_known_again_by_its_files() {
+    let place = Place::new();
+    for (entity, rows) in data::sound().as_object().expect("entities") {
+        let lines = rows.as_array().expect("rows").iter().map(|row| format!("{row}\n"));
+        place.write(&format!("app/{entity}.jsonl"), lines.collect::<String>());
+    }
+    place.run(&["run", "app"]).ends(0);
+    place.write("app/notes.txt", "no table");
+    assert!(place.run(&["run", "app"]).ends(0).stderr.contains("already exported"));
+    place.write("app/story_parts.jsonl", "");
+    assert!(place.run(&["run", "app"]).ends(2).error().contains("another source"));
 }
 
 #[test]
@@ -93,9 +142,10 @@ fn stage_by_stage_gives_the_same_bundle_as_run() {
     assert_eq!(snapshot, "snapshots/app");
     let made = line(&["transform", &snapshot]);
     assert_eq!(made, bundle(&whole));
-    place.run(&["verify", &made]).ends(0);
+    assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified, not imported yet"));
     place.run(&["import", &made, "--to", "sqlite:thread.db"]).ends(0);
     assert!(place.path("thread.db").is_file());
+    assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified and imported"));
     let report = place.run(&["report", &made, "--format", "html"]).ends(0).stdout;
     assert!(report.starts_with("<!doctype html>") || report.starts_with("<!DOCTYPE html>"));
     let manifest = |place: &Place| std::fs::read(place.path(&made).join("manifest-sha256.txt"));
@@ -130,7 +180,11 @@ fn every_command_answers_machines() {
 fn quarantine_over_its_limit_is_findings_and_is_not_imported() {
     let place = Place::new();
     let output = run_dataset(&place, &data::with_an_orphan(), 1);
-    insta::assert_snapshot!(output.error().replace(&bundle(&place), "out/ID"), @"");
+    insta::assert_snapshot!(output.error().replace(&bundle(&place), "out/ID"), @"
+    error: verification: 1 of 322 rules is not met
+      --> quarantined rows are within the contract's limit: 0: 1 of 8 (1 of 8 legacy rows)
+    help: read out/ID/report/report.html
+    ");
     let root = place.path(&bundle(&place));
     assert!(root.join("report/report.html").is_file(), "the reports say what stands in the way");
     assert!(!root.join("thread.sqlite").exists(), "nothing is imported");

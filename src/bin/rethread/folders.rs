@@ -26,10 +26,7 @@ pub(crate) fn snapshot_of(
         return snapshot::take(source.as_mut(), contract, place, progress);
     }
     let there = Snapshot::open(place, progress)?;
-    if from.is_file() && there.meta().source.sha256 != bag::sha256_of(from)?.sha256 {
-        return Err(taken(place, "the snapshot there was taken from another source"));
-    }
-    if from.is_dir() && there.meta().source.sha256 != hash_of_folder(from)? {
+    if there.meta().source.sha256 != source.identify(progress)?.sha256 {
         return Err(taken(place, "the snapshot there was taken from another source"));
     }
     if !fits(&there, contract) {
@@ -44,25 +41,6 @@ fn taken(place: &Path, said: &str) -> Error {
     Error::usage(said)
         .at(place.display())
         .help("give the new snapshot another place: `--name` of `run`, `--to` of `export`")
-}
-
-/// As a source's folder is hashed: its `<sha256>  <path>` lines in path order.
-fn hash_of_folder(root: &Path) -> Result<String> {
-    let mut folders = vec![root.to_owned()];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(|error| storage::failed(&folder, error))? {
-            let path = entry.map_err(|error| storage::failed(&folder, error))?.path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    files.sort();
-    let line = |path: &PathBuf| -> Result<String> {
-        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
-        Ok(format!("{}  {name}\n", bag::sha256_of(path)?.sha256))
-    };
-    let lines = files.iter().map(line).collect::<Result<String>>()?;
-    Ok(bag::sha256_hex(lines.as_bytes()))
 }
 
 /// Whether the tables of a snapshot have the columns a contract declares.

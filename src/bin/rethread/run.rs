@@ -72,7 +72,7 @@ fn verify(it: &args::Verify, progress: &dyn Progress) -> Result<Ended> {
     let contract = contracts::of_bundle(&bundle)?;
     let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
     let found = judge(&bundle, &snapshot, &contract, progress)?;
-    let told = tell(&bundle, &contract, &found, None)?;
+    let told = tell(&bundle, &contract, &found, last_import(&bundle)?.as_ref())?;
     Ok(told.failing(findings(&bundle, &found)))
 }
 
@@ -87,7 +87,7 @@ fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let found = last_verification(&bundle)?;
-    let outcome = import::last_outcome(&bundle, "sqlite")?;
+    let outcome = last_import(&bundle)?;
     let report = Report::new(&bundle, &contract, found.as_ref(), outcome.as_ref());
     report::write(&report, bundle.root())?;
     let text = match it.format {
@@ -140,7 +140,7 @@ fn deliver(
 ) -> Result<Ended> {
     let place = to.map_or_else(|| bundle.path("thread.sqlite"), Path::to_owned);
     let found = judge(&bundle, snapshot, &contract, progress)?;
-    let told = tell(&bundle, &contract, &found, None)?;
+    let told = tell(&bundle, &contract, &found, last_import(&bundle)?.as_ref())?;
     if let Some(failure) = findings(&bundle, &found) {
         return Ok(told.with_place("snapshot", snapshot.root()).failing(Some(failure)));
     }
@@ -187,6 +187,11 @@ fn last_verification(bundle: &Bundle) -> Result<Option<Verification>> {
     Ok(Some(found).filter(|found| found.bundle_digest == bundle.digest()))
 }
 
+/// What the last import of this very bundle did.
+fn last_import(bundle: &Bundle) -> Result<Option<import::Outcome>> {
+    import::last_outcome(bundle, "sqlite")
+}
+
 /// Writes the reports and says what they say.
 fn tell(
     bundle: &Bundle,
@@ -213,7 +218,8 @@ fn findings(bundle: &Bundle, found: &Verification) -> Option<Error> {
         |rule: &&verify::Rule| matches!(rule.outcome, Outcome::Failed | Outcome::NotEvaluated);
     let rules: Vec<_> = found.rules.iter().filter(failed).collect();
     let (count, total) = (grouped(rules.len() as u64), grouped(found.rules.len() as u64));
-    let said = format!("verification: {count} of {total} rules do not hold");
+    let are = if rules.len() == 1 { "is" } else { "are" };
+    let said = format!("verification: {count} of {total} rules {are} not met");
     let mut error = Error::new(Kind::Findings, said)
         .help(format!("read {}", bundle.path("report/report.html").display()));
     for rule in rules.iter().take(MOST) {

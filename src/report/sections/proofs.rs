@@ -132,6 +132,7 @@ pub(super) fn import(report: &Report, detail: Detail) -> Option<Section> {
 }
 
 /// The contract's limits and blanks.
+#[allow(clippy::unnecessary_wraps, reason = "every section may be absent; this one never is")]
 pub(super) fn contract(report: &Report, detail: Detail) -> Option<Section> {
     let columns = [("limit", false), ("allows", false), ("the data has", true), ("outcome", false)];
     let table = Table::new("Limits of the contract", &columns);
@@ -232,6 +233,7 @@ fn kind_title(kind: &str) -> String {
 }
 
 /// Digests, files and the commands that check them.
+#[allow(clippy::unnecessary_wraps, reason = "every section may be absent; this one never is")]
 pub(super) fn hashes(report: &Report, detail: Detail) -> Option<Section> {
     let digests = [
         ("bundle", &report.bundle, "SHA-256 of `manifest-sha256.txt`"),

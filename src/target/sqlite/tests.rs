@@ -238,7 +238,7 @@ fn hostile_values_survive() {
     for (at, content) in texts.iter().enumerate() {
         let db = Connection::open(place.database()).unwrap();
         let sql = "SELECT content FROM items WHERE _source_row = ?1";
-        let held: String = db.query_row(sql, [at as i64], |row| row.get(0)).unwrap();
+        let held: String = db.query_row(sql, [i64::try_from(at).unwrap()], |row| row.get(0)).unwrap();
         assert!(held == *content, "value {at}");
     }
     assert!(place.import(&sample).unwrap().changed_nothing());
