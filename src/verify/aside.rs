@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
-use super::facts::{Audit, Legacy};
+use super::facts::Audit;
 use super::key;
+use super::legacy::Legacy;
 use super::read::{self, Row};
 use super::rule::Tally;
 use super::sql;

@@ -3,11 +3,12 @@
 use arrow::datatypes::DataType;
 
 use super::Rule;
-use super::facts::{Audit, Table};
+use super::facts::Audit;
 use super::key::{self, ABSENT};
 use super::read;
 use super::rule::Tally;
 use super::sql;
+use super::table::Table;
 use crate::digest::Value;
 use crate::error::Result;
 use crate::json;

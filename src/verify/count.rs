@@ -1,7 +1,10 @@
 //! Conservation: rows in = migrated + merged + quarantined, counted from the files and row by row.
 
+use std::fmt::Write as _;
+
 use super::Rule;
-use super::facts::{Audit, Legacy};
+use super::facts::Audit;
+use super::legacy::Legacy;
 use super::rule::Tally;
 use super::sql;
 use crate::bundle::Equation;
@@ -231,10 +234,11 @@ fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     let (mut one, mut none) = (vec![format!("{aside} = 0")], vec![format!("{aside} = 1")]);
     for (at, onto) in legacy.onto.iter().enumerate() {
         let stands = sql::stands(audit, legacy, &onto.target);
-        joins.push_str(&format!(
+        let _ = write!(
+            joins,
             " LEFT JOIN (SELECT r, count(*) AS n FROM {stands} GROUP BY 1) t{at} ON t{at}.r = \
              s._row"
-        ));
+        );
         one.push(format!("coalesce(t{at}.n, 0) = 1"));
         none.push(format!("coalesce(t{at}.n, 0) = 0"));
     }

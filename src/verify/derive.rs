@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::facts::{Audit, Heir, Legacy};
+use super::facts::{Audit, Heir};
 use super::key::{self, ABSENT, NONE};
+use super::legacy::Legacy;
+use super::naming::{first_named, no_link, type_of};
 use super::read::{self, Row};
-use super::resolve::{self, first_named, type_of};
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Transform, Values};
 use crate::digest::Value;
 use crate::error::Result;
@@ -241,7 +242,7 @@ pub(super) fn constant_hash(constant: &Constant, ty: Type) -> u64 {
 /// link, or its attribute.
 fn linked(audit: &Audit<'_>, source: &str, label: &str, attr: &str) -> Result<Vec<u64>> {
     let schema = &audit.contract.before.schema;
-    let link = schema.link(source, label).ok_or_else(|| resolve::no_link(source, label))?;
+    let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
     let named = first_named(audit, source, label)?;
     let target = |entity: &str| {
         audit.heir_of(entity).map_or_else(|| entity.to_owned(), |found| found.target.clone())

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rule;
-use super::facts::{Audit, Heir, Legacy};
+use super::facts::{Audit, Heir};
 use super::files_sql;
 use super::key::{self, NONE};
+use super::legacy::Legacy;
 use super::link;
+use super::naming::first_named;
 use super::read;
-use super::resolve::first_named;
 use super::rule::Tally;
 use crate::contract::{LinkHow, LinkPick, Transform};
 use crate::digest::{RowDigest, TableDigest, Value};
@@ -16,15 +17,18 @@ use crate::error::{Result, grouped};
 use crate::schema::{Has, Link};
 use crate::snapshot::LinksMeta;
 
-/// The links that the bundle lists as dropped, by entity and label: row, from, to.
+/// A link that the bundle lists as dropped: row, from, to.
+type Lost = (usize, u128, u128);
+
+/// The links that the bundle lists as dropped, by entity and label.
 #[derive(Default)]
 pub(super) struct Dropped {
-    links: BTreeMap<(String, String), Vec<(usize, u128, u128)>>,
+    links: BTreeMap<(String, String), Vec<Lost>>,
 }
 
 impl Dropped {
     pub(super) fn read(audit: &Audit<'_>) -> Result<Self> {
-        let mut links: BTreeMap<(String, String), Vec<(usize, u128, u128)>> = BTreeMap::new();
+        let mut links: BTreeMap<(String, String), Vec<Lost>> = BTreeMap::new();
         let path = audit.bundle.path("data/quarantine/links.parquet");
         read::scan_if_there(&path, &["entity", "label", "_row", "from", "to"], &mut |row| {
             let name = |column: usize| row.text(column).unwrap_or_default().to_owned();
@@ -36,11 +40,13 @@ impl Dropped {
             links.entry((name(0), name(1))).or_default().push(listed);
             Ok(())
         })?;
-        links.values_mut().for_each(|rows| rows.sort_unstable());
+        for rows in links.values_mut() {
+            rows.sort_unstable();
+        }
         Ok(Self { links })
     }
 
-    fn of(&self, entity: &str, label: &str) -> &[(usize, u128, u128)] {
+    fn of(&self, entity: &str, label: &str) -> &[Lost] {
         self.links.get(&(entity.to_owned(), label.to_owned())).map_or(&[], Vec::as_slice)
     }
 
@@ -110,8 +116,8 @@ fn conserved(
 ) -> Result<()> {
     let (entity, label) = (&link.on, &link.label);
     let named = first_named(audit, entity, label)?;
-    let Some(taker) = taker(audit, link) else { return Ok(()) };
-    let (transform, target, links) = match &taker {
+    let Some(use_of) = taker(audit, link) else { return Ok(()) };
+    let (transform, target, links) = match &use_of {
         Taker::Id(transform) => (*transform, transform.target.clone(), None),
         Taker::Link(transform, taken) => {
             let table = audit.table(&transform.target)?;
@@ -125,7 +131,7 @@ fn conserved(
             audit,
             link,
             (&transform.target, &target),
-            match &taker {
+            match &use_of {
                 Taker::Id(_) => None,
                 Taker::Link(_, taken) => Some(&taken.label),
             },
@@ -197,13 +203,11 @@ fn equation(
 }
 
 fn is_carried(audit: &Audit<'_>, links: &LinksMeta) -> bool {
-    match links.role.as_str() {
-        "carried" => audit.contract.unmapped.carry_links,
-        _ => {
-            let link = audit.contract.after.schema.link(&links.entity, &links.label);
-            link.is_some_and(|link| link.has == Has::Many)
-        }
+    if links.role == "carried" {
+        return audit.contract.unmapped.carry_links;
     }
+    let link = audit.contract.after.schema.link(&links.entity, &links.label);
+    link.is_some_and(|link| link.has == Has::Many)
 }
 
 /// The name the rows of an entity go by in the target.
@@ -302,7 +306,7 @@ fn pairs(
     out.push(tally.finish());
     let mut said = Tally::new("digest", entity, label)
         .says(format!("bundle.json gives the rows and the digest of {entity}.{label}"))
-        .query(files_sql::said(audit, (entity, label), file));
+        .query(files_sql::said(audit, (entity, label), (file, &table.hex())));
     let right = meta.map_or(rows == 0, |meta| meta.rows == rows && meta.digest == table.hex());
     said.check_all(rows, u64::from(!right), || format!("{file}: {rows} rows, {}", table.hex()));
     out.push(said.finish());

@@ -1,6 +1,7 @@
 //! The queries that reproduce the rules of dropped links and of link files.
 
-use super::facts::{Audit, Legacy};
+use super::facts::Audit;
+use super::legacy::Legacy;
 use super::link_sql;
 use super::sql::{self, name, text};
 use crate::schema::Link;
@@ -143,13 +144,21 @@ pub(super) fn pairs(audit: &Audit<'_>, file: &str, links: &[&LinksMeta]) -> Stri
     )
 }
 
-/// Whether bundle.json counts the pairs otherwise; the digest is `rethread`'s.
-pub(super) fn said(audit: &Audit<'_>, (entity, label): (&str, &str), file: &str) -> String {
+/// Whether bundle.json gives other rows than the file has, or another digest than was recomputed:
+/// SQL has no canonical JSON.
+pub(super) fn said(
+    audit: &Audit<'_>,
+    (entity, label): (&str, &str),
+    (file, digest): (&str, &str),
+) -> String {
     let side = sql::side(audit, file, &["from", "to"]);
+    let found = format!("(SELECT count(*) FROM {side})");
     format!(
-        "SELECT (coalesce((SELECT sum((l ->> '$.rows')::BIGINT) FROM (SELECT unnest(links::JSON[]) \
-         AS l FROM read_json('data/bundle.json', columns = {{links: 'JSON'}})) WHERE (l ->> \
-         '$.entity') = {} AND (l ->> '$.label') = {}), 0) <> (SELECT count(*) FROM {side}))::INT",
+        "SELECT coalesce((SELECT any_value(((l ->> '$.rows')::BIGINT <> {found} OR (l ->> '$.digest') \
+         <> {})::INT) FROM (SELECT unnest(links::JSON[]) AS l FROM read_json('data/bundle.json', \
+         columns = {{links: 'JSON'}})) WHERE (l ->> '$.entity') = {} AND (l ->> '$.label') = {}), \
+         ({found} > 0)::INT)",
+        text(digest),
         text(entity),
         text(label),
     )

@@ -1,8 +1,10 @@
 //! The queries that reproduce the id rules.
 
+use std::fmt::Write as _;
+
 use super::facts::Audit;
 use super::link_sql;
-use super::resolve::type_of;
+use super::naming::type_of;
 use super::sql::{self, name, text};
 use super::value::spelled;
 use crate::contract::{Pick, Transform};
@@ -104,20 +106,21 @@ fn made(audit: &Audit<'_>, transform: &Transform) -> String {
     let namespace = &audit.contract.namespace;
     let (mut joins, mut ids, mut adopted, mut mapped) =
         (String::new(), Vec::new(), vec!["false".to_owned()], Vec::new());
-    let mut named = |joins: &mut String, label: &str, alias: &str| {
+    let named = |joins: &mut String, label: &str, alias: &str| {
         if let Some(link) = before.link(source, label) {
             let naming = link_sql::naming(audit, &table, link, "''");
-            joins.push_str(&format!(
+            let _ = write!(
+                joins,
                 " LEFT JOIN (SELECT r, arg_min(old, k) AS old FROM ({naming}) GROUP BY 1) {alias} ON \
                  {alias}.r = s._row"
-            ));
+            );
         }
     };
     for (at, from) in transform.id.from.iter().enumerate() {
         if let Some(link) = before.link(source, from).filter(|_| from != "id") {
             named(&mut joins, from, &format!("n{at}"));
             let heirs = sql::heirs(audit, &link.to, target);
-            joins.push_str(&format!(" LEFT JOIN {heirs} h{at} ON h{at}.old = n{at}.old"));
+            let _ = write!(joins, " LEFT JOIN {heirs} h{at} ON h{at}.old = n{at}.old");
             adopted.push(format!("({} h{at}.id IS NOT NULL)", none_before(&ids)));
             ids.push(format!("h{at}.id"));
         } else {
@@ -156,7 +159,7 @@ fn made(audit: &Audit<'_>, transform: &Transform) -> String {
 
 /// The condition that no earlier place gives an id.
 fn none_before(ids: &[String]) -> String {
-    ids.iter().map(|id| format!("{id} IS NULL AND ")).collect()
+    ids.iter().flat_map(|id| [id.as_str(), " IS NULL AND "]).collect()
 }
 
 /// A part of an id as text.

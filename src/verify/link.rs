@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::Rule;
-use super::facts::{Audit, Table};
+use super::facts::Audit;
 use super::key::{self, NONE};
 use super::link_sql;
+use super::naming::no_link;
 use super::read;
 use super::repair::{Listed, is_listed_as};
 use super::resolve::{self, Judged, Verdict};
 use super::rule::Tally;
+use super::table::Table;
 use crate::contract::{LinkHow, LinkRule, Required, Transform};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -81,7 +83,7 @@ impl<'a> Expected<'a> {
                 let schema = &audit.contract.after.schema;
                 let over = schema
                     .link(&transform.target, via)
-                    .ok_or_else(|| resolve::no_link(&transform.target, via))?;
+                    .ok_or_else(|| no_link(&transform.target, via))?;
                 let table = audit.table(&over.to)?;
                 Expected::Via(via, table, links(table, take)?)
             }

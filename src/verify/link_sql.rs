@@ -55,21 +55,8 @@ pub(super) fn right(
     };
     match &rule.how {
         LinkHow::From { .. } => {
-            let held = match link.reverse_has {
-                Has::One => format!(
-                    " AND NOT (t.{label} IS NULL AND n.id IN (SELECT {label} FROM {table} WHERE \
-                     {label} IS NOT NULL))"
-                ),
-                Has::Many => String::new(),
-            };
-            format!(
-                "{}, n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1) \
-                 SELECT count(*) FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
-                 DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = \
-                 t.{label} WHERE {migrated} AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM \
-                 n.id ELSE t.{label} IS NOT NULL AND a.id IS NULL END{held}",
-                chosen(audit, link, &rule.how, transform)
-            )
+            let chosen = chosen(audit, link, &rule.how, transform);
+            format!("{chosen}, {} SELECT count(*) FROM x", wrong(audit, link))
         }
         LinkHow::SameRow { target } => {
             let stands = audit
@@ -95,7 +82,27 @@ pub(super) fn right(
     }
 }
 
-/// Links whose repairs are not those the source gives.
+/// As `x`, the migrated rows whose link is not one that `m` gives: the legacy row as `r`.
+fn wrong(audit: &Audit<'_>, link: &Link) -> String {
+    let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
+    let held = match link.reverse_has {
+        Has::One => format!(
+            " AND NOT (t.{label} IS NULL AND n.id IN (SELECT {label} FROM {table} WHERE {label} IS \
+             NOT NULL))"
+        ),
+        Has::Many => String::new(),
+    };
+    format!(
+        "n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1), x AS (SELECT \
+         t._source_row AS r FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
+         DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = t.{label} \
+         WHERE t._origin = 'migrated' AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM n.id ELSE \
+         t.{label} IS NOT NULL AND a.id IS NULL END{held})"
+    )
+}
+
+/// Links whose repairs are not those the source gives; links that are none it names are told by the
+/// rule on that.
 pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) -> String {
     let rule = transform.links.iter().find(|rule| rule.label == link.label);
     let chosen = rule.map(|rule| chosen(audit, link, &rule.how, transform)).unwrap_or_default();
@@ -105,12 +112,13 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
         &["_source_row", "attr", "how"],
     );
     format!(
-        "{chosen}, f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
-         _source_row) AS n FROM {side} WHERE attr = {}), e AS (SELECT t._source_row AS r, \
+        "{chosen}, {}, f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
+         _source_row) AS n FROM {side} f ANTI JOIN x ON x.r = f._source_row WHERE attr = {}), e AS (SELECT t._source_row AS r, \
          list(DISTINCT m.how) AS hows FROM {} t JOIN m ON m.r = t._source_row AND m.id = t.{} WHERE \
          t._origin = 'migrated' GROUP BY 1) SELECT count(DISTINCT coalesce(e.r, f.r)) FROM e FULL \
          JOIN f ON f.r = e.r WHERE CASE WHEN f.r IS NULL THEN NOT list_contains(e.hows, '') WHEN \
          f.n > 1 THEN true ELSE e.r IS NULL OR NOT list_contains(e.hows, f.how) END",
+        wrong(audit, link),
         sql::text(&link.label),
         sql::target(audit, &link.on),
         sql::name(&link.label),

@@ -30,7 +30,9 @@ impl Listed {
             }
             Ok(())
         })?;
-        listed.rows.values_mut().for_each(|rows| rows.sort_unstable());
+        for rows in listed.rows.values_mut() {
+            rows.sort_unstable();
+        }
         Ok(listed)
     }
 
@@ -68,11 +70,6 @@ impl Listed {
     pub(super) fn total(&self, attr: &str) -> usize {
         self.rows.get(attr).map_or(0, Vec::len)
     }
-
-    /// The attributes that have any.
-    pub(super) fn attrs(&self) -> impl Iterator<Item = &str> {
-        self.rows.keys().map(String::as_str)
-    }
 }
 
 /// The repairs listed for every target table.
@@ -82,11 +79,7 @@ pub(super) fn read_all(audit: &Audit<'_>) -> Result<BTreeMap<String, Listed>> {
 
 /// bundle.json counts the repairs as `data/repairs` lists them, and no attribute has any that the
 /// contract has no rule for.
-pub(super) fn rules(
-    audit: &Audit<'_>,
-    repairs: &BTreeMap<String, Listed>,
-    out: &mut Vec<Rule>,
-) -> Result<()> {
+pub(super) fn rules(audit: &Audit<'_>, repairs: &BTreeMap<String, Listed>, out: &mut Vec<Rule>) {
     let file = |target: &str| format!("data/repairs/{target}.parquet");
     for (target, listed) in repairs {
         let side = sql::side(audit, &file(target), &["id", "_source_row", "attr", "how"]);
@@ -115,7 +108,6 @@ pub(super) fn rules(
         }
         out.push(tally.finish());
     }
-    Ok(())
 }
 
 /// Whether what is listed for a row is one of what may be.

@@ -2,7 +2,8 @@
 //!
 //! A query runs in the bundle's folder, with `$SNAPSHOT` for the snapshot's.
 
-use super::facts::{Audit, Legacy};
+use super::facts::Audit;
+use super::legacy::Legacy;
 
 /// A name as SQL quotes it.
 pub(super) fn name(name: &str) -> String {
@@ -22,13 +23,10 @@ pub(super) fn target(audit: &Audit<'_>, entity: &str) -> String {
 
 /// A legacy table of the snapshot.
 pub(super) fn legacy(audit: &Audit<'_>, legacy: &Legacy) -> String {
-    match legacy.path {
-        Some(_) => text(&format!("$SNAPSHOT/{}", legacy.file)),
-        None => {
-            let columns = crate::snapshot::columns(&audit.contract.before.schema, &legacy.entity);
-            nothing(columns.fields())
-        }
+    if legacy.path.is_some() {
+        return text(&format!("$SNAPSHOT/{}", legacy.file));
     }
+    nothing(crate::snapshot::columns(&audit.contract.before.schema, &legacy.entity).fields())
 }
 
 /// A table of the snapshot that a target entity had already.

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use super::Rule;
 use super::derive::{self, Derived, UNSURE};
-use super::facts::{Audit, Table};
+use super::facts::Audit;
 use super::key::{self, ABSENT};
+use super::naming::type_of;
 use super::read::{self, Row};
 use super::repair::Listed;
-use super::resolve::type_of;
 use super::rule::Tally;
+use super::table::Table;
 use super::value_sql;
 use crate::contract::{AttrRule, CheckWhat, Pick, Piece, Transform};
 use crate::digest::{self, Value};

@@ -1,8 +1,10 @@
 //! The queries that reproduce the value, repair and `same` rules.
 
+use std::fmt::Write as _;
+
 use super::facts::Audit;
 use super::link_sql;
-use super::resolve::type_of;
+use super::naming::type_of;
 use super::sql::{self, name, text};
 use super::value::spelled;
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Piece, Transform};
@@ -162,18 +164,15 @@ impl Sql<'_> {
             );
         }
         let other = format!("{named} n JOIN {} o ON lower(o.id) = n.old", table(&link.to));
-        match (before.link(&link.to, attr), first(&link.to, attr)) {
-            (Some(next), Some(after)) => format!(
+        if let (Some(next), Some(after)) = (before.link(&link.to, attr), first(&link.to, attr)) {
+            return format!(
                 "(SELECT any_value(h.id) FROM {other} JOIN {after} m ON m.r = o._row JOIN {} h ON \
                  h.old = m.old WHERE n.r = s._row)",
                 heirs(&next.to)
-            ),
-            _ => {
-                let ty = type_of(before, &link.to, attr);
-                let column = plain(&format!("o.{}", name(attr)), ty);
-                format!("(SELECT any_value({column}) FROM {other} WHERE n.r = s._row)")
-            }
+            );
         }
+        let column = plain(&format!("o.{}", name(attr)), type_of(before, &link.to, attr));
+        format!("(SELECT any_value({column}) FROM {other} WHERE n.r = s._row)")
     }
 
     /// The first place that has a value.
@@ -233,11 +232,11 @@ impl Sql<'_> {
         };
         let mut cases = String::new();
         for (from, to) in &values.map {
-            cases.push_str(&format!(" WHEN {first} = {} THEN {}", text(from), text(to)));
+            let _ = write!(cases, " WHEN {first} = {} THEN {}", text(from), text(to));
         }
         for (from, to) in values.map.iter().filter(|_| values.fold_case) {
             let from = text(&from.to_ascii_lowercase());
-            cases.push_str(&format!(" WHEN lower({first}) = {from} THEN {}", text(to)));
+            let _ = write!(cases, " WHEN lower({first}) = {from} THEN {}", text(to));
         }
         format!("CASE WHEN {first} IS NULL THEN NULL{cases} ELSE {other} END")
     }
@@ -253,10 +252,10 @@ impl Sql<'_> {
                 0 => "NULL".to_owned(),
                 _ => text(&format!("from {}", spelled(pick))),
             };
-            cases.push_str(&format!(" WHEN s.p{at} IS NOT NULL THEN {how}"));
+            let _ = write!(cases, " WHEN s.p{at} IS NOT NULL THEN {how}");
         }
         if let Some(template) = self.template() {
-            cases.push_str(&format!(" WHEN {template} IS NOT NULL THEN 'template'"));
+            let _ = write!(cases, " WHEN {template} IS NOT NULL THEN 'template'");
         }
         let missing = if self.rule.missing.is_some() { "'missing'" } else { "NULL" };
         format!("CASE{cases} ELSE {missing} END")

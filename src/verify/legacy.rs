@@ -1,0 +1,241 @@
+//! The legacy tables of a snapshot, and where their rows went.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use super::facts::{Audit, Heir};
+use super::key::{self, NONE};
+use super::read;
+use super::table::{NO_ROW, Table, find, narrow, place, sorted};
+use crate::error::Result;
+use crate::snapshot::Extra;
+
+/// A legacy table of the snapshot, and where its rows went.
+pub(super) struct Legacy {
+    pub(super) entity: String,
+    /// Where its file stands, when the source has the entity.
+    pub(super) path: Option<PathBuf>,
+    /// The file from the snapshot's root, as the contract's name gives it when there is none.
+    pub(super) file: String,
+    pub(super) rows: usize,
+    /// Key of every row's id.
+    pub(super) ids: Vec<u128>,
+    sorted: OnceCell<Vec<u32>>,
+    /// One for each transform out of this entity.
+    pub(super) onto: Vec<Onto>,
+    /// The rows of `data/merged`, as they stand.
+    pub(super) merged: Vec<Merged>,
+    /// How often a row is merged.
+    pub(super) merged_times: Vec<u8>,
+    /// How often a row is quarantined.
+    pub(super) quarantined: Vec<u8>,
+    /// Rows whose `_row` is not their place.
+    pub(super) misplaced: u64,
+    /// Rows of the side files that name no row of the snapshot, with the rows there are.
+    pub(super) strays: (u64, u64),
+}
+
+/// Which target rows the rows of a legacy table became.
+pub(super) struct Onto {
+    pub(super) target: String,
+    /// How often a legacy row was migrated.
+    pub(super) seen: Vec<u8>,
+    at: Vec<u32>,
+    /// Legacy rows that stand on an existing row, by row: (row, id).
+    pub(super) adopted: Vec<(u32, u128)>,
+}
+
+/// A legacy row that another row stands for.
+pub(super) struct Merged {
+    pub(super) row: usize,
+    pub(super) winner: Option<usize>,
+    /// Key of the existing target row that stands for it.
+    pub(super) id: u128,
+    /// The entity of that row.
+    pub(super) entity: Option<String>,
+}
+
+impl Legacy {
+    pub(super) fn read(audit: &Audit<'_>, entity: &str) -> Result<Self> {
+        let table = audit.snapshot.table(entity);
+        let path = table.map(|table| audit.snapshot.path(&table.file)).filter(|path| path.exists());
+        let file = format!("data/tables/{entity}.parquet");
+        let mut legacy = Self {
+            entity: entity.to_owned(),
+            file: table.map_or(file, |table| table.file.clone()),
+            rows: 0,
+            ids: Vec::new(),
+            sorted: OnceCell::new(),
+            onto: Vec::new(),
+            merged: Vec::new(),
+            merged_times: Vec::new(),
+            quarantined: Vec::new(),
+            misplaced: 0,
+            strays: (0, 0),
+            path,
+        };
+        legacy.read_ids()?;
+        for transform in audit.contract.transforms_of(entity) {
+            let onto = legacy.read_onto(audit, &transform.target)?;
+            legacy.onto.push(onto);
+        }
+        legacy.read_merged(audit)?;
+        legacy.merged.sort_by_key(|merged| merged.row);
+        legacy.read_quarantined(audit)?;
+        Ok(legacy)
+    }
+
+    fn read_ids(&mut self) -> Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let (ids, misplaced) = (&mut self.ids, &mut self.misplaced);
+        read::scan(path, &["id", Extra::ROW], &mut |row| {
+            *misplaced += u64::from(row.row(1) != Some(row.number));
+            ids.push(key::link_key(row.text(0)));
+            Ok(())
+        })?;
+        self.rows = self.ids.len();
+        self.merged_times = vec![0; self.rows];
+        self.quarantined = vec![0; self.rows];
+        narrow(self.rows).map(|_| ())
+    }
+
+    fn read_onto(&mut self, audit: &Audit<'_>, target: &str) -> Result<Onto> {
+        let (mut seen, mut at) = (vec![0_u8; self.rows], vec![NO_ROW; self.rows]);
+        let table = audit.table(target)?;
+        for row in 0..table.rows() {
+            let Some(source) = table.migrated(row).filter(|source| *source < self.rows) else {
+                continue;
+            };
+            seen[source] = seen[source].saturating_add(1);
+            if at[source] == NO_ROW {
+                at[source] = narrow(row)?;
+            }
+        }
+        let mut adopted = Vec::new();
+        let path = audit.bundle.path(&format!("data/adopted/{}.parquet", self.entity));
+        read::scan_if_there(&path, &["_row", "entity", "id"], &mut |row| {
+            if row.text(1) != Some(target) {
+                return Ok(());
+            }
+            if let Some(legacy) = self.stray(row.row(0)) {
+                adopted.push((narrow(legacy)?, key::link_key(row.text(2))));
+            }
+            Ok(())
+        })?;
+        adopted.sort_unstable();
+        Ok(Onto { target: target.to_owned(), seen, at, adopted })
+    }
+
+    fn read_merged(&mut self, audit: &Audit<'_>) -> Result<()> {
+        let path = audit.bundle.path(&format!("data/merged/{}.parquet", self.entity));
+        let columns = ["_row", "_winner_row", "id", "_entity"];
+        read::scan_if_there(&path, &columns, &mut |found| {
+            let Some(row) = self.stray(found.row(0)) else { return Ok(()) };
+            self.merged_times[row] = self.merged_times[row].saturating_add(1);
+            self.merged.push(Merged {
+                row,
+                winner: found.row(1),
+                id: key::link_key(found.text(2)),
+                entity: found.text(3).map(str::to_owned),
+            });
+            Ok(())
+        })
+    }
+
+    fn read_quarantined(&mut self, audit: &Audit<'_>) -> Result<()> {
+        let path = audit.bundle.path(&format!("data/quarantine/{}.parquet", self.entity));
+        read::scan_if_there(&path, &[Extra::ROW], &mut |found| {
+            if let Some(row) = self.stray(found.row(0)) {
+                self.quarantined[row] = self.quarantined[row].saturating_add(1);
+            }
+            Ok(())
+        })
+    }
+
+    /// Counts a row of a side file that names no row of this table.
+    fn stray(&mut self, row: Option<usize>) -> Option<usize> {
+        let found = row.filter(|row| *row < self.rows);
+        self.strays.0 += u64::from(found.is_none());
+        self.strays.1 += 1;
+        found
+    }
+
+    /// Whether a row became a target row or stands on one.
+    pub(super) fn is_migrated(&self, row: usize) -> bool {
+        self.onto.iter().any(|onto| onto.times(row) > 0)
+    }
+
+    /// Whether a row is in exactly one place: in all its targets, merged, or quarantined.
+    pub(super) fn is_accounted(&self, row: usize) -> bool {
+        let aside = self.merged_times[row].saturating_add(self.quarantined[row]);
+        let mut onto = self.onto.iter();
+        match aside {
+            0 => !self.onto.is_empty() && onto.all(|onto| onto.times(row) == 1),
+            1 => onto.all(|onto| onto.times(row) == 0),
+            _ => false,
+        }
+    }
+
+    /// What went into the target of this name.
+    pub(super) fn onto(&self, target: &str) -> Option<&Onto> {
+        self.onto.iter().find(|onto| onto.target == target)
+    }
+
+    /// The rows with this id.
+    pub(super) fn find(&self, id: u128) -> impl Iterator<Item = usize> {
+        find(&self.ids, self.sorted.get_or_init(|| sorted(&self.ids)), id)
+    }
+
+    /// What an id leads to in a target table.
+    pub(super) fn heir(&self, table: &Table, id: u128) -> Heir {
+        let mut heir = Heir::Unknown;
+        for row in self.find(id) {
+            heir = Heir::Dead;
+            if let Some(id) = self.stands(table, row) {
+                return Heir::Alive(id);
+            }
+        }
+        heir
+    }
+
+    /// The id of the target row that a row became, was adopted by or merged into.
+    pub(super) fn stands(&self, table: &Table, row: usize) -> Option<u128> {
+        let onto = self.onto(&table.entity)?;
+        if let Some(at) = onto.at(row) {
+            return Some(table.ids[at]);
+        }
+        onto.adopted(row).or_else(|| {
+            let from = self.merged.partition_point(|merged| merged.row < row);
+            let merged = self.merged[from..].iter().take_while(|merged| merged.row == row);
+            merged
+                .filter(|merged| merged.entity.as_deref() == Some(&table.entity))
+                .map(|merged| merged.id)
+                .find(|id| *id != NONE)
+        })
+    }
+
+    /// A row as a sample names it.
+    pub(super) fn place(&self, row: usize) -> String {
+        place(&self.entity, self.path.as_deref(), row)
+    }
+}
+
+impl Onto {
+    /// The target row a legacy row became.
+    pub(super) fn at(&self, row: usize) -> Option<usize> {
+        Some(self.at[row]).filter(|at| *at != NO_ROW).map(|at| at as usize)
+    }
+
+    /// The id of the existing row a legacy row stands on.
+    pub(super) fn adopted(&self, row: usize) -> Option<u128> {
+        let from = self.adopted.partition_point(|(at, _)| (*at as usize) < row);
+        self.adopted.get(from).filter(|(at, _)| *at as usize == row).map(|(_, id)| *id)
+    }
+
+    /// How often a legacy row became a target row or stands on one.
+    pub(super) fn times(&self, row: usize) -> usize {
+        let from = self.adopted.partition_point(|(at, _)| (*at as usize) < row);
+        let adopted = self.adopted[from..].iter().take_while(|(at, _)| *at as usize == row);
+        usize::from(self.seen[row]) + adopted.count()
+    }
+}

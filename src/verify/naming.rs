@@ -1,0 +1,129 @@
+//! Which rows a row names by a has-one link, from whichever side or attribute holds it.
+
+use std::collections::BTreeMap;
+
+use super::facts::Audit;
+use super::key::{self, NONE};
+use super::read::{self, Row};
+use crate::error::{Error, Result};
+use crate::schema::{Has, Link, Schema, Type};
+
+/// A row that a row names: the key of its id, how good the place is that names it, and which text
+/// of a repair says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) id: u128,
+    /// The row itself, where it is not told by its id alone.
+    pub(super) row: Option<usize>,
+    pub(super) rank: usize,
+    pub(super) how: u8,
+}
+
+/// The places that hold one has-one link: the column, the pairs of link files, and the attributes
+/// that may hold the id instead.
+pub(super) struct Naming {
+    /// The columns of the row to read, best first, with whether it is the link's own.
+    pub(super) columns: Vec<String>,
+    own: bool,
+    pairs: Vec<(u128, u128)>,
+    /// Ids in the pairs that are no UUID, as they stand.
+    texts: BTreeMap<u128, String>,
+}
+
+impl Naming {
+    pub(super) fn read(audit: &Audit<'_>, link: &Link) -> Result<Self> {
+        let own = link.has == Has::One;
+        let label = own.then(|| link.label.clone());
+        let columns = label.into_iter().chain(link.also.iter().cloned()).collect();
+        let mut pairs = Vec::new();
+        let mut texts = BTreeMap::new();
+        for file in &audit.snapshot.meta().links {
+            let ahead = file.entity == link.on && file.label == link.label;
+            let back = file.entity == link.to && file.label == link.reverse;
+            if !ahead && !back {
+                continue;
+            }
+            read::scan(&audit.snapshot.path(&file.file), &["from", "to"], &mut |row| {
+                let (on, to) = if ahead { (0, 1) } else { (1, 0) };
+                let id = key::link_key(row.text(to));
+                pairs.push((key::link_key(row.text(on)), id));
+                if let Some(text) = row.text(to).filter(|text| key::uuid(text).is_none()) {
+                    texts.entry(id).or_insert_with(|| text.to_owned());
+                }
+                Ok(())
+            })?;
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        Ok(Self { columns, own, pairs, texts })
+    }
+
+    /// The id that a row with this id names first, as the source writes it; a UUID in lower case.
+    pub(super) fn text(&self, row: Row<'_>, first: usize, id: u128) -> Option<String> {
+        let mut named = Vec::new();
+        self.of(row, first, id, &mut named);
+        let wanted = named.first()?.id;
+        let held = (first..first + self.columns.len()).filter_map(|column| row.text(column));
+        let held = held.into_iter().find(|text| key::id_key(text) == wanted);
+        Some(match held.or(self.texts.get(&wanted).map(String::as_str)) {
+            Some(text) if key::uuid(text).is_none() => text.to_owned(),
+            _ => key::uuid_text(wanted),
+        })
+    }
+
+    /// Gives the rows that a row with this id names, best first; `first` is where its columns
+    /// begin in the projection. `Named::how` is the place of the attribute in `also`, from 1.
+    pub(super) fn of(&self, row: Row<'_>, first: usize, id: u128, out: &mut Vec<Named>) {
+        let also = usize::from(self.own);
+        if self.own {
+            push(out, key::link_key(row.text(first)), 0, 0);
+        }
+        let from = self.pairs.partition_point(|(on, _)| *on < id);
+        let pairs = self.pairs[from..].iter().take_while(|(on, _)| *on == id && id != NONE);
+        for (_, to) in pairs {
+            push(out, *to, 1, 0);
+        }
+        for at in also..self.columns.len() {
+            let how = u8::try_from(at - also + 1).unwrap_or(u8::MAX);
+            push(out, key::link_key(row.text(first + at)), at + 2, how);
+        }
+    }
+}
+
+/// Adds a row unless it is none.
+pub(super) fn push(out: &mut Vec<Named>, id: u128, rank: usize, how: u8) {
+    if id != NONE {
+        out.push(Named { id, row: None, rank, how });
+    }
+}
+
+/// The first row that every row of a legacy table names by a link: its key, or [`NONE`].
+pub(super) fn first_named(audit: &Audit<'_>, source: &str, label: &str) -> Result<Vec<u128>> {
+    let schema = &audit.contract.before.schema;
+    let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
+    let legacy = audit.legacy(source)?;
+    let naming = Naming::read(audit, link)?;
+    let mut first = vec![NONE; legacy.rows];
+    let Some(path) = &legacy.path else { return Ok(first) };
+    let mut columns = vec!["id"];
+    columns.extend(naming.columns.iter().map(String::as_str));
+    let mut named = Vec::new();
+    read::scan(path, &columns, &mut |row| {
+        named.clear();
+        naming.of(row, 1, key::link_key(row.text(0)), &mut named);
+        first[row.number] = named.first().map_or(NONE, |named| named.id);
+        Ok(())
+    })?;
+    Ok(first)
+}
+
+/// The type of a column of an entity's table.
+pub(super) fn type_of(schema: &Schema, entity: &str, column: &str) -> Type {
+    let attr = schema.entity(entity).and_then(|entity| entity.attr(column));
+    attr.map_or(Type::String, |attr| attr.ty)
+}
+
+/// A link that the contract names and has not: it was checked.
+pub(super) fn no_link(entity: &str, label: &str) -> Error {
+    Error::bug(format!("the contract has no link `{label}` on `{entity}`"))
+}
