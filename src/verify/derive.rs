@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::facts::{Audit, Heir};
 use super::key::{self, ABSENT, NONE};
 use super::legacy::Legacy;
-use super::naming::{first_named, no_link, type_of};
+use super::naming::{Firsts, no_link, type_of};
 use super::read::{self, Row};
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Transform, Values};
 use crate::digest::Value;
@@ -159,23 +159,12 @@ impl Maker<'_> {
             return (ABSENT, 0);
         }
         let text = match &self.rule.refers {
-            Some(entity) => Cow::Owned(self.refer(text, entity)),
+            Some(entity) => Cow::Owned(refer(self.audit, text, entity)),
             None => Cow::Borrowed(text),
         };
         match &self.rule.values {
             Some(values) => map(&text, values),
             None => (self.fit(Value::Text(&text)), 0),
-        }
-    }
-
-    /// The id of a legacy row as the target has it.
-    fn refer(&self, id: &str, entity: &str) -> String {
-        match (key::uuid(id), self.audit.heir_of(entity)) {
-            (None, Some(transform)) => {
-                let namespace = &self.audit.contract.namespace;
-                key::uuid_text(key::derived(namespace, &transform.target, id))
-            }
-            _ => id.to_ascii_lowercase(),
         }
     }
 
@@ -201,6 +190,17 @@ impl Maker<'_> {
             }
             _ => UNSURE,
         }
+    }
+}
+
+/// The id of a legacy row as the target has it.
+fn refer(audit: &Audit<'_>, id: &str, entity: &str) -> String {
+    match (key::uuid(id), audit.heir_of(entity)) {
+        (None, Some(transform)) => {
+            key::uuid_text(key::derived(&audit.contract.namespace, &transform.target, id))
+        }
+        (None, None) => id.to_owned(),
+        _ => id.to_ascii_lowercase(),
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) fn constant_hash(constant: &Constant, ty: Type) -> u64 {
 fn linked(audit: &Audit<'_>, source: &str, label: &str, attr: &str) -> Result<Vec<u64>> {
     let schema = &audit.contract.before.schema;
     let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
-    let named = first_named(audit, source, label)?;
+    let named = Firsts::read(audit, source, label)?.ids;
     let target = |entity: &str| {
         audit.heir_of(entity).map_or_else(|| entity.to_owned(), |found| found.target.clone())
     };
@@ -259,19 +259,18 @@ fn linked(audit: &Audit<'_>, source: &str, label: &str, attr: &str) -> Result<Ve
             .collect());
     }
     let other = audit.legacy(&link.to)?;
-    let behind: Vec<u64> = match schema.link(&link.to, attr) {
-        Some(next) if schema.entity(&link.to).is_none_or(|found| found.attr(attr).is_none()) => {
-            let target = target(&next.to);
-            first_named(audit, &link.to, attr)?
-                .into_iter()
-                .map(|id| match audit.heir(&next.to, &target, id) {
-                    _ if id == NONE => ABSENT,
-                    Heir::Alive(id) => hash(id),
-                    _ => UNSURE,
-                })
-                .collect()
+    let is_attr = schema.entity(&link.to).is_some_and(|found| found.attr(attr).is_some());
+    let behind: Vec<u64> = match schema.link(&link.to, attr).filter(|_| !is_attr) {
+        Some(next) => {
+            // An id is mapped as the row's is, whether that row is in the target or not.
+            let firsts = Firsts::read(audit, &link.to, attr)?;
+            let id = |id: &u128| match *id {
+                NONE => ABSENT,
+                id => key::value_hash(Value::Text(&refer(audit, &firsts.text(id), &next.to))),
+            };
+            firsts.ids.iter().map(id).collect()
         }
-        _ => attr_hashes(audit, other, attr)?,
+        None => attr_hashes(audit, other, attr)?,
     };
     Ok(named.into_iter().map(|id| through(other, &behind, id)).collect())
 }

@@ -8,7 +8,7 @@ use super::files_sql;
 use super::key::{self, NONE};
 use super::legacy::Legacy;
 use super::link;
-use super::naming::first_named;
+use super::naming::Firsts;
 use super::read;
 use super::rule::Tally;
 use crate::contract::{LinkHow, LinkPick, Transform};
@@ -115,7 +115,7 @@ fn conserved(
     out: &mut Vec<Rule>,
 ) -> Result<()> {
     let (entity, label) = (&link.on, &link.label);
-    let named = first_named(audit, entity, label)?;
+    let named = Firsts::read(audit, entity, label)?.ids;
     let Some(use_of) = taker(audit, link) else { return Ok(()) };
     let (transform, target, links) = match &use_of {
         Taker::Id(transform) => (*transform, transform.target.clone(), None),

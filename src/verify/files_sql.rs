@@ -82,10 +82,9 @@ fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
         let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
         return Some(sql::heirs(audit, entity, target));
     }
-    audit
-        .tables
-        .get(entity)
-        .map(|_| format!("(SELECT lower(id) AS old, id FROM {})", sql::target(audit, entity)))
+    audit.tables.get(entity).map(|_| {
+        format!("(SELECT {} AS old, id FROM {})", sql::id("id"), sql::target(audit, entity))
+    })
 }
 
 /// The pairs of snapshot files with their ends in the target: `f`, `t`, and as they were.
@@ -96,7 +95,10 @@ fn resolved(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
             let join = |side: &str, alias: &str, entity: &str| match ends(audit, entity) {
                 Some(ends) => (
                     format!("{alias}.id"),
-                    format!(" LEFT JOIN {ends} {alias} ON {alias}.old = lower(p.\"{side}\")"),
+                    format!(
+                        " LEFT JOIN {ends} {alias} ON {alias}.old = {}",
+                        sql::id(&format!("p.\"{side}\""))
+                    ),
                 ),
                 None => (format!("p.\"{side}\""), String::new()),
             };
@@ -122,13 +124,17 @@ fn resolved(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
 pub(super) fn dropped(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
     let label = links.first().map_or("", |links| links.label.as_str());
     format!(
-        "WITH x AS ({}), d AS (SELECT DISTINCT entity, lower(\"from\") AS f, lower(\"to\") AS t FROM \
-         {} WHERE label = {}) SELECT count(*) FROM x LEFT JOIN d ON d.entity = x.entity AND d.f = \
-         lower(x.\"from\") AND d.t = lower(x.\"to\") WHERE (d.f IS NOT NULL) = (x.f IS NOT NULL AND \
+        "WITH x AS ({}), d AS (SELECT DISTINCT entity, {} AS f, {} AS t FROM \
+         {} WHERE label = {}) SELECT count(*) FROM x LEFT JOIN d ON d.entity = x.entity AND d.f = {} AND d.t = {} \
+         WHERE (d.f IS NOT NULL) = (x.f IS NOT NULL AND \
          x.t IS NOT NULL)",
         resolved(audit, links),
+        sql::id("\"from\""),
+        sql::id("\"to\""),
         dropped_side(audit),
         text(label),
+        sql::id("x.\"from\""),
+        sql::id("x.\"to\""),
     )
 }
 

@@ -181,10 +181,11 @@ fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (St
             let how = text(format!("{attr} = {entity}.{key}"));
             let other = legacy(audit, entity);
             let named = format!(
-                "SELECT s._row AS r, 0 AS k, lower(e.id) AS old, {how} AS how FROM {table} s JOIN \
+                "SELECT s._row AS r, 0 AS k, {id} AS old, {how} AS how FROM {table} s JOIN \
                  {other} e ON e.{} = s.{attr} WHERE {}",
                 sql::name(key),
                 present(&format!("s.{}", sql::name(attr))),
+                id = sql::id("e.id"),
                 attr = sql::name(attr),
             );
             (entity.clone(), named)
@@ -211,12 +212,14 @@ fn backward(
     let other = legacy(audit, entity);
     let order: Vec<String> = by.iter().map(|by| format!("e.{} {way}", sql::name(by))).collect();
     format!(
-        "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, lower(e.id) \
+        "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
          AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
-         1) n ON n.old = lower(s.id) JOIN {other} e ON e._row = n.r",
+         1) n ON n.old = {own} JOIN {other} e ON e._row = n.r",
         order.join(", "),
         legacy(audit, source),
         naming(audit, &other, link, "''"),
+        id = sql::id("e.id"),
+        own = sql::id("s.id"),
     )
 }
 
@@ -225,7 +228,8 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
     let column = |name: &str, k: usize, how: &str| {
         let name = format!("s.{}", sql::name(name));
         format!(
-            "SELECT s._row AS r, {k} AS k, lower({name}) AS old, {how} AS how FROM {table} s WHERE {}",
+            "SELECT s._row AS r, {k} AS k, {} AS old, {how} AS how FROM {table} s WHERE {}",
+            sql::id(&name),
             present(&name)
         )
     };
@@ -239,9 +243,11 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
         let (on, to) = if ahead { ("\"from\"", "\"to\"") } else { ("\"to\"", "\"from\"") };
         if ahead || back {
             parts.push(format!(
-                "SELECT s._row, 1, lower(p.{to}), {how} FROM {table} s JOIN {} p ON lower(p.{on}) = \
-                 lower(s.id)",
-                sql::text(&format!("$SNAPSHOT/{}", file.file))
+                "SELECT s._row, 1, {}, {how} FROM {table} s JOIN {} p ON {} = {}",
+                sql::id(&format!("p.{to}")),
+                sql::text(&format!("$SNAPSHOT/{}", file.file)),
+                sql::id(&format!("p.{on}")),
+                sql::id("s.id")
             ));
         }
     }

@@ -63,12 +63,16 @@ impl Naming {
         let mut named = Vec::new();
         self.of(row, first, id, &mut named);
         let wanted = named.first()?.id;
-        let held = (first..first + self.columns.len()).filter_map(|column| row.text(column));
-        let held = held.into_iter().find(|text| key::id_key(text) == wanted);
-        Some(match held.or(self.texts.get(&wanted).map(String::as_str)) {
-            Some(text) if key::uuid(text).is_none() => text.to_owned(),
-            _ => key::uuid_text(wanted),
-        })
+        let text = self.odd_text(row, first, wanted).map(str::to_owned);
+        Some(text.unwrap_or_else(|| key::uuid_text(wanted)))
+    }
+
+    /// The text of an id that a row names and that is no UUID.
+    fn odd_text<'a>(&'a self, row: Row<'a>, first: usize, wanted: u128) -> Option<&'a str> {
+        let mut held = (first..first + self.columns.len()).filter_map(|column| row.text(column));
+        let held = held.find(|text| key::id_key(text) == wanted);
+        let text = held.or(self.texts.get(&wanted).map(String::as_str));
+        text.filter(|text| key::uuid(text).is_none())
     }
 
     /// Gives the rows that a row with this id names, best first; `first` is where its columns
@@ -97,24 +101,43 @@ pub(super) fn push(out: &mut Vec<Named>, id: u128, rank: usize, how: u8) {
     }
 }
 
-/// The first row that every row of a legacy table names by a link: its key, or [`NONE`].
-pub(super) fn first_named(audit: &Audit<'_>, source: &str, label: &str) -> Result<Vec<u128>> {
-    let schema = &audit.contract.before.schema;
-    let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
-    let legacy = audit.legacy(source)?;
-    let naming = Naming::read(audit, link)?;
-    let mut first = vec![NONE; legacy.rows];
-    let Some(path) = &legacy.path else { return Ok(first) };
-    let mut columns = vec!["id"];
-    columns.extend(naming.columns.iter().map(String::as_str));
-    let mut named = Vec::new();
-    read::scan(path, &columns, &mut |row| {
-        named.clear();
-        naming.of(row, 1, key::link_key(row.text(0)), &mut named);
-        first[row.number] = named.first().map_or(NONE, |named| named.id);
-        Ok(())
-    })?;
-    Ok(first)
+/// The first row that every row of a legacy table names by a link.
+pub(super) struct Firsts {
+    /// The key of its id, or [`NONE`].
+    pub(super) ids: Vec<u128>,
+    /// Ids that are no UUID, as they stand.
+    texts: BTreeMap<u128, String>,
+}
+
+impl Firsts {
+    pub(super) fn read(audit: &Audit<'_>, source: &str, label: &str) -> Result<Self> {
+        let schema = &audit.contract.before.schema;
+        let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
+        let legacy = audit.legacy(source)?;
+        let naming = Naming::read(audit, link)?;
+        let mut firsts = Self { ids: vec![NONE; legacy.rows], texts: BTreeMap::new() };
+        let Some(path) = &legacy.path else { return Ok(firsts) };
+        let mut columns = vec!["id"];
+        columns.extend(naming.columns.iter().map(String::as_str));
+        let mut named = Vec::new();
+        read::scan(path, &columns, &mut |row| {
+            let own = key::link_key(row.text(0));
+            named.clear();
+            naming.of(row, 1, own, &mut named);
+            let Some(first) = named.first().map(|named| named.id) else { return Ok(()) };
+            firsts.ids[row.number] = first;
+            if let Some(text) = naming.odd_text(row, 1, first) {
+                firsts.texts.entry(first).or_insert_with(|| text.to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(firsts)
+    }
+
+    /// An id as the source writes it; a UUID in lower case.
+    pub(super) fn text(&self, id: u128) -> String {
+        self.texts.get(&id).cloned().unwrap_or_else(|| key::uuid_text(id))
+    }
 }
 
 /// The type of a column of an entity's table.

@@ -95,17 +95,29 @@ pub(super) fn stands(audit: &Audit<'_>, legacy: &Legacy, target_entity: &str) ->
 pub(super) fn heirs(audit: &Audit<'_>, entity: &str, target_entity: &str) -> String {
     let Some(from) = audit.legacy.get(entity) else {
         let table = target(audit, target_entity);
-        return format!("(SELECT lower(id) AS old, id FROM {table} WHERE _origin = 'existing')");
+        return format!(
+            "(SELECT {} AS old, id FROM {table} WHERE _origin = 'existing')",
+            self::id("id")
+        );
     };
     let merged = format!("data/merged/{entity}.parquet");
     let merged = side(audit, &merged, &["_row", "_winner_row", "id", "_entity"]);
     format!(
-        "(SELECT lower(l.id) AS old, any_value(m.id) AS id FROM {} l LEFT JOIN (SELECT r, id FROM \
+        "(SELECT {} AS old, any_value(m.id) AS id FROM {} l LEFT JOIN (SELECT r, id FROM \
          {} UNION ALL SELECT _row, id FROM {merged} WHERE _entity = {}) m ON m.r = l._row \
          WHERE l.id IS NOT NULL GROUP BY 1)",
+        self::id("l.id"),
         legacy(audit, from),
         stands(audit, from, target_entity),
         text(target_entity),
+    )
+}
+
+/// An id as it is compared: a UUID in lower case, any other text as it stands.
+pub(super) fn id(expression: &str) -> String {
+    format!(
+        "CASE WHEN regexp_full_match({expression}, '[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-\
+         [0-9a-fA-F]{{12}}') THEN lower({expression}) ELSE {expression} END"
     )
 }
 

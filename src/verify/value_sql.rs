@@ -163,12 +163,11 @@ impl Sql<'_> {
                 heirs(&link.to)
             );
         }
-        let other = format!("{named} n JOIN {} o ON lower(o.id) = n.old", table(&link.to));
+        let other = format!("{named} n JOIN {} o ON {} = n.old", table(&link.to), sql::id("o.id"));
         if let (Some(next), Some(after)) = (before.link(&link.to, attr), first(&link.to, attr)) {
             return format!(
-                "(SELECT any_value(h.id) FROM {other} JOIN {after} m ON m.r = o._row JOIN {} h ON \
-                 h.old = m.old WHERE n.r = s._row)",
-                heirs(&next.to)
+                "(SELECT any_value({}) FROM {other} JOIN {after} m ON m.r = o._row WHERE n.r = s._row)",
+                self.mapped_id("m.old", &next.to)
             );
         }
         let column = plain(&format!("o.{}", name(attr)), type_of(before, &link.to, attr));
@@ -186,9 +185,18 @@ impl Sql<'_> {
 
     fn referred(&self) -> String {
         let first = self.first();
-        let Some(entity) = &self.rule.refers else { return first };
-        let target = self.audit.heir_of(entity).map_or(entity.as_str(), |found| &found.target);
-        sql::target_id(&first, &self.audit.contract.namespace, target)
+        match &self.rule.refers {
+            Some(entity) => self.mapped_id(&first, entity),
+            None => first,
+        }
+    }
+
+    /// The id of a legacy row as the target has it.
+    fn mapped_id(&self, id: &str, entity: &str) -> String {
+        match self.audit.heir_of(entity) {
+            Some(found) => sql::target_id(id, &self.audit.contract.namespace, &found.target),
+            None => sql::id(id),
+        }
     }
 
     fn expected(&self) -> String {
