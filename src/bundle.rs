@@ -37,6 +37,7 @@ use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::snapshot;
 use crate::storage;
+use crate::transform::names;
 
 pub use write::{folder, write};
 
@@ -49,7 +50,7 @@ pub struct Origin;
 
 impl Origin {
     /// `Utf8`: [`Origin::MIGRATED`] or [`Origin::EXISTING`].
-    pub const ORIGIN: &str = "_origin";
+    pub const ORIGIN: &str = names::ORIGIN;
     /// `Int64`: `_row` of the legacy row (migrated) or of the snapshot's target row (existing).
     pub const SOURCE_ROW: &str = "_source_row";
     /// `Int64`, nullable: creation time in the store, epoch milliseconds: the legacy row's.
@@ -57,9 +58,9 @@ impl Origin {
     /// `Utf8`, nullable: JSON object of undeclared attributes of an existing row.
     pub const EXTRA: &str = "_extra";
     /// Made from a legacy row.
-    pub const MIGRATED: &str = "migrated";
+    pub const MIGRATED: &str = names::MIGRATED;
     /// Was in the app before, carried as it is.
-    pub const EXISTING: &str = "existing";
+    pub const EXISTING: &str = names::EXISTING;
 }
 
 /// The columns a quarantined row has beside all columns of its snapshot table.

@@ -297,7 +297,10 @@ impl Scan<'_> {
         let _ = self.take(b" ");
         match self.0.first()? {
             b'+' | b'-' => self.offset(),
-            b'z' if self.0.len() == 1 => self.take(b"z").map(|()| 0),
+            b'Z' | b'z' if self.0.len() == 1 => {
+                self.0 = &[];
+                Some(0)
+            }
             _ => {
                 let minutes = zones::minutes_east(std::str::from_utf8(self.0).ok()?)?;
                 self.0 = &[];

@@ -8,7 +8,6 @@ use polars::prelude::*;
 use super::frame::{self, Run};
 use super::names;
 use super::{Decisions, Outcome, ends, udf};
-use crate::bundle::Origin;
 use crate::error::Result;
 use crate::schema::Has;
 use crate::snapshot::LinksMeta;
@@ -71,7 +70,7 @@ pub(super) fn resolve(
         let all = concat(frames, UnionArgs::default()).map_err(frame::failed)?;
         let once = all
             .group_by([col("from"), col("to")])
-            .agg([col(Origin::ORIGIN).max()])
+            .agg([col(names::ORIGIN).max()])
             .sort(["from", "to"], SortMultipleOptions::default());
         let file = run.checkpoint(once, &format!("links.{}", found.len()))?;
         let role = files.first().map_or_else(String::new, |(links, _)| links.role.clone());
@@ -120,11 +119,11 @@ fn piece(
     dropped.push(run.checkpoint(lost, &format!("dropped.pairs.{at}"))?);
     let legacy = |entity: &str| run.plan.before.entity(entity).is_some();
     let migrated = legacy(&links.entity) || legacy(&links.target);
-    let origin = if migrated { Origin::MIGRATED } else { Origin::EXISTING };
+    let origin = if migrated { names::MIGRATED } else { names::EXISTING };
     let kept = frame::scan(&reached)?.filter(whole()).select([
         col("from"),
         col("to"),
-        lit(origin).alias(Origin::ORIGIN),
+        lit(origin).alias(names::ORIGIN),
     ]);
     run.checkpoint(kept, &format!("kept.{at}"))
 }

@@ -4,6 +4,13 @@
 pub const ROW: &str = "_row";
 /// The row's own id: UUIDs in lower case, any other text as it stands.
 pub const ID: &str = "id";
+/// In a link file, whether a pair joins a legacy row ([`MIGRATED`]) or only rows that were there
+/// before ([`EXISTING`]).
+pub const ORIGIN: &str = "_origin";
+/// Made from a legacy row.
+pub const MIGRATED: &str = "migrated";
+/// Was in the app before.
+pub const EXISTING: &str = "existing";
 /// Epoch milliseconds.
 pub const SERVER: &str = "_server_created_at";
 /// Logical digest of the legacy row.
