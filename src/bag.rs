@@ -60,6 +60,32 @@ pub fn digest(root: &Path) -> Result<String> {
     Ok(sha256_hex(storage::read_text(&root.join(MANIFEST))?.as_bytes()))
 }
 
+/// Reads the description a sealed folder has of itself: a `what` of a format version.
+///
+/// # Errors
+/// It cannot be read, or is of another version.
+pub fn description<M: serde::de::DeserializeOwned>(
+    root: &Path,
+    file: &str,
+    (what, format): (&str, u32),
+    format_of: fn(&M) -> u32,
+) -> Result<M> {
+    let path = root.join(file);
+    let meta: M = serde_json::from_str(&storage::read_text(&path)?).map_err(|error| {
+        Error::damaged(format!("the {what}'s description cannot be read"))
+            .at(path.display())
+            .help(format!("the {what} may be of a newer version of this program"))
+            .because(error)
+    })?;
+    let found = format_of(&meta);
+    if found == format {
+        return Ok(meta);
+    }
+    Err(Error::usage(format!("the {what} has format {found}, this program reads {format}"))
+        .at(path.display())
+        .help("use the program version it names"))
+}
+
 /// SHA-256 of some bytes in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     storage::hex(&Sha256::digest(bytes))

@@ -32,11 +32,10 @@ use arrow::datatypes::{DataType, Field, Schema as Columns};
 use serde::{Deserialize, Serialize};
 
 use crate::bag;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::snapshot;
-use crate::storage;
 use crate::transform::names;
 
 pub use write::{folder, write};
@@ -261,20 +260,10 @@ impl Bundle {
     /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
-        let path = root.join("data/bundle.json");
-        let meta: Meta = serde_json::from_str(&storage::read_text(&path)?).map_err(|error| {
-            Error::damaged("the bundle's description cannot be read")
-                .at(path.display())
-                .help("the bundle may be of a newer version of this program")
-                .because(error)
-        })?;
-        if meta.format != FORMAT {
-            let said =
-                format!("the bundle has format {}, this program reads {FORMAT}", meta.format);
-            return Err(Error::usage(said)
-                .at(path.display())
-                .help("use the program version it names"));
-        }
+        let meta: Meta =
+            bag::description(root, "data/bundle.json", ("bundle", FORMAT), |meta: &Meta| {
+                meta.format
+            })?;
         let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
         for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
         {

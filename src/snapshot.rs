@@ -155,20 +155,10 @@ impl Snapshot {
     /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
-        let path = root.join("data/snapshot.json");
-        let meta: Meta = serde_json::from_str(&storage::read_text(&path)?).map_err(|error| {
-            Error::damaged("the snapshot's description cannot be read")
-                .at(path.display())
-                .help("the snapshot may be of a newer version of this program")
-                .because(error)
-        })?;
-        if meta.format != FORMAT {
-            let said =
-                format!("the snapshot has format {}, this program reads {FORMAT}", meta.format);
-            return Err(Error::usage(said)
-                .at(path.display())
-                .help("use the program version it names"));
-        }
+        let meta: Meta =
+            bag::description(root, "data/snapshot.json", ("snapshot", FORMAT), |meta: &Meta| {
+                meta.format
+            })?;
         let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
         for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
         {

@@ -102,26 +102,38 @@ fn migrated(
     rows: &Path,
     give: &mut Take<'_>,
 ) -> Result<()> {
-    let table = snapshot.table(&source.entity).ok_or_else(|| Error::bug("a table is gone"))?;
-    let path = snapshot.path(&table.file);
     let mut wide: Vec<String> = vec![Extra::ROW.to_owned()];
     wide.extend(target.carried.iter().flat_map(|rule| &rule.from).filter_map(attr_of));
-    let mut reader = read::columns(&path, Some(&wide), None)?;
-    let mut decided = read::ByRow::open(rows)?;
     let schema = columns(plan, &target.entity);
+    walk(snapshot, (&source.entity, Some(&wide)), rows, &mut |batch, at, lines| {
+        let kept = read::whole(lines, names::ROW)?;
+        give(assemble(target, &schema, (batch, at), lines)?, &kept)
+    })
+}
+
+type Step<'a> = dyn FnMut(&RecordBatch, &UInt32Array, &RecordBatch) -> Result<()> + 'a;
+
+/// Walks a table of the snapshot beside the decisions about its rows: each step has wide rows, the
+/// places of the decided ones among them, and the decisions.
+fn walk(
+    snapshot: &Snapshot,
+    (entity, columns): (&str, Option<&[String]>),
+    rows: &Path,
+    step: &mut Step<'_>,
+) -> Result<()> {
+    let table = snapshot.table(entity).ok_or_else(|| Error::bug("a table is gone"))?;
+    let path = snapshot.path(&table.file);
+    let mut reader = read::columns(&path, columns, None)?;
+    let mut decided = read::ByRow::open(rows)?;
     while let Some(batch) = read::next(&mut reader, &path)? {
         let places = read::whole(&batch, Extra::ROW)?;
         let Some(last) = places.values().last() else { continue };
         let Some(lines) = decided.below(last + 1)? else { continue };
-        let kept = read::whole(&lines, names::ROW)?;
         let first = places.value(0);
-        let at: UInt32Array = kept
-            .values()
-            .iter()
-            .map(|row| u32::try_from(row - first).unwrap_or(u32::MAX))
-            .collect();
-        let moved = assemble(target, &schema, (&batch, &at), &lines)?;
-        give(moved, &kept)?;
+        let place = |row: &i64| u32::try_from(row - first).unwrap_or(u32::MAX);
+        let kept = read::whole(&lines, names::ROW)?;
+        let at: UInt32Array = kept.values().iter().map(place).collect();
+        step(&batch, &at, &lines)?;
     }
     Ok(())
 }
@@ -218,44 +230,30 @@ fn existing(
     schema: &SchemaRef,
     give: &mut Take<'_>,
 ) -> Result<()> {
-    let table = snapshot.table(target).ok_or_else(|| Error::bug("a table is gone"))?;
-    let path = snapshot.path(&table.file);
-    let mut reader = read::columns(&path, None, None)?;
-    let mut decided = read::ByRow::open(rows)?;
     let is_link = |name: &str| plan.after.link(target, name).is_some();
-    while let Some(batch) = read::next(&mut reader, &path)? {
-        let places = read::whole(&batch, Extra::ROW)?;
-        let Some(last) = places.values().last() else { continue };
-        let Some(lines) = decided.below(last + 1)? else { continue };
-        let kept = read::whole(&lines, names::ROW)?;
-        let first = places.value(0);
-        let at: UInt32Array = kept
-            .values()
-            .iter()
-            .map(|row| u32::try_from(row - first).unwrap_or(u32::MAX))
-            .collect();
+    walk(snapshot, (target, None), rows, &mut |batch, at, lines| {
+        let kept = read::whole(lines, names::ROW)?;
         let wide = |name: &str| -> Result<ArrayRef> {
             let found = batch.column_by_name(name);
             let found = found.ok_or_else(|| Error::bug(format!("column `{name}` is gone")))?;
-            take(found, &at, None).map_err(read::arrow_failed)
+            take(found, at, None).map_err(read::arrow_failed)
         };
         let mut columns = Vec::new();
         for field in schema.fields() {
             let (name, ty) = (field.name().as_str(), field.data_type());
             columns.push(match name {
-                "id" => read::column(&lines, names::ID, ty)?,
+                "id" => read::column(lines, names::ID, ty)?,
                 Origin::ORIGIN => texts(Origin::EXISTING, kept.len()),
                 Origin::SOURCE_ROW => Arc::new(kept.clone()),
                 Origin::SERVER => wide(Extra::SERVER)?,
                 Origin::EXTRA => both(&wide(Extra::EXTRA)?, &wide(Extra::INVALID)?)?,
                 name if name.contains(':') || name == LEGACY_ID => new_null_array(ty, kept.len()),
-                label if is_link(label) => read::column(&lines, &names::value(target, label), ty)?,
+                label if is_link(label) => read::column(lines, &names::value(target, label), ty)?,
                 attr => wide(attr)?,
             });
         }
-        give(RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)?, &kept)?;
-    }
-    Ok(())
+        give(RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)?, &kept)
+    })
 }
 
 /// Two columns of JSON objects as one: nothing of an existing row is left behind.
