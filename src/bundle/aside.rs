@@ -94,18 +94,21 @@ pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<As
     merged(writing, source, &found)?;
     adopted(writing, source, &found)?;
     let [migrated, merged, quarantined] = found.outcomes;
-    Ok(Aside {
-        equation: Equation {
-            source: source.entity.clone(),
-            rows: writing.snapshot.table(&source.entity).map_or(0, |table| table.rows),
-            migrated,
-            merged,
-            quarantined,
-            adopted: found.adopted_by.into_iter().collect(),
-        },
-        refused: found.refused,
-        links: found.links,
-    })
+    let equation = Equation {
+        source: source.entity.clone(),
+        rows: writing.snapshot.table(&source.entity).map_or(0, |table| table.rows),
+        migrated,
+        merged,
+        quarantined,
+        adopted: found.adopted_by.into_iter().collect(),
+    };
+    if !equation.holds() {
+        return Err(Error::bug(format!(
+            "the rows of `{}` are not all accounted for",
+            source.entity
+        )));
+    }
+    Ok(Aside { equation, refused: found.refused, links: found.links })
 }
 
 fn find(source: &SourcePlan, state: &Path) -> Result<Found> {

@@ -44,7 +44,7 @@ impl Claim {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     pub(super) rows: BTreeMap<i64, Claim>,
-    /// Whether two rows of the table share an id.
+    /// Whether two rows of the table, refused ones included, share an id.
     pub(super) shared_ids: bool,
 }
 
@@ -63,8 +63,9 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     let keep = run.plan.contract.duplicates.keep(&source.entity);
     let Some(first) = source.targets.first() else { return Ok(claims) };
     let id = coalesce(&[col(names::ID), col(names::value(&first.entity, "id"))]);
-    let rivals = rivals(source, facts, &id, &lit(true))?;
-    claims.shared_ids = !rivals.is_empty();
+    claims.shared_ids = shared(&with_value(facts, &id)?)?.height() > 0;
+    let rivals =
+        if claims.shared_ids { rivals(source, facts, &id, &lit(true))? } else { Vec::new() };
     let main = run.plan.main_target(&source.entity).map_or(&first.entity, |target| &target.entity);
     let reject = run.plan.reject(&plan::duplicate_rule(main, "id"))?;
     for group in groups(rivals) {
@@ -86,27 +87,35 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     Ok(claims)
 }
 
-/// The rows, not refused yet, that share a value: few, so they fit in memory.
-fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> Result<Vec<Rival>> {
-    let standing = || -> Result<LazyFrame> {
-        let frame = frame::scan(facts)?.filter(col(names::REJECT).is_null().and(condition.clone()));
-        let value = value.clone().cast(DataType::String).alias("_value");
-        Ok(frame.with_columns([value]).filter(col("_value").is_not_null()))
-    };
-    let shared = frame::collect(
-        standing()?
+/// The rows that have a value, as the text `_value`.
+fn with_value(facts: &Path, value: &Expr) -> Result<LazyFrame> {
+    let value = value.clone().cast(DataType::String).alias("_value");
+    Ok(frame::scan(facts)?.with_columns([value]).filter(col("_value").is_not_null()))
+}
+
+/// The keys (`_key`) of values that more than one row has.
+fn shared(rows: &LazyFrame) -> Result<DataFrame> {
+    frame::collect(
+        rows.clone()
             .group_by([udf::key64(col("_value")).alias("_key")])
             .agg([len().alias("_rows")])
             .filter(col("_rows").gt(lit(1)))
             .select([col("_key")]),
-    )?;
+    )
+}
+
+/// The rows, not refused yet, that share a value: few, so they fit in memory.
+fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> Result<Vec<Rival>> {
+    let standing = col(names::REJECT).is_null().and(condition.clone());
+    let standing = with_value(facts, value)?.filter(standing);
+    let shared = shared(&standing)?;
     if shared.height() == 0 {
         return Ok(Vec::new());
     }
     let dates = dates(source);
     let mut columns = vec![col("_value"), col(names::ROW), col(names::SERVER), col(names::DIGEST)];
     columns.extend(dates.iter().map(|name| col(name.as_str()).cast(DataType::Int64)));
-    let keyed = standing()?.with_columns([udf::key64(col("_value")).alias("_key")]);
+    let keyed = standing.with_columns([udf::key64(col("_value")).alias("_key")]);
     let found = frame::only_in(keyed, shared.lazy(), (col("_key"), col("_key"))).select(columns);
     read(&frame::collect(found)?, &dates).map_err(frame::failed)
 }
