@@ -139,32 +139,35 @@ pub fn verify(
     contract: &Contract,
     progress: &dyn Progress,
 ) -> Result<Verification> {
-    let steps: [(&str, Step); 10] = [
-        ("counts and accounts", count::rules),
-        ("rows set aside", aside::rules),
-        ("target tables", |audit, out| {
+    let steps: [Step; 10] = [
+        |audit, out| {
+            out.push(content::provenance(audit));
+            count::rules(audit, out)
+        },
+        aside::rules,
+        |audit, out| {
             tables::rules(audit, out)?;
             existing::rules(audit, &Dropped::read(audit)?, out)
-        }),
-        ("ids", id::rules),
-        ("attributes", attr::rules),
-        ("links", |audit, out| {
+        },
+        id::rules,
+        attr::rules,
+        |audit, out| {
             link::rules(audit, &repair::read_all(audit)?, out)?;
             files::rules(audit, &Dropped::read(audit)?, out)
-        }),
-        ("order", order::rules),
-        ("values and repairs", |audit, out| {
+        },
+        order::rules,
+        |audit, out| {
             let repairs = repair::read_all(audit)?;
             repair::rules(audit, &repairs, out);
             value::rules(audit, &repairs, out)
-        }),
-        ("digests", content::rules),
-        ("limits", limit::rules),
+        },
+        content::rules,
+        limit::rules,
     ];
     progress.begin("verify", Some(steps.len() as u64));
     let audit = Audit::read(bundle, snapshot, contract)?;
     let mut rules = Vec::new();
-    for (_, step) in steps {
+    for step in steps {
         step(&audit, &mut rules)?;
         progress.advance(1);
     }

@@ -12,6 +12,27 @@ use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
 use crate::schema::Type;
 
+/// The bundle names the snapshot and the contract it is held against.
+pub(super) fn provenance(audit: &Audit<'_>) -> Rule {
+    let meta = audit.bundle.meta();
+    let (snapshot, contract) = (audit.snapshot.digest(), audit.contract.digest());
+    let mut tally = Tally::new("digest", "", "")
+        .says("the bundle was made of this snapshot by this contract")
+        .query(format!(
+            "SELECT (snapshot.digest <> {})::INT + (contract.digest <> {})::INT FROM \
+             read_json('data/bundle.json')",
+            sql::text(snapshot),
+            sql::text(&contract)
+        ));
+    for (what, said, found) in [
+        ("snapshot", &meta.snapshot.digest, snapshot),
+        ("contract", &meta.contract.digest, contract.as_str()),
+    ] {
+        tally.check(said == found, || format!("the {what} has {found}, bundle.json names {said}"));
+    }
+    tally.finish()
+}
+
 /// The digest and the lines of every target table.
 pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     for entity in &audit.contract.after.schema.entities {

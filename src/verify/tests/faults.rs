@@ -328,6 +328,8 @@ fn counts_and_digests_of_the_description_are_checked() {
             &|c| meta(c, |m| m.quarantine.iter_mut().for_each(|rule| rule.rows += 1)),
             "count story_executions.; count story_parts.",
         ),
+        ("snapshot", &|c| meta(c, |m| m.snapshot.digest.push('0')), "digest ."),
+        ("contract", &|c| meta(c, |m| m.contract.digest.push('0')), "digest ."),
         (
             "digest",
             &|c| meta(c, |m| m.tables.iter_mut().for_each(|table| table.digest.push('0'))),
