@@ -199,7 +199,8 @@ pub struct Existing {
     pub merged: u64,
 }
 
-/// Where the values of a legacy link went.
+/// Where the values of a legacy link went. A link that the other side holds has an equation of its own
+/// under that side's label; what is taken up there goes on in the equation of the link itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkEquation {
@@ -207,7 +208,7 @@ pub struct LinkEquation {
     pub source: String,
     /// Its label.
     pub label: String,
-    /// Values in the snapshot.
+    /// Rows of the snapshot that name a row by it; of a link file, its pairs.
     pub values: u64,
     /// Values that became target links.
     pub migrated: u64,

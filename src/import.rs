@@ -11,6 +11,7 @@ use crate::snapshot;
 use crate::storage;
 use crate::target::{Check, Counts, Plan, ReadBack, Rows, Table, Target};
 use crate::verify::VerifiedBundle;
+use parquet::arrow::ProjectionMask;
 
 /// Version of the outcome's format.
 pub const FORMAT: u32 = 1;
@@ -153,9 +154,6 @@ fn write_tables(
     Ok(written)
 }
 
-/// Rows in memory at once. Row groups bound their bytes, so this bounds the work per call.
-const BATCH: usize = 1024;
-
 fn write_table(
     path: &Path,
     table: &Table,
@@ -168,7 +166,9 @@ fn write_table(
             .help("check the bundle with `rethread check`")
             .because(error)
     };
-    let reader = snapshot::scan(path)?.with_batch_size(BATCH).build();
+    let reader = snapshot::scan(path)?;
+    let rows = snapshot::batch_rows(reader.metadata(), &ProjectionMask::all());
+    let reader = reader.with_batch_size(rows).build();
     let mut counts = Counts::default();
     for batch in reader.map_err(|error| unreadable(error.into()))? {
         let batch = batch.map_err(|error| unreadable(error.into()))?;

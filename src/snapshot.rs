@@ -28,7 +28,9 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType, Field, Schema as Columns, TimeUnit};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 
@@ -224,6 +226,26 @@ fn not_parquet(path: &Path) -> Error {
 pub fn scan(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>> {
     ParquetRecordBatchReaderBuilder::try_new(storage::open(path)?)
         .map_err(|error| not_parquet(path).because(error))
+}
+
+/// Bytes of decoded rows a batch aims at.
+const BATCH_BYTES: u64 = 8 << 20;
+/// Rows of a batch at most.
+const BATCH_ROWS: u64 = 8192;
+
+/// How many rows of some columns to read at a time, so that a batch of the widest row group keeps to
+/// a few megabytes.
+pub fn batch_rows(metadata: &ParquetMetaData, columns: &ProjectionMask) -> usize {
+    let groups = metadata.row_groups().iter().filter(|group| group.num_rows() > 0);
+    let widest = groups.map(|group| {
+        let bytes: i64 = (0..group.num_columns())
+            .filter(|column| columns.leaf_included(*column))
+            .map(|column| group.column(column).uncompressed_size())
+            .sum();
+        u64::try_from(bytes / group.num_rows()).unwrap_or_default().max(1)
+    });
+    let rows = widest.max().map_or(BATCH_ROWS, |bytes| (BATCH_BYTES / bytes).clamp(1, BATCH_ROWS));
+    usize::try_from(rows).unwrap_or(1)
 }
 
 /// The declared columns of an entity's table: `id`, attributes, has-one links.

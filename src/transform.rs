@@ -38,6 +38,7 @@ use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 
 pub use carried::{CarriedLinks, Piece};
+pub use links::is_held;
 pub use order::{NO_RANK, Ranks};
 pub use plan::{Decided, Plan, Reject, SourcePlan, TargetPlan, plan};
 

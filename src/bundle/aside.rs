@@ -36,7 +36,7 @@ impl Aside {
                 source: source.entity.clone(),
                 label: label.clone(),
                 values: kept + merged + quarantined,
-                migrated: kept.saturating_sub(dropped),
+                migrated: kept - dropped.min(kept),
                 merged,
                 quarantined,
                 dropped,

@@ -61,7 +61,8 @@ impl Lines {
                 out.extend_from_slice(name);
                 write_value(*kind, values, row, out);
             }
-            write_extra(extra.is_valid(row).then(|| extra.value(row)), first, out);
+            let extra = extra.is_valid(row).then(|| extra.value(row));
+            write_extra(extra, &self.columns, first, out);
             out.push(b'}');
             let date = created.filter(|dates| dates.is_valid(row)).map(|dates| {
                 dates.as_primitive::<TimestampMicrosecondType>().value(row).div_euclid(1000)
@@ -93,13 +94,19 @@ fn member(name: &str) -> Vec<u8> {
     out
 }
 
-fn write_extra(extra: Option<&str>, first: bool, out: &mut Vec<u8>) {
-    let inner = extra.and_then(|text| text.trim().strip_prefix('{')?.strip_suffix('}'));
-    let Some(inner) = inner.map(str::trim).filter(|inner| !inner.is_empty()) else { return };
-    if !first {
-        out.push(b',');
+/// Appends what is not declared. What a declared column could not hold stays in the Parquet file's
+/// `_extra` alone: a line has values of the declared type.
+fn write_extra(extra: Option<&str>, declared: &[(String, Kind)], first: bool, out: &mut Vec<u8>) {
+    let members = extra.and_then(|text| json::members(text).ok()).unwrap_or_default();
+    let is_declared = |name: &str| declared.iter().any(|(label, _)| label == name);
+    let mut first = first;
+    for (name, raw) in members.iter().filter(|(name, _)| !is_declared(name)) {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        out.extend_from_slice(&member(name));
+        one_line(raw, out);
     }
-    out.extend_from_slice(inner.as_bytes());
 }
 
 fn write_value(kind: Kind, values: &dyn Array, row: usize, out: &mut Vec<u8>) {
@@ -117,7 +124,7 @@ fn write_value(kind: Kind, values: &dyn Array, row: usize, out: &mut Vec<u8>) {
         }
         Kind::Date => {
             let micros = values.as_primitive::<TimestampMicrosecondType>().value(row);
-            json::write_string(&date_text(micros), out);
+            write_date(micros, out);
         }
     }
 }
@@ -133,13 +140,20 @@ fn one_line(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// A moment as ISO 8601 in UTC, with milliseconds, or microseconds where there are some.
-pub(super) fn date_text(micros: i64) -> String {
-    let text = crate::digest::micros_text(micros);
-    match text.strip_suffix("000Z") {
-        Some(millis) => format!("{millis}Z"),
-        None => text,
+/// A moment as ISO 8601 in UTC, with milliseconds, or microseconds where there are some; outside the
+/// years 0 to 9999, whose ISO form every reader takes, as a number of milliseconds.
+fn write_date(micros: i64, out: &mut Vec<u8>) {
+    const YEAR_0: i64 = -62_167_219_200_000_000;
+    const YEAR_10000: i64 = 253_402_300_800_000_000;
+    if (YEAR_0..YEAR_10000).contains(&micros) {
+        let text = crate::digest::micros_text(micros);
+        let millis = text.strip_suffix("000Z").map(|millis| format!("{millis}Z"));
+        return json::write_string(&millis.unwrap_or(text), out);
     }
+    let sign = if micros < 0 { "-" } else { "" };
+    let (millis, rest) = (micros.unsigned_abs() / 1000, micros.unsigned_abs() % 1000);
+    let decimals = if rest == 0 { String::new() } else { format!(".{rest:03}") };
+    out.extend_from_slice(format!("{sign}{millis}{decimals}").as_bytes());
 }
 
 /// Writes one value of a snapshot's table as JSON; for rows that are set aside whole.

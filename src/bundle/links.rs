@@ -11,7 +11,7 @@ use super::write::Writing;
 use super::{LinkEquation, LinksMeta, Origin, read};
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
-use crate::transform::CarriedLinks;
+use crate::transform::{CarriedLinks, is_held};
 
 /// Writes one link file.
 pub(super) fn write(
@@ -56,22 +56,44 @@ fn file_name(at: usize, found: &CarriedLinks) -> String {
     if safe == name { name } else { format!("{safe}.{at}") }
 }
 
-/// One equation a link file of the snapshot.
+/// One equation a link file of the snapshot. Pairs of a declared link that are taken up go on in the
+/// equation of that link.
 pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEquation> {
+    let lost = |entity: &str, label: &str| {
+        dropped.get(&(entity.to_owned(), label.to_owned())).copied().unwrap_or_default()
+    };
     let pieces = writing.decisions.carried.iter().flat_map(|found| &found.pieces);
-    pieces
-        .map(|piece| {
-            let key = (piece.entity.clone(), piece.label.clone());
-            let dropped = dropped.get(&key).copied().unwrap_or_default();
-            LinkEquation {
-                source: piece.entity.clone(),
-                label: piece.label.clone(),
-                values: piece.values,
-                migrated: piece.different,
-                merged: piece.there - piece.different,
-                quarantined: 0,
-                dropped,
-            }
-        })
-        .collect()
+    let carried = pieces.map(|piece| LinkEquation {
+        source: piece.entity.clone(),
+        label: piece.label.clone(),
+        values: piece.values,
+        migrated: piece.different,
+        merged: piece.there - piece.different,
+        quarantined: 0,
+        dropped: lost(&piece.entity, &piece.label),
+    });
+    let mut found: Vec<LinkEquation> = carried.collect();
+    for links in &writing.snapshot.meta().links {
+        let is_told =
+            found.iter().any(|told| told.source == links.entity && told.label == links.label);
+        if is_told {
+            continue;
+        }
+        let plan = writing.plan;
+        let mut ours = plan.before.links.iter().chain(&plan.after.links);
+        // A file that no link of the model reads stays in the snapshot whole.
+        let is_read = ours.any(|link| is_held(links, link));
+        let dropped = if is_read { lost(&links.entity, &links.label) } else { links.rows };
+        let dropped = dropped.min(links.rows);
+        found.push(LinkEquation {
+            source: links.entity.clone(),
+            label: links.label.clone(),
+            values: links.rows,
+            migrated: links.rows - dropped,
+            merged: 0,
+            quarantined: 0,
+            dropped,
+        });
+    }
+    found
 }

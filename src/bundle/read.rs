@@ -12,9 +12,6 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use crate::error::{Error, Result};
 use crate::snapshot;
 
-/// Bytes of decoded rows a batch aims at.
-const BATCH_BYTES: u64 = 8 << 20;
-
 /// Opens a file for some of its columns; `None` for all of them.
 pub(super) fn columns(
     path: &Path,
@@ -32,16 +29,8 @@ pub(super) fn columns(
             ProjectionMask::roots(builder.parquet_schema(), roots)
         }
     };
-    let widest = metadata.row_groups().iter().filter(|group| group.num_rows() > 0).map(|group| {
-        let bytes: i64 = (0..group.num_columns())
-            .filter(|column| mask.leaf_included(*column))
-            .map(|column| group.column(column).uncompressed_size())
-            .sum();
-        u64::try_from(bytes / group.num_rows()).unwrap_or_default().max(1)
-    });
-    let rows = widest.max().map_or(8192, |bytes| (BATCH_BYTES / bytes).clamp(1, 8192));
-    let mut builder =
-        builder.with_projection(mask).with_batch_size(usize::try_from(rows).unwrap_or(8192));
+    let rows = snapshot::batch_rows(&metadata, &mask);
+    let mut builder = builder.with_projection(mask).with_batch_size(rows);
     if let Some(selection) = selection {
         builder = builder.with_row_selection(selection);
     }

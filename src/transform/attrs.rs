@@ -148,8 +148,12 @@ pub(super) fn decide(
 
 fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Decided) -> Vec<Expr> {
     let rule = &decided.rule;
-    let places: Vec<Expr> =
-        rule.from.iter().map(|pick| linked(run, source, pick, decided)).collect();
+    let place = |pick: &Pick| {
+        let value = linked(run, source, pick, decided);
+        // The value is an id, and an id of blanks alone is absent.
+        if rule.refers.is_some() { udf::id(value) } else { value }
+    };
+    let places: Vec<Expr> = rule.from.iter().map(place).collect();
     let mut how: Vec<Expr> = Vec::new();
     for (at, place) in places.iter().enumerate() {
         how.push(code(place.clone().is_not_null(), number(at)));

@@ -62,12 +62,12 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     let mut claims = Claims::default();
     let keep = run.plan.contract.duplicates.keep(&source.entity);
     let Some(first) = source.targets.first() else { return Ok(claims) };
-    let id = coalesce(&[col(names::ID), col(names::value(&first.entity, "id"))]);
-    claims.shared_ids = shared(&with_value(facts, &id)?)?.height() > 0;
-    let rivals =
-        if claims.shared_ids { rivals(source, facts, &id, &lit(true))? } else { Vec::new() };
-    let main = run.plan.main_target(&source.entity).map_or(&first.entity, |target| &target.entity);
-    let reject = run.plan.reject(&plan::duplicate_rule(main, "id"))?;
+    let main = run.plan.main_target(&source.entity).unwrap_or(first);
+    claims.shared_ids = shared(&with_value(facts, &col(names::ID))?)?.height() > 0;
+    let id = col(names::value(&main.entity, "id"));
+    let is_new = col(names::how(&main.entity, "id")).neq(lit(codes::ID_ADOPTED));
+    let rivals = rivals(source, facts, &id, &is_new)?;
+    let reject = run.plan.reject(&plan::duplicate_rule(&main.entity, "id"))?;
     for group in groups(rivals) {
         same_id(group, keep, reject, &mut claims.rows);
     }
@@ -84,7 +84,20 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
             }
         }
     }
+    follow_winners(&mut claims.rows);
     Ok(claims)
+}
+
+/// A row merged into one that was refused after all is refused with it.
+fn follow_winners(claims: &mut BTreeMap<i64, Claim>) {
+    let refused: Vec<(i64, Claim)> = claims
+        .iter()
+        .filter_map(|(row, claim)| {
+            let winner = claims.get(&claim.winner?)?;
+            (winner.outcome == Outcome::Quarantined).then(|| (*row, winner.clone()))
+        })
+        .collect();
+    claims.extend(refused);
 }
 
 /// The rows that have a value, as the text `_value`.

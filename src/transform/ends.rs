@@ -1,6 +1,6 @@
 //! Target links, once the outcome of every row is known; and the links whose other end is absent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
@@ -154,8 +154,8 @@ fn latest_order(run: &Run<'_>, latest: &Latest) -> Vec<Expr> {
     known.map(|name| col(names::value(&target.entity, name))).collect()
 }
 
-/// Where a target row may be held by one row only, leaves the link to the first holder by id of the
-/// held row, then of the holder; an existing holder comes before all.
+/// Where a target row may be held by one row only, leaves the link to one holder: an existing row
+/// first, then the row whose link came from the earliest place of the rule, then by id.
 fn one_holder(
     run: &Run<'_>,
     target: &TargetPlan,
@@ -170,10 +170,13 @@ fn one_holder(
     let id = names::value(&target.entity, "id");
     let name = format!("held.{}.{}", target.entity, rule.label);
     let held = run.checkpoint(frame, &name)?;
+    let how = names::how(&target.entity, &rule.label);
+    let first = [col(how.as_str()), col(id.as_str())];
+    let first = col(id.as_str()).sort_by(first, SortMultipleOptions::default()).first();
     let holders = frame::scan(&held)?
         .filter(col(value.as_str()).is_not_null())
         .group_by([col(value.as_str()).alias("_held")])
-        .agg([col(id.as_str()).min().alias("_holder")]);
+        .agg([first.alias("_holder")]);
     let frame = frame::look_up(frame::scan(&held)?, holders, (col(value.as_str()), col("_held")));
     let (frame, taken) = match run.existing(&target.entity)? {
         Some(existing) => {
@@ -187,8 +190,11 @@ fn one_holder(
         None => (frame, lit(false)),
     };
     let keeps = col("_holder").eq(col(id)).and(taken.not());
-    let kept = when(keeps).then(col(value.as_str())).otherwise(lit(NULL)).alias(value.as_str());
-    Ok(frame.with_columns([kept]))
+    let keep = |name: &str| {
+        let kept = when(keeps.clone()).then(col(name)).otherwise(lit(NULL));
+        kept.alias(name)
+    };
+    Ok(frame.with_columns([keep(&value), keep(&how)]))
 }
 
 /// Lists the legacy links of migrated rows that became no target link.
@@ -196,25 +202,27 @@ fn drop_links(
     run: &Run<'_>,
     source: &SourcePlan,
     target: &TargetPlan,
-    reached: &std::path::Path,
+    reached: &Path,
     dropped: &mut Vec<PathBuf>,
 ) -> Result<()> {
     for link in &source.links {
-        let Some((first, condition)) = lost(source, link) else { continue };
+        let (first, condition) = lost(source, link);
         if first != target.entity {
             continue;
         }
-        let is_reached = run.plan.before.entity(&link.to).is_some();
-        let quarantined = if is_reached { col(links::at(link)) } else { lit(false) };
-        let absent = col(links::ok(link)).not();
-        let reason = when(quarantined).then(lit("the row it names was quarantined")).otherwise(
-            when(absent)
+        let reason = if condition.is_some() {
+            let absent = || col(links::ok(link)).not();
+            when(col(links::at(link)).and(absent()))
+                .then(lit("the row it names was quarantined"))
+                .when(absent())
                 .then(lit("the row it names is not there"))
-                .otherwise(lit("another row holds the row it names")),
-        );
+                .otherwise(lit("another row holds the row it names"))
+        } else {
+            lit("no rule takes it up")
+        };
         let id = names::value(&target.entity, "id");
         let frame = frame::scan(reached)?
-            .filter(col(names::link(&link.label)).is_not_null().and(condition))
+            .filter(col(names::link(&link.label)).is_not_null().and(condition.unwrap_or(lit(true))))
             .select([
                 lit(source.entity.clone()).alias("entity"),
                 lit(link.label.clone()).alias("label"),
@@ -225,23 +233,94 @@ fn drop_links(
             ]);
         let name = format!("dropped.{}.{}", source.entity, link.label);
         dropped.push(run.checkpoint(frame, &name)?);
+        lose_scalars(run, source, link, reached, dropped)?;
+        let rows = run
+            .by_id(&source.entity)?
+            .select([col(names::ID).alias("_of"), col(names::link(&link.label)).alias("_link")]);
+        lose_pairs(run, link, &rows, dropped)?;
     }
     Ok(())
 }
 
-/// The first target that reads a link, and when a row's link is lost there.
-fn lost(source: &SourcePlan, link: &Link) -> Option<(String, Expr)> {
+const OTHER_PLACE: &str = "another place names another row";
+
+/// Lists scalars that name another row than the link they stand beside.
+fn lose_scalars(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    link: &Link,
+    reached: &Path,
+    dropped: &mut Vec<PathBuf>,
+) -> Result<()> {
+    for (at, scalar) in link.also.iter().enumerate() {
+        let named = || col(links::also(link, at));
+        let frame = frame::scan(reached)?
+            .filter(named().neq(col(names::link(&link.label))).fill_null(lit(false)))
+            .select([
+                lit(source.entity.clone()).alias("entity"),
+                lit(scalar.clone()).alias("label"),
+                col(names::ID).fill_null(lit("")).alias("from"),
+                named().alias("to"),
+                col(names::ROW),
+                lit(OTHER_PLACE).alias("reason"),
+            ]);
+        let name = format!("dropped.{}.{}.{at}", source.entity, link.label);
+        dropped.push(run.checkpoint(frame, &name)?);
+    }
+    Ok(())
+}
+
+/// Lists pairs held by the other side of a link that no row took up. `rows` has `_of`, the id of a
+/// row, and `_link`, what its link names.
+fn lose_pairs(
+    run: &Run<'_>,
+    link: &Link,
+    rows: &LazyFrame,
+    dropped: &mut Vec<PathBuf>,
+) -> Result<()> {
+    for (at, links) in run.snapshot.meta().links.iter().enumerate() {
+        if !links::is_held(links, link) {
+            continue;
+        }
+        let pairs = frame::scan(&run.snapshot.path(&links.file))?.select([
+            udf::id(col("from")).fill_null(lit("")).alias("from"),
+            udf::id(col("to")).fill_null(lit("")).alias("to"),
+            col("_row").alias(names::ROW),
+        ]);
+        let both = frame::look_up(pairs, rows.clone(), (col("to"), col("_of")));
+        let is_taken = col("_link").eq(col("from")).fill_null(lit(false));
+        let reason = when(col("_link").is_null())
+            .then(lit("the row it joins is not there"))
+            .otherwise(lit(OTHER_PLACE));
+        let lost = both.filter(is_taken.not()).select([
+            lit(links.entity.clone()).alias("entity"),
+            lit(links.label.clone()).alias("label"),
+            col("from"),
+            col("to"),
+            col(names::ROW),
+            reason.alias("reason"),
+        ]);
+        let name = format!("dropped.held.{at}.{}", link.name);
+        dropped.push(run.checkpoint(lost, &name)?);
+    }
+    Ok(())
+}
+
+/// The first target that reads a link, and when a row's link is lost there; of a link that none
+/// reads, the first target and nothing: every one is lost.
+fn lost(source: &SourcePlan, link: &Link) -> (String, Option<Expr>) {
     for target in &source.targets {
         let absent = || col(links::ok(link)).not();
         if target.transform.id.from.contains(&link.label) {
-            return Some((target.entity.clone(), absent()));
+            return (target.entity.clone(), Some(absent()));
         }
         if let Some(rule) = target.transform.links.iter().find(|rule| picks(rule, link)) {
             let empty = col(names::value(&target.entity, &rule.label)).is_null();
-            return Some((target.entity.clone(), absent().or(empty)));
+            return (target.entity.clone(), Some(absent().or(empty)));
         }
     }
-    None
+    let first = source.targets.first().map(|target| target.entity.clone());
+    (first.unwrap_or_default(), None)
 }
 
 /// Writes the rows of a target table that exist already, with links whose both ends are there.
@@ -276,6 +355,13 @@ pub(super) fn existing(
             ]);
         dropped.push(run.checkpoint(lost, &format!("dropped.{target}.{}", link.label))?);
         kept.push(when(is_there()).then(col(value.as_str())).otherwise(lit(NULL)).alias(value));
+    }
+    for link in &links {
+        let rows = frame::scan(&path)?.select([
+            col(names::ID).alias("_of"),
+            col(names::value(target, &link.label)).alias("_link"),
+        ]);
+        lose_pairs(run, link, &rows, dropped)?;
     }
     let frame = frame::scan(&path)?.with_columns(kept);
     Ok(Some(run.checkpoint(frame, &format!("existing-rows.{target}"))?))

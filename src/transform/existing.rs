@@ -75,8 +75,7 @@ fn needed_attrs(run: &Run<'_>, target: &str) -> Vec<String> {
 fn held(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     let mut frames = Vec::new();
     for links in &run.snapshot.meta().links {
-        let is_it = links.entity == link.to && links.label == link.reverse;
-        if is_it && links.target == link.on && links.role == "declared" && links.rows > 0 {
+        if super::links::is_held(links, link) {
             frames.push(
                 frame::scan(&run.snapshot.path(&links.file))?
                     .select([udf::id(col("from")).alias("_from"), udf::id(col("to")).alias("_to")]),
@@ -102,7 +101,10 @@ fn without_twins(
             .agg([
                 len().alias("_rows"),
                 col(names::DIGEST).n_unique().alias("_contents"),
-                col(names::ROW).min().alias("_first"),
+                col(names::ROW)
+                    .sort_by([col(names::SERVER), col(names::ROW)], SortMultipleOptions::default())
+                    .first()
+                    .alias("_first"),
             ])
             .filter(col("_rows").gt(lit(1)).or(col(names::ID).is_null())),
     )?;
@@ -148,9 +150,13 @@ pub(super) fn settle(
             }
         }
     }
+    let main = run.plan.main_target(&source.entity).map(|main| &main.entity);
     for (row, found) in equal {
-        let Some((target, _)) = found.first() else { continue };
-        let claim = if found.iter().all(|(_, same)| *same) {
+        // A row merges only when everything it would become is there already, and says the same.
+        let there = found.iter().find(|(target, _)| Some(target) == main);
+        let whole = there.is_some() && found.iter().all(|(_, same)| *same);
+        let Some((target, _)) = there.or(found.first()) else { continue };
+        let claim = if whole {
             Claim::stands_in(target)
         } else {
             Claim::refused(run.plan.reject(&plan::existing_rule(target, "id"))?)
@@ -274,19 +280,23 @@ fn carried_digests(
 }
 
 fn theirs(run: &Run<'_>, target: &TargetPlan) -> Result<LazyFrame> {
-    let mut columns = vec![udf::id(col("id")).alias("_id")];
+    let mut columns = vec![udf::id(col("id")).alias("_id"), col(Extra::ROW).alias("_their_row")];
     for rule in &target.transform.attrs {
         let value = by_value(col(rule.attr.as_str()), attr_type(run, target, &rule.attr));
         columns.push(value.alias(format!("theirs:{}", rule.attr)));
     }
-    columns.extend(
-        compared_links(target)
-            .map(|label| udf::id(col(label.as_str())).alias(format!("theirs:{label}"))),
+    let table = run.table(&target.entity)?.select(columns);
+    let mut links = vec![col(names::ROW).alias("_standing")];
+    links.extend(
+        compared_links(target).map(|label| {
+            col(names::value(&target.entity, &label)).alias(format!("theirs:{label}"))
+        }),
     );
-    Ok(run
-        .table(&target.entity)?
-        .select(columns)
-        .unique(Some(by_name(["_id"], true, false)), UniqueKeepStrategy::Any))
+    // Of twins one row stands; its links are there from whichever side holds them.
+    let standing = run.existing(&target.entity)?.map(|rows| rows.select(links));
+    let standing = standing.ok_or_else(|| Error::bug("there are no existing rows"))?;
+    let both = frame::look_up(standing, table, (col("_standing"), col("_their_row")));
+    Ok(both)
 }
 
 fn attr_type(run: &Run<'_>, target: &TargetPlan, name: &str) -> Type {

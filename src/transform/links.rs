@@ -10,6 +10,7 @@ use super::plan::SourcePlan;
 use super::udf;
 use crate::error::Result;
 use crate::schema::Link;
+use crate::snapshot::LinksMeta;
 
 /// The columns of a legacy table that its links need, as they are read.
 pub(super) fn columns(source: &SourcePlan) -> Vec<Expr> {
@@ -55,16 +56,19 @@ pub(super) fn resolve(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> R
     Ok(frame)
 }
 
+/// Whether a link file of the snapshot holds a link from its reverse side.
+pub fn is_held(links: &LinksMeta, link: &Link) -> bool {
+    links.entity == link.to
+        && links.label == link.reverse
+        && links.target == link.on
+        && links.role == "declared"
+        && links.rows > 0
+}
+
 /// The ids that rows of the other side hold, one line per row of this side: `_held_to`, the holder,
 /// and whether there is more than one.
 fn held_by_other_side(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
-    let files = run.snapshot.meta().links.iter().filter(|links| {
-        links.entity == link.to
-            && links.label == link.reverse
-            && links.target == link.on
-            && links.role == "declared"
-            && links.rows > 0
-    });
+    let files = run.snapshot.meta().links.iter().filter(|links| is_held(links, link));
     let mut frames = Vec::new();
     for links in files {
         frames.push(frame::scan(&run.snapshot.path(&links.file))?.select([
@@ -76,6 +80,7 @@ fn held_by_other_side(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
         return Ok(None);
     }
     let pairs = concat(frames, UnionArgs::default()).map_err(frame::failed)?;
+    let pairs = pairs.filter(col(held(link)).is_not_null());
     let holders = || col(held(link));
     Ok(Some(
         pairs.group_by([col("_held_to")]).agg([
@@ -88,8 +93,8 @@ fn held_by_other_side(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     ))
 }
 
-/// Adds to every row whether the row its link names is in the source or exists already ([`at`]), whether
-/// it is there to link to ([`ok`]; not when the source has it and it was refused), the id it has there ([`end`]), and what rules read of
+/// Adds to every row whether the row its link names is in the source ([`at`]), whether it is there to
+/// link to ([`ok`]), the id it has there ([`end`]), and what rules read of
 /// it (`over:<label>.<name>`).
 pub(super) fn reach(
     run: &Run<'_>,
@@ -113,19 +118,8 @@ pub(super) fn reach(
     let target = target.unwrap_or_default();
     let space = &run.plan.contract.namespace;
     let frame = frame.with_columns([udf::target_id(col(named), space, &target).alias(end(link))]);
-    let frame = match run.existing(&target)? {
-        Some(existing) => {
-            let right = existing.select([col(names::ID).alias("_end"), lit(true).alias("_has")]);
-            frame::look_up(frame, right, (col(end(link)), col("_end")))
-        }
-        None => frame.with_columns([lit(false).alias("_has")]),
-    };
-    let has = || col("_has").fill_null(lit(false));
-    let frame = frame.with_columns([
-        col(at(link)).fill_null(lit(false)).or(has()).alias(at(link)),
-        col(ok(link)).fill_null(has()).alias(ok(link)),
-    ]);
-    Ok(frame.drop(cols(["_has"])))
+    let there = |name: String| col(name.as_str()).fill_null(lit(false)).alias(name);
+    Ok(frame.with_columns([there(at(link)), there(ok(link))]))
 }
 
 fn reach_existing(run: &Run<'_>, frame: LazyFrame, link: &Link, named: &str) -> Result<LazyFrame> {
@@ -172,7 +166,8 @@ fn held(link: &Link) -> String {
     format!("held:{}", link.label)
 }
 
-fn also(link: &Link, at: usize) -> String {
+/// The id a scalar holds.
+pub(super) fn also(link: &Link, at: usize) -> String {
     format!("also:{}:{at}", link.label)
 }
 

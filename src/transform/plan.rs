@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::contract::{
     AttrRule, Contract, LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required, Transform,
+    UnmappedAttrs,
 };
 use crate::error::{Error, Result};
 use crate::schema::{Link, Schema, Type};
@@ -86,6 +87,7 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
     for entity in &contract.after.schema.entities {
         fits(snapshot, &contract.after.schema, &entity.name)?;
     }
+    refuse_unmapped(contract, snapshot)?;
     let mut sources = Vec::new();
     for entity in order(contract)? {
         sources.push(source_plan(contract, &entity));
@@ -99,6 +101,25 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
         contract: contract.clone(),
         rejects,
     })
+}
+
+/// Refuses attributes the contract does not name, where it says so.
+fn refuse_unmapped(contract: &Contract, snapshot: &Snapshot) -> Result<()> {
+    let unmapped = &snapshot.meta().unmapped.attrs;
+    if contract.unmapped.attrs != UnmappedAttrs::Fail || unmapped.is_empty() {
+        return Ok(());
+    }
+    let count = crate::error::grouped(unmapped.len() as u64);
+    let mut error = Error::refused(format!("{count} attributes of the source are not declared"))
+        .help("declare them in the contract, or set `unmapped.attrs = \"report\"`");
+    error.at = unmapped
+        .iter()
+        .take(20)
+        .map(|(entity, attr, rows)| {
+            format!("`{entity}.{attr}` in {} rows", crate::error::grouped(*rows))
+        })
+        .collect();
+    Err(error)
 }
 
 fn fits(snapshot: &Snapshot, schema: &Schema, entity: &str) -> Result<()> {
@@ -248,6 +269,9 @@ fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
         found.insert(link.label.clone());
         found.extend(link.also.iter().cloned());
     }
+    // A row may hold the links of others from the reverse side.
+    let held = contract.before.schema.links.iter().filter(|link| link.to == entity);
+    found.extend(held.map(|link| link.reverse.clone()));
     found
 }
 

@@ -99,7 +99,7 @@ fn required_from(
         match pick {
             LinkPick::Link(label) => places.extend(links::place(source, label, at)),
             LinkPick::Key { attr, entity, key } => {
-                let column = format!("by_key:{}:{}", target.entity, rule.label);
+                let column = format!("by_key:{}:{}:{at}", target.entity, rule.label);
                 frame = by_key(run, (source, attr), (entity, key), frame, &column)?;
                 places.push(links::Place::row(at, col(column)));
             }
@@ -149,7 +149,9 @@ pub(super) fn via(
     let to = to.unwrap_or_default();
     let mut ends = Vec::new();
     if let Some((source, _)) = run.plan.target(&to) {
-        let migrated = col(names::OUTCOME).eq(lit(super::Outcome::Migrated as i32));
+        // An adopted row is among the existing ones.
+        let is_new = col(names::how(&to, "id")).neq(lit(codes::ID_ADOPTED));
+        let migrated = col(names::OUTCOME).eq(lit(super::Outcome::Migrated as i32)).and(is_new);
         ends.push(run.all(&source.entity)?.filter(migrated).select([
             col(names::value(&to, "id")).alias("_end"),
             col(names::value(&to, take)).alias(value.as_str()),
@@ -197,8 +199,8 @@ impl Refusals<'_> {
     /// A link that cannot be done without: refused itself, or it names no row.
     fn links(&mut self, source: &SourcePlan, target: &TargetPlan) -> Result<()> {
         for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
-            let LinkHow::From { picks, .. } = &rule.how else { continue };
             let absent = || col(names::value(&target.entity, &rule.label)).is_null();
+            let picks = plan::picks_of(rule);
             for link in picks.iter().filter_map(|pick| picked(source, pick)) {
                 let led = absent().and(col(links::at(link)));
                 let code = self.add(&plan::cascade_rule(&target.entity, &rule.label), led)?;

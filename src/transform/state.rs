@@ -62,7 +62,10 @@ fn one_per_id(run: &Run<'_>, source: &SourcePlan, all: &Path) -> Result<PathBuf>
         .filter(col(names::ID).is_not_null())
         .group_by([col(names::ID).alias("_best_id")])
         .agg([col(names::ROW)
-            .sort_by([col(names::OUTCOME), col(names::DIGEST)], SortMultipleOptions::default())
+            .sort_by(
+                [col(names::OUTCOME), col(names::DIGEST), col(names::ROW)],
+                SortMultipleOptions::default(),
+            )
             .first()
             .alias("_best")]);
     let frame = frame::look_up(frame::scan(all)?, best, (col(names::ID), col("_best_id")));

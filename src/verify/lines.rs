@@ -49,11 +49,18 @@ pub(super) fn line_digest(
         match declared.iter().find(|(column, _)| column.as_str() == name.as_ref()) {
             Some((column, _)) if found.iter().any(|(other, _)| other == column) => return None,
             Some((column, ty)) => found.push((column, given(value, *ty)?)),
-            // What the columns do not hold stands in `_extra`, as it is.
+            // What the columns do not hold stands in `_extra`, as it is but on one line.
             None => {
-                extra.iter().find(|(known, text)| known == name && text == value)?;
+                let is_it = |text: &str| text.replace(['\n', '\r'], " ") == **value;
+                extra.iter().find(|(known, text)| known == name && is_it(text))?;
             }
         }
+    }
+    // And nothing stands there that the line lacks; a declared name is the column's business.
+    let is_declared = |name: &str| declared.iter().any(|(column, _)| column == name);
+    let is_written = |name: &str| fields.iter().any(|(field, _)| field == name);
+    if extra.iter().any(|(name, _)| !is_declared(name) && !is_written(name)) {
+        return None;
     }
     Some(digest.of(found.iter().map(|(name, given)| (*name, given.value()))))
 }
@@ -85,9 +92,18 @@ fn given(text: &str, ty: Type) -> Option<Given<'_>> {
         Type::Boolean => Given::Plain(Value::Boolean(text.parse().ok()?)),
         Type::Date => Given::Plain(Value::Date(match json::string(text) {
             Some(text) => moment(&text)?,
-            None => text.parse::<i64>().ok()?.checked_mul(1000)?,
+            None => millis(text)?,
         })),
     })
+}
+
+/// The microseconds of a number of milliseconds, which may have three decimals.
+fn millis(text: &str) -> Option<i64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "000"));
+    let decimals = Some(decimals).filter(|digits| digits.len() == 3)?.parse::<u32>().ok()?;
+    let micros = whole.parse::<i64>().ok()?.checked_mul(1000)?;
+    let sign = if whole.starts_with('-') { -1 } else { 1 };
+    micros.checked_add(sign * i64::from(decimals))
 }
 
 /// The microseconds of an ISO moment in UTC.

@@ -72,9 +72,13 @@ pub(crate) fn name_of(source: &Path) -> String {
 
 /// A name for a snapshot, when it can be a folder's.
 pub(crate) fn plain_name(name: &str) -> Result<&str> {
-    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    if !begins || name.len() > 100 || !name.chars().all(is_plain) {
         let said = format!("`{name}` cannot be the name of a snapshot");
-        return Err(Error::usage(said).help("use letters, digits, `.`, `_` and `-`"));
+        return Err(Error::usage(said).help(
+            "use up to 100 letters, digits, `.`, `_` and `-`, and begin with a letter or a digit",
+        ));
     }
     Ok(name)
 }
