@@ -8,7 +8,7 @@ use crate::contract::{
     AttrRule, Contract, LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required, Transform,
     UnmappedAttrs,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, grouped};
 use crate::schema::{Link, Schema, Type};
 use crate::snapshot::Snapshot;
 
@@ -109,14 +109,18 @@ fn refuse_unmapped(contract: &Contract, snapshot: &Snapshot) -> Result<()> {
     if contract.unmapped.attrs != UnmappedAttrs::Fail || unmapped.is_empty() {
         return Ok(());
     }
-    let count = crate::error::grouped(unmapped.len() as u64);
-    let mut error = Error::refused(format!("{count} attributes of the source are not declared"))
+    let said = match unmapped.len() {
+        1 => "1 attribute of the source is not declared".to_owned(),
+        many => format!("{} attributes of the source are not declared", grouped(many as u64)),
+    };
+    let mut error = Error::refused(said)
         .help("declare them in the contract, or set `unmapped.attrs = \"report\"`");
     error.at = unmapped
         .iter()
         .take(20)
         .map(|(entity, attr, rows)| {
-            format!("`{entity}.{attr}` in {} rows", crate::error::grouped(*rows))
+            let noun = if *rows == 1 { "row" } else { "rows" };
+            format!("`{entity}.{attr}` in {} {noun}", grouped(*rows))
         })
         .collect();
     Err(error)

@@ -186,9 +186,11 @@ mod tests {
             assert_eq!(found == Some(row), same, "{line}");
         };
         check(
-            r#"{"entity":{"id":"x","n":1,"at":"1970-01-01T00:00:00.001000Z"},"createdAt":7}"#,
+            r#"{"entity":{"id":"x","n":1,"at":"1970-01-01T00:00:00.001000Z","z":[1]},"createdAt":7}"#,
             true,
         );
+        check(r#"{"entity":{"id":"x","n":1.0,"at":1.000,"z":[1]},"createdAt":7}"#, true);
+        check(r#"{"entity":{"id":"x","n":1.0,"at":1},"createdAt":7}"#, false);
         check(r#"{"entity":{"id":"x","n":1.0,"at":1,"z":[1]},"createdAt":7}"#, true);
         check(r#"{"entity":{"id":"x","n":1,"at":1},"createdAt":8}"#, false);
         check(r#"{"entity":{"id":"x","n":1,"at":2},"createdAt":7}"#, false);

@@ -16,3 +16,4 @@ mod readme;
 mod generated;
 mod rules;
 mod properties;
+mod found;

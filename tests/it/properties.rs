@@ -2,7 +2,7 @@
 //! again changes nothing.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
 
 use crate::support::Place;
@@ -142,8 +142,11 @@ fn app() -> impl Strategy<Value = Value> {
         prop::collection::vec(threads, 0..2),
     )
         .prop_map(|(contexts, events, executions, steps, parts, threads)| {
-            let threads: Vec<Value> =
-                threads.into_iter().filter(|row| row.get("id").is_some()).take(1).collect();
+            let threads: Vec<Value> = threads
+                .into_iter()
+                .filter(|row| row["createdAt"] != Value::Null && row["id"] != Value::Null)
+                .take(1)
+                .collect();
             json!({
                 "context_contexts": contexts,
                 "context_events": events,
@@ -168,7 +171,12 @@ fn run(place: &Place, name: &str, app: &Value) -> Value {
     place.write(&file, app.to_string());
     let args = ["run", &file, "--set", "rollout.max_quarantined=any", "--json"];
     let output = place.run(&args);
-    assert_eq!(output.code, 0, "{}\n{}\n{app:#}", output.stdout, output.stderr);
+    // So few rows may leave a rule nothing to look at, which is no pass; but none may be violated.
+    assert!(matches!(output.code, 0 | 1), "{}\n{app:#}", output.stderr);
+    let result = &output.json()["result"];
+    let violated = result["rules"].as_array().expect("rules").iter();
+    let violated: Vec<_> = violated.filter(|rule| rule["outcome"] == "failed").collect();
+    assert!(violated.is_empty(), "{violated:#?}\n{app:#}");
     let root = place.path(output.json()["bundle"].as_str().expect("a folder"));
     let text = std::fs::read_to_string(root.join("data/bundle.json")).expect("a description");
     serde_json::from_str(&text).expect("JSON")
@@ -203,7 +211,9 @@ fn nothing_is_lost_whatever_the_data() {
     let cases = std::env::var("RETHREAD_TEST_CASES").ok().and_then(|text| text.parse().ok());
     let config =
         Config { cases: cases.unwrap_or(12), failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(config);
+    // The same cases every time; more of them with `RETHREAD_TEST_CASES`.
+    let chance = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, chance);
     let outcome = runner.run(&app(), |app| {
         check(&app);
         Ok(())

@@ -56,7 +56,7 @@ fn a_target_that_is_not_written_yet() {
 fn a_snapshot_name_that_is_a_path() {
     insta::assert_snapshot!(told(&["run", "a.zip", "--name", "../x"], 2), @"
     error: `../x` cannot be the name of a snapshot
-    help: use letters, digits, `.`, `_` and `-`
+    help: use up to 100 letters, digits, `.`, `_` and `-`, and begin with a letter or a digit
     ");
 }
 

@@ -66,7 +66,7 @@ fn the_sample_goes_the_whole_way() {
       thread_steps        262       260         2        0
       thread_parts        711       707         4        0
 
-      rules        304 hold, 0 violated, 0 not evaluated, 27 had nothing to look at
+      rules        305 hold, 0 violated, 0 not evaluated, 27 had nothing to look at
       repairs      86 values by 11 rules
       import       `thread.sqlite`: 1,553 created, 0 updated, 0 unchanged
       blanks       release.from, release.to, before.entrypoints, after.entrypoints,
