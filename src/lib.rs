@@ -17,7 +17,7 @@
 //! 10. [`report`]: what happened, as text, Markdown, HTML and JSON.
 //!
 //! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
-//! [`digest`], [`progress`], [`error`].
+//! [`digest`], [`progress`], [`secret`], [`error`].
 
 pub mod schema;
 pub mod contract;
@@ -35,6 +35,7 @@ pub mod storage;
 pub mod json;
 pub mod digest;
 pub mod progress;
+pub mod secret;
 pub mod error;
 
 /// Program and version, as every snapshot, bundle and report names it.
