@@ -294,6 +294,17 @@ impl Bundle {
     }
 }
 
+/// What a bundle says about itself and the SHA-256 of its manifest, without a look at its files:
+/// enough to list it, never to trust it.
+///
+/// # Errors
+/// The description cannot be read.
+pub fn described(root: &Path) -> Result<(Meta, String)> {
+    let format = |meta: &Meta| meta.format;
+    let meta = bag::description(root, "data/bundle.json", ("bundle", FORMAT), format)?;
+    Ok((meta, bag::digest(root)?))
+}
+
 /// The name of the bundle that a snapshot and a contract give: 16 hexadecimal digits.
 pub fn bundle_id(snapshot_digest: &str, contract_digest: &str, program: &str) -> String {
     let key = format!("{snapshot_digest}\n{contract_digest}\n{program}\n");

@@ -1,4 +1,20 @@
-//! A verified bundle into a target, read back and compared.
+//! A verified bundle into a target: rehearsed, written, read back and compared; gone on with after a
+//! kill; undone.
+//!
+//! What happens to a target is in the bundle's folder, beside the seal, under `import/<target>/`:
+//!
+//! ```text
+//! journal.jsonl            what was done, step by step
+//! before-<run>.jsonl       what the target held under the bundle's keys before a run
+//! in-the-way-<run>.jsonl   rows of the target that are not ours, when they stopped a run
+//! outcome.json             what the last import did
+//! dry-run.json             what the last dry run found it would do
+//! ```
+
+mod desk;
+mod gate;
+mod status;
+mod undo;
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +23,34 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::Bundle;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
-use crate::snapshot;
 use crate::storage;
-use crate::target::{Check, Counts, Plan, ReadBack, Rows, Table, Target};
+use crate::target::{
+    Before, BeforeWriter, Check, Counts, Event, Job, Journal, Manner, Mode, OnConflict, Plan,
+    ReadBack, Standing, Target,
+};
 use crate::verify::VerifiedBundle;
-use parquet::arrow::ProjectionMask;
+use desk::Desk;
+
+pub use status::{Status, status};
+pub use undo::{Undone, rollback};
 
 /// Version of the outcome's format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// How an import or its undoing is to be done.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations, reason = "a clock has no debug form")]
+pub struct Order<'a> {
+    /// Act; without it, everything but the commit.
+    pub execute: bool,
+    /// What becomes of rows that are not ours.
+    pub on_conflict: OnConflict,
+    /// The target stands in the bundle's own folder: nothing of anybody else's can be there, so no
+    /// dry run is asked for.
+    pub embedded: bool,
+    /// Microseconds since 1970 UTC.
+    pub clock: &'a dyn Fn() -> i64,
+}
 
 /// What an import did and what the target holds now: `import/<target>/outcome.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,13 +62,16 @@ pub struct Outcome {
     pub program: String,
     /// SHA-256 of the bundle's manifest.
     pub bundle_digest: String,
+    /// An import, or its dry run.
+    pub mode: Mode,
     /// What kind of store: `sqlite`.
     pub target: String,
     /// Which one, without the folders above it.
     pub name: String,
     /// Entity tables in contract order, then link tables.
     pub tables: Vec<TableOutcome>,
-    /// Links, foreign keys and integrity, as the store itself sees them.
+    /// Links, foreign keys and integrity, as the store itself sees them; none when nothing was
+    /// written.
     pub checks: Vec<Check>,
 }
 
@@ -44,11 +83,11 @@ pub struct TableOutcome {
     pub table: String,
     /// Whether it is a link table.
     pub link: bool,
-    /// What the writes did.
+    /// What the writes did, or would do.
     pub counts: Counts,
-    /// Rows read back.
+    /// Rows read back; before anything is written, rows of the bundle that are there already.
     pub rows: u64,
-    /// Logical digest of the rows read back.
+    /// Logical digest of these rows.
     pub digest: String,
     /// Whether rows, origins and digest are the bundle's.
     pub equal: bool,
@@ -68,144 +107,228 @@ impl Outcome {
         counts.created + counts.updated == 0
     }
 
+    /// Whether it was read back.
+    pub fn is_read_back(&self) -> bool {
+        self.tables.iter().all(|table| table.equal)
+    }
+
     /// What happened, in one line.
     pub fn sentence(&self) -> String {
         let counts = self.counts();
+        let (name, kept) = (&self.name, kept_text(counts.kept));
         if self.changed_nothing() {
             let rows = grouped(counts.unchanged);
-            return format!("nothing to do: all {rows} rows are in `{}` already", self.name);
+            return format!("nothing to do: all {rows} rows are in `{name}` already{kept}");
         }
-        format!(
-            "{} rows created, {} updated, {} unchanged in `{}`, read back and equal",
-            grouped(counts.created),
-            grouped(counts.updated),
-            grouped(counts.unchanged),
-            self.name
-        )
+        let [created, updated, unchanged] =
+            [counts.created, counts.updated, counts.unchanged].map(grouped);
+        match self.mode {
+            Mode::Import => format!(
+                "{created} rows created, {updated} updated, {unchanged} unchanged in `{name}`{kept}, \
+                 read back and equal"
+            ),
+            _ if self.is_read_back() => format!(
+                "dry run: {created} rows created, {updated} updated, {unchanged} unchanged in \
+                 `{name}`{kept}, read back and equal, then taken back"
+            ),
+            _ => format!(
+                "dry run: {created} rows would be created, {updated} updated, {unchanged} unchanged \
+                 in `{name}`{kept}; nothing was written"
+            ),
+        }
     }
 }
 
-/// Brings a verified bundle into a target: writes every table, reads it back, compares, commits.
+fn kept_text(kept: u64) -> String {
+    if kept == 0 { String::new() } else { format!(" ({} kept as they are there)", grouped(kept)) }
+}
+
+/// Brings a verified bundle into a target, or rehearses it: compares, writes every table, reads it
+/// back, compares, commits.
 ///
-/// The outcome is also written into the bundle's folder, beside the seal. Importing again changes
-/// nothing.
+/// A run that was stopped on its way goes on where it was. Importing again changes nothing. The
+/// outcome is also written beside the bundle's seal.
 ///
 /// # Errors
-/// [`Kind::Refused`] when what the target holds is in the way, [`Kind::Findings`] when what it
-/// returns is not what the bundle holds, or it fails. The target is then as it was.
+/// [`Kind::Refused`] when a gate is shut or what the target holds is in the way,
+/// [`Kind::Findings`] when what it returns is not what the bundle holds, or it fails. A target of
+/// [`Manner::Transaction`] or [`Manner::File`] is then as it was.
 pub fn import(
     verified: &VerifiedBundle,
     target: &mut dyn Target,
+    order: &Order<'_>,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
-    let bundle = verified.bundle();
-    let plan = Plan::new(bundle.meta(), bundle.digest(), verified.contract());
-    let outcome = match bring(bundle, &plan, target, progress) {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            target.abandon();
-            return Err(error);
+    let plan = Plan::new(verified.bundle(), verified.contract());
+    let desk = Desk::open(&plan, target, order)?;
+    let mut journal = Journal::open(desk.folder(), order.clock, progress)?;
+    gate::check(&journal, &plan, target, verified.contract(), order)?;
+    let mode = if order.execute { Mode::Import } else { Mode::DryRun };
+    let job = desk.begin(&mut journal, &plan, target, (mode, order.on_conflict))?;
+    let mut run = Run { plan: &plan, desk: &desk, job: &job, target, progress };
+    let outcome = desk::ended(run.bring(&mut journal), &mut journal);
+    if outcome.is_err() || !order.execute {
+        target.abandon();
+    }
+    let outcome = outcome?;
+    progress.reached("before the outcome is written");
+    desk.write(if order.execute { OUTCOME } else { "dry-run.json" }, &outcome)?;
+    progress.reached("after the outcome is written");
+    Ok(outcome)
+}
+
+const OUTCOME: &str = "outcome.json";
+
+/// One import on its way.
+struct Run<'r> {
+    plan: &'r Plan,
+    desk: &'r Desk,
+    job: &'r Job,
+    target: &'r mut dyn Target,
+    progress: &'r dyn Progress,
+}
+
+impl Run<'_> {
+    fn bring(&mut self, journal: &mut Journal<'_>) -> Result<Outcome> {
+        self.progress.begin("compare", Some(self.plan.rows()));
+        self.target.open(self.plan, self.job, self.progress)?;
+        let is_done = self.job.resumed && self.target.has_run(&self.job.run, journal)?;
+        let standings = self.compare(journal, is_done)?;
+        self.progress.done(&format!("{} rows", grouped(self.plan.rows())));
+        if self.job.mode == Mode::DryRun && self.target.manner() != Manner::Transaction {
+            journal.append(Event::Rehearsed)?;
+            return Ok(self.outcome(&standings, None, Vec::new()));
         }
-    };
-    write_outcome(bundle.root(), &outcome)?;
-    Ok(outcome)
-}
-
-fn bring(
-    bundle: &Bundle,
-    plan: &Plan,
-    target: &mut dyn Target,
-    progress: &dyn Progress,
-) -> Result<Outcome> {
-    target.begin(plan)?;
-    let written = write_tables(bundle, plan, target, progress)?;
-    target.settle(plan)?;
-    let found = read_tables(plan, target, progress)?;
-    let checks = target.check(plan)?;
-    let tables = plan.tables.iter().zip(written).zip(found);
-    let outcome = Outcome {
-        format: FORMAT,
-        program: crate::PROGRAM.to_owned(),
-        bundle_digest: plan.bundle.clone(),
-        target: target.kind().to_owned(),
-        name: target.name(),
-        tables: tables
-            .map(|((table, counts), found)| table_outcome(table, counts, found))
-            .collect(),
-        checks,
-    };
-    judge(plan, &outcome)?;
-    target.commit()?;
-    Ok(outcome)
-}
-
-fn write_tables(
-    bundle: &Bundle,
-    plan: &Plan,
-    target: &mut dyn Target,
-    progress: &dyn Progress,
-) -> Result<Vec<Counts>> {
-    progress.begin("import", Some(plan.rows()));
-    let mut written = Vec::new();
-    for table in &plan.tables {
-        written.push(write_table(&bundle.path(&table.file), table, target, progress)?);
+        if !is_done {
+            self.progress.begin("import", Some(self.plan.rows()));
+            self.target.apply(self.plan, journal, self.progress)?;
+            self.progress.done(&format!("{} rows", grouped(self.plan.rows())));
+        }
+        self.settle(journal, &standings, is_done)
     }
-    progress.done(&format!("{} rows", grouped(plan.rows())));
-    Ok(written)
-}
 
-fn write_table(
-    path: &Path,
-    table: &Table,
-    target: &mut dyn Target,
-    progress: &dyn Progress,
-) -> Result<Counts> {
-    let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::damaged("the table cannot be read")
-            .at(path.display())
-            .help("check the bundle with `rethread check`")
-            .because(error)
-    };
-    let reader = snapshot::scan(path)?;
-    let rows = snapshot::batch_rows(reader.metadata(), &ProjectionMask::all());
-    let reader = reader.with_batch_size(rows).build();
-    let mut counts = Counts::default();
-    for batch in reader.map_err(|error| unreadable(error.into()))? {
-        let batch = batch.map_err(|error| unreadable(error.into()))?;
-        counts.add(target.write(table, &Rows::of(table, &batch)?)?);
-        progress.advance(batch.num_rows() as u64);
+    /// Says what the import will do, once the images of what it changes are on disk.
+    fn compare(&mut self, journal: &mut Journal<'_>, is_done: bool) -> Result<Vec<Standing>> {
+        let known = desk::compared(journal, &self.job.run);
+        if let Some(known) = &known
+            && self.job.resumed
+            && self.target.manner() == Manner::Steps
+        {
+            return Ok(known.clone());
+        }
+        let (folder, run) = (self.desk.folder(), &self.job.run);
+        let mut before = BeforeWriter::begin(folder, run, !is_done, self.progress)?;
+        let found = self.target.compare(self.plan, &mut before, self.progress)?;
+        let listed = before.finish()?;
+        refuse_in_the_way(&found, listed.as_deref(), &self.target.name())?;
+        match known {
+            Some(known) if is_done => Ok(known),
+            _ => {
+                journal.append(Event::Compared(found.clone()))?;
+                Ok(found)
+            }
+        }
     }
-    Ok(counts)
-}
 
-fn read_tables(
-    plan: &Plan,
-    target: &mut dyn Target,
-    progress: &dyn Progress,
-) -> Result<Vec<ReadBack>> {
-    progress.begin("read back", Some(plan.rows()));
-    let found: Result<Vec<_>> =
-        plan.tables.iter().map(|table| target.read_back(table, progress)).collect();
-    progress.done("every table");
-    found
-}
-
-fn table_outcome(table: &Table, counts: Counts, found: ReadBack) -> TableOutcome {
-    let equal = found.rows == table.rows
-        && found.digest == table.digest
-        && table.migrated.is_none_or(|migrated| migrated == found.migrated);
-    TableOutcome {
-        table: table.name.clone(),
-        link: table.link.is_some(),
-        counts,
-        rows: found.rows,
-        digest: found.digest,
-        equal,
+    /// Reads back, compares, commits; a store of steps has committed by then.
+    fn settle(
+        &mut self,
+        journal: &mut Journal<'_>,
+        standings: &[Standing],
+        is_done: bool,
+    ) -> Result<Outcome> {
+        let steps = self.target.manner() == Manner::Steps;
+        if steps {
+            self.commit(journal)?;
+        }
+        self.progress.begin("read back", Some(self.plan.rows()));
+        let tables = self.plan.tables.iter();
+        let found: Result<Vec<_>> =
+            tables.map(|table| self.target.read_back(self.plan, table, self.progress)).collect();
+        let found = found?;
+        self.progress.done("every table");
+        let checks = self.target.check(self.plan, self.progress)?;
+        let outcome = self.outcome(standings, Some(found), checks);
+        judge(self.plan, &outcome, steps)?;
+        if self.job.mode == Mode::DryRun {
+            journal.append(Event::Rehearsed)?;
+            return Ok(outcome);
+        }
+        if is_done {
+            journal.append(Event::Committed)?;
+        } else if !steps {
+            self.commit(journal)?;
+        }
+        journal.append(Event::Verified)?;
+        Ok(outcome)
     }
+
+    fn commit(&mut self, journal: &mut Journal<'_>) -> Result<()> {
+        self.progress.reached("before a commit");
+        self.target.commit()?;
+        self.progress.reached("after a commit");
+        journal.append(Event::Committed)
+    }
+
+    fn outcome(
+        &self,
+        standings: &[Standing],
+        found: Option<Vec<ReadBack>>,
+        checks: Vec<Check>,
+    ) -> Outcome {
+        let mut found = found.map(Vec::into_iter);
+        let tables = self.plan.tables.iter().zip(standings).map(|(table, standing)| {
+            let read = found.as_mut().and_then(Iterator::next);
+            let (rows, digest, equal) = match read {
+                None => (standing.before.rows, standing.before.digest.clone(), false),
+                Some(read) => {
+                    let origins = table.migrated.zip(read.migrated);
+                    let equal = read.rows == table.rows
+                        && read.digest == table.digest
+                        && origins.is_none_or(|(ours, theirs)| ours == theirs);
+                    (read.rows, read.digest, equal)
+                }
+            };
+            let (link, counts) = (table.link.is_some(), standing.counts);
+            TableOutcome { table: table.name.clone(), link, counts, rows, digest, equal }
+        });
+        Outcome {
+            format: FORMAT,
+            program: crate::PROGRAM.to_owned(),
+            bundle_digest: self.plan.bundle.clone(),
+            mode: self.job.mode,
+            target: self.target.kind().to_owned(),
+            name: self.target.name(),
+            tables: tables.collect(),
+            checks,
+        }
+    }
+}
+
+/// Refuses the import when rows that are not ours would be touched.
+fn refuse_in_the_way(found: &[Standing], listed: Option<&Path>, name: &str) -> Result<()> {
+    let count: u64 = found.iter().map(|standing| standing.in_the_way.count).sum();
+    if count == 0 {
+        return Ok(());
+    }
+    let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };
+    let mut error = Error::refused(format!(
+        "{} {rows} of `{name}` {are} in the way",
+        grouped(count)
+    ))
+    .help(
+        "look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` \
+             (a unique value under another id must go); nothing was changed",
+    );
+    for standing in found.iter().filter(|standing| standing.in_the_way.count > 0) {
+        let (count, ids) = (grouped(standing.in_the_way.count), standing.in_the_way.ids());
+        error = error.at(format!("`{}`: {count} ({ids})", standing.table));
+    }
+    Err(listed.into_iter().fold(error, |error, place| error.at(place.display())))
 }
 
 /// Compares what the target holds with what the bundle holds.
-fn judge(plan: &Plan, outcome: &Outcome) -> Result<()> {
+fn judge(plan: &Plan, outcome: &Outcome, is_written: bool) -> Result<()> {
     let tables = plan.tables.iter().zip(&outcome.tables).filter(|(_, found)| !found.equal);
     let differing = tables.map(|(table, found)| {
         format!(
@@ -225,44 +348,53 @@ fn judge(plan: &Plan, outcome: &Outcome) -> Result<()> {
     if places.is_empty() {
         return Ok(());
     }
-    let mut error = Error::new(
-        Kind::Findings,
-        format!("`{}` does not hold what the bundle holds; nothing was imported", outcome.name),
-    )
-    .help("run `rethread verify` on the bundle; if it passes, the target is at fault");
+    let (then, help) = if is_written {
+        (
+            "",
+            "look at these rows there; the same command compares again, `rethread rollback` undoes",
+        )
+    } else {
+        (
+            "; nothing was imported",
+            "run `rethread verify` on the bundle; if it passes, the target is at fault",
+        )
+    };
+    let said = format!("`{}` does not hold what the bundle holds{then}", outcome.name);
+    let mut error = Error::new(Kind::Findings, said).help(help);
     error.at = places;
     Err(error)
 }
 
-/// Where the outcome of an import into a kind of target stands.
-pub fn outcome_path(bundle_root: &Path, target: &str) -> PathBuf {
-    bundle_root.join("import").join(target).join("outcome.json")
+/// Where an import into a target keeps its files, in the bundle's folder.
+pub fn folder(bundle_root: &Path, target: &dyn Target, embedded: bool) -> PathBuf {
+    bundle_root.join("import").join(desk::folder_name(target, embedded))
 }
 
-fn write_outcome(bundle_root: &Path, outcome: &Outcome) -> Result<()> {
-    let path = outcome_path(bundle_root, &outcome.target);
-    if let Some(folder) = path.parent() {
-        storage::create_folder(folder)?;
-    }
-    let mut text = serde_json::to_vec_pretty(outcome)
-        .map_err(|error| Error::bug("the outcome has no JSON form").because(error))?;
-    text.push(b'\n');
-    storage::replace(&path, &text)
-}
-
-/// The outcome of the last import of a bundle into a kind of target, when there was one.
-///
-/// An outcome that names another bundle, or cannot be read, is none: it proves nothing.
+/// The outcome of the last import of a bundle: the one into the embedded database, or else the last
+/// one by the folders' names. One that was undone, names another bundle, or cannot be read, is none.
 ///
 /// # Errors
 /// The disk fails.
-pub fn last_outcome(bundle: &Bundle, target: &str) -> Result<Option<Outcome>> {
-    let path = outcome_path(bundle.root(), target);
-    if !path.exists() {
-        return Ok(None);
+pub fn last_outcome(bundle: &Bundle) -> Result<Option<Outcome>> {
+    let standing =
+        status(bundle.root(), bundle.digest())?.into_iter().filter(|found| found.state.stands());
+    for found in standing {
+        let path = found.folder.join(OUTCOME);
+        if !path.exists() {
+            continue;
+        }
+        let outcome: Option<Outcome> = serde_json::from_str(&storage::read_text(&path)?).ok();
+        let ours = outcome.filter(|outcome| outcome.bundle_digest == bundle.digest());
+        if ours.is_some() {
+            return Ok(ours);
+        }
     }
-    let outcome: Option<Outcome> = serde_json::from_str(&storage::read_text(&path)?).ok();
-    Ok(outcome.filter(|outcome| outcome.bundle_digest == bundle.digest()))
+    Ok(None)
+}
+
+/// What a run wrote down about the target before it.
+fn before(desk: &Desk, run: &str) -> Result<Before> {
+    Before::open(desk.folder(), run)
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ pub trait Progress: Sync {
     fn advance(&self, units: u64);
     /// The step is done; `outcome` is one line about it.
     fn done(&self, outcome: &str);
+    /// The work is at a point where a kill must do no harm: beside a journal entry, a commit, a
+    /// rename. Tests stop the program there.
+    fn reached(&self, _point: &str) {}
 }
 
 /// Hears nothing.

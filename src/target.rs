@@ -1,200 +1,190 @@
 //! The stores a bundle goes to.
 //!
-//! [`crate::import`] drives every target by the same steps: [`Target::begin`], [`Target::write`]
-//! table by table and batch by batch, [`Target::settle`], [`Target::read_back`] and
-//! [`Target::check`], then [`Target::commit`], or [`Target::abandon`] after any failure. Until the
-//! commit nothing of an import can be seen in the store, so a dry run is an import that abandons.
+//! [`crate::import`] drives every target by the same steps. An import: [`Target::open`],
+//! [`Target::compare`] (what would be created, changed, left; what is in the way; the image of
+//! whatever will be changed), [`Target::apply`], [`Target::read_back`] and [`Target::check`],
+//! [`Target::commit`]. Its undoing: [`Target::open`], [`Target::inspect`], [`Target::revert`],
+//! [`Target::held`], [`Target::commit`]. After any failure, and at the end of a dry run,
+//! [`Target::abandon`].
+//!
+//! Stores differ in what can be taken back, see [`Manner`]; the driver does the rest.
 
+mod before;
 mod cells;
+mod journal;
+mod plan;
+mod scan;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod sample;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::{LinksMeta, Meta, Origin, TableMeta};
-use crate::contract::Contract;
-use crate::digest;
-use crate::error::Result;
+use crate::error::{Result, grouped, printable};
 use crate::progress::Progress;
-use crate::schema::{Attr, Has, Schema, Type};
+
+pub use before::{Before, BeforeWriter, Image, Was};
 pub use cells::Rows;
+pub use journal::{Entry, Event, Journal, Mode, State};
+pub use plan::{Column, ColumnKind, Plan, Role, Table, Value};
 
 /// A store that takes a bundle.
 pub trait Target {
     /// What kind of store it is, as reports and folders name it: `sqlite`.
     fn kind(&self) -> &'static str;
 
-    /// Which one it is, without the folders above it: `thread.sqlite`.
+    /// Which one it is, for people: `thread.sqlite`, `db.example:5432/app`. Never with a secret.
     fn name(&self) -> String;
 
-    /// Opens the store for one import and refuses one that is not fit for it.
+    /// Which one it is, for machines: two texts are equal exactly when they mean the same store.
+    /// Never with a secret.
+    fn identity(&self) -> String;
+
+    /// What can be taken back.
+    fn manner(&self) -> Manner;
+
+    /// Opens the store for one job and refuses one that is not fit for it.
     ///
     /// # Errors
-    /// The store cannot be reached, or holds what is not ours.
-    fn begin(&mut self, plan: &Plan) -> Result<()>;
+    /// The store cannot be reached, or is not fit; nothing in it has changed.
+    fn open(&mut self, plan: &Plan, job: &Job, progress: &dyn Progress) -> Result<()>;
 
-    /// Takes some rows of one table, in the bundle's order.
+    /// Whether the writes of this run are in the store for good: it was killed between its commit
+    /// and the journal's word of it.
     ///
-    /// A row that is there already with the same content is unchanged.
+    /// # Errors
+    /// The store fails.
+    fn has_run(&mut self, run: &str, journal: &Journal<'_>) -> Result<bool>;
+
+    /// Reads every row of the bundle and says what the store makes of it, table by table in the
+    /// plan's order. Every row that is in the store already is told to `before`: with its image
+    /// when it will be changed. What is in the way is counted in the [`Standing`], not an error.
+    ///
+    /// # Errors
+    /// The store fails, or a row can never be held by it: named with its table and id.
+    fn compare(
+        &mut self,
+        plan: &Plan,
+        before: &mut BeforeWriter<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Standing>>;
+
+    /// Makes the changes that [`Target::compare`] told of. In a store of [`Manner::Steps`] they are
+    /// visible and durable one after the other; what is done is noted in the journal, so that a
+    /// killed run goes on there.
     ///
     /// # Errors
     /// The store refuses a row, or fails.
-    fn write(&mut self, table: &Table, rows: &Rows<'_>) -> Result<Counts>;
+    fn apply(
+        &mut self,
+        plan: &Plan,
+        journal: &mut Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()>;
 
-    /// Does what is left after the last row: indexes, the record of the import.
-    ///
-    /// # Errors
-    /// Rows in the store are in the way, or it fails.
-    fn settle(&mut self, plan: &Plan) -> Result<()>;
-
-    /// Reads a whole table back out of the store and says what it holds.
+    /// Reads the bundle's rows of a table back out of the store and says what it holds. A row that
+    /// was kept as the store had it counts as the bundle has it.
     ///
     /// # Errors
     /// The store fails, or returns what no row of ours can be.
-    fn read_back(&mut self, table: &Table, progress: &dyn Progress) -> Result<ReadBack>;
+    fn read_back(
+        &mut self,
+        plan: &Plan,
+        table: &Table,
+        progress: &dyn Progress,
+    ) -> Result<ReadBack>;
 
     /// Checks links and integrity by the store's own means.
     ///
     /// # Errors
     /// The store fails. What the checks find is no error but the result.
-    fn check(&mut self, plan: &Plan) -> Result<Vec<Check>>;
+    fn check(&mut self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Check>>;
 
-    /// Makes the import visible and durable.
+    /// Makes the job visible and durable.
     ///
     /// # Errors
     /// The store fails; it is then as it was.
     fn commit(&mut self) -> Result<()>;
 
-    /// Leaves the store as it was. Never fails: what it cannot undo now, the next run finds.
+    /// Leaves the store as it was, or as far as its steps went. Never fails: what it cannot undo
+    /// now, the next run finds.
     fn abandon(&mut self);
+
+    /// Reads the bundle's rows in the store and says, table by table, what undoing an import would
+    /// do, and which rows are not as the import left them.
+    ///
+    /// # Errors
+    /// The store fails.
+    fn inspect(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Undoing>>;
+
+    /// Removes what the import created and restores what it changed. Done twice it changes nothing
+    /// more.
+    ///
+    /// # Errors
+    /// The store fails, or rows that are not ours hang on rows that would go.
+    fn revert(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        journal: &mut Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()>;
+
+    /// What the store holds of the bundle's keys now, table by table in the plan's order.
+    ///
+    /// # Errors
+    /// The store fails.
+    fn held(&mut self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Held>>;
 }
 
-/// All that goes into a store: the tables in the bundle's order, and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// Entity tables in contract order, then link tables.
-    pub tables: Vec<Table>,
-    /// SHA-256 of the bundle's manifest.
-    pub bundle: String,
-    /// SHA-256 of the contract.
-    pub contract: String,
-    /// Program and version that made the bundle.
-    pub program: String,
-}
-
-/// One table of a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// The entity, or `<entity>.<label>` for a link table.
-    pub name: String,
-    /// The label, when it is a link table.
-    pub link: Option<String>,
-    /// Path of its Parquet file from the bundle's root.
-    pub file: String,
-    /// Its columns.
-    pub columns: Vec<Column>,
-    /// How many rows the bundle has.
-    pub rows: u64,
-    /// Of them, made from legacy rows; of a link table unknown.
-    pub migrated: Option<u64>,
-    /// The bundle's logical digest.
-    pub digest: String,
-}
-
-impl Table {
-    /// The columns that together name a row.
-    pub fn keys(&self) -> impl Iterator<Item = (usize, &Column)> {
-        self.columns.iter().enumerate().filter(|(_, column)| column.role == Role::Key)
-    }
-
-    /// The columns that take part in the logical digest.
-    pub fn logical(&self) -> impl Iterator<Item = (usize, &Column)> {
-        self.columns.iter().enumerate().filter(|(_, column)| column.role != Role::Lineage)
-    }
-}
-
-/// One column of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// What it holds.
-    pub kind: ColumnKind,
-    /// What it is for.
-    pub role: Role,
-    /// Every row has a value.
-    pub required: bool,
-    /// No two rows share a value.
-    pub unique: bool,
-    /// The store keeps an index on it.
-    pub indexed: bool,
-    /// The table whose `id` it holds.
-    pub leads_to: Option<String>,
-}
-
-/// What a column holds.
+/// What a store can take back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnKind {
-    /// Text, an id among them.
-    Text,
-    /// A double.
-    Number,
-    /// True or false.
-    Boolean,
-    /// Microseconds since 1970-01-01 UTC.
-    Date,
-    /// JSON text.
-    Json,
-    /// A whole number.
-    Whole,
+pub enum Manner {
+    /// Everything until the commit, and it can be read back before: a dry run is an import that
+    /// abandons.
+    Transaction,
+    /// Everything until the commit, which puts one new file in its place: a dry run compares and
+    /// writes nothing.
+    File,
+    /// Nothing: every step is final. A dry run compares; a killed run goes on where it was.
+    Steps,
 }
 
-/// What a column is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It names the row.
-    Key,
-    /// It is content: an attribute or a link.
-    Content,
-    /// It tells where the row came from, and is not part of the logical digest.
-    Lineage,
+/// One job at a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The run's name in the journal, and in the store where that keeps records.
+    pub run: String,
+    /// What is to be done.
+    pub mode: Mode,
+    /// The bundle's own run that is to be undone, for [`Mode::Rollback`].
+    pub undoes: Option<String>,
+    /// What becomes of rows that are not ours and would be changed.
+    pub on_conflict: OnConflict,
+    /// A run before this one was stopped on its way; what it did may be found in the store.
+    pub resumed: bool,
 }
 
-/// One value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// Nothing.
-    Null,
-    /// Text.
-    Text(&'a str),
-    /// A double.
-    Number(f64),
-    /// True or false.
-    Boolean(bool),
-    /// Microseconds since 1970-01-01 UTC.
-    Date(i64),
-    /// JSON text.
-    Json(&'a str),
-    /// A whole number.
-    Whole(i64),
+/// What becomes of a row in the store that has the key of a row of the bundle, another content, and
+/// was not left so by an import.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// The import is refused and names them.
+    #[default]
+    Refuse,
+    /// The store's row stays.
+    Keep,
+    /// The bundle's row takes its place; its image is kept for a rollback.
+    Replace,
 }
 
-impl<'a> Value<'a> {
-    /// The value as it takes part in a logical digest; whole numbers never do.
-    pub fn logical(self) -> digest::Value<'a> {
-        match self {
-            Value::Null | Value::Whole(_) => digest::Value::Absent,
-            Value::Text(text) => digest::Value::Text(text),
-            Value::Number(number) => digest::Value::Number(number),
-            Value::Boolean(value) => digest::Value::Boolean(value),
-            Value::Date(micros) => digest::Value::Date(micros),
-            Value::Json(text) => digest::Value::Json(text),
-        }
-    }
-}
-
-/// What a write did.
+/// What a write does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
@@ -204,6 +194,9 @@ pub struct Counts {
     pub updated: u64,
     /// Rows that were there as they are.
     pub unchanged: u64,
+    /// Rows that were there with other content, and stay so.
+    #[serde(default)]
+    pub kept: u64,
 }
 
 impl Counts {
@@ -212,16 +205,89 @@ impl Counts {
         self.created += more.created;
         self.updated += more.updated;
         self.unchanged += more.unchanged;
+        self.kept += more.kept;
     }
 }
 
-/// What a store holds of a table.
+/// What a store makes of one table of a bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// The table.
+    pub table: String,
+    /// What the import does with its rows.
+    pub counts: Counts,
+    /// Rows of the store that are in the way: other content under a key of the bundle's, or a
+    /// unique value of the bundle's under another key.
+    pub in_the_way: Noted,
+    /// What the store holds of the bundle's keys before anything is changed.
+    pub before: Held,
+}
+
+/// What undoing an import does in one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undoing {
+    /// The table.
+    pub table: String,
+    /// Rows that the import created and that go.
+    pub removed: u64,
+    /// Rows that the import changed and that become what they were.
+    pub restored: u64,
+    /// Rows that were there before and stay.
+    pub left: u64,
+    /// Rows that are no longer as the import left them.
+    pub changed: Noted,
+}
+
+/// Rows of a store, by what they say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// How many.
+    pub rows: u64,
+    /// Their logical digest.
+    pub digest: String,
+}
+
+/// A count, and the first of what was counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noted {
+    /// How many.
+    pub count: u64,
+    /// The first [`Noted::MOST`], by id.
+    pub first: Vec<String>,
+}
+
+impl Noted {
+    /// How many are named.
+    pub const MOST: usize = 5;
+
+    /// Counts one.
+    pub fn add(&mut self, id: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < Self::MOST {
+            self.first.push(printable(&id()));
+        }
+    }
+
+    /// The first ones, and how many more there are.
+    pub fn ids(&self) -> String {
+        let more = self.count - self.first.len() as u64;
+        let first = self.first.join(", ");
+        if more == 0 { first } else { format!("{first} and {} more", grouped(more)) }
+    }
+}
+
+/// What a store holds of a table after an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadBack {
-    /// How many rows.
+    /// How many rows of the bundle's.
     pub rows: u64,
-    /// Of them, with the origin [`Origin::MIGRATED`].
-    pub migrated: u64,
+    /// Of them, with the origin [`crate::bundle::Origin::MIGRATED`]; unknown where the store keeps
+    /// no lineage.
+    pub migrated: Option<u64>,
     /// The logical digest, computed from what the store returns.
     pub digest: String,
 }
@@ -238,99 +304,4 @@ pub struct Check {
     pub violations: u64,
     /// Up to 5 of them, by id.
     pub samples: Vec<String>,
-}
-
-impl Plan {
-    /// What a bundle holds, as tables of a store.
-    pub fn new(meta: &Meta, bundle_digest: &str, contract: &Contract) -> Self {
-        let schema = &contract.after.schema;
-        let entities = meta.tables.iter().map(|table| entity_table(table, schema));
-        let links = meta.links.iter().map(|links| link_table(links, meta));
-        Self {
-            tables: entities.chain(links).collect(),
-            bundle: bundle_digest.to_owned(),
-            contract: meta.contract.digest.clone(),
-            program: meta.program.clone(),
-        }
-    }
-
-    /// How many rows all tables have.
-    pub fn rows(&self) -> u64 {
-        self.tables.iter().map(|table| table.rows).sum()
-    }
-}
-
-fn entity_table(table: &TableMeta, schema: &Schema) -> Table {
-    let attrs = schema.entity(&table.entity).map_or(&[][..], |entity| &entity.attrs);
-    let links = schema.columns_of(&table.entity).map(|link| Column {
-        unique: link.reverse_has == Has::One,
-        indexed: true,
-        leads_to: Some(link.to.clone()),
-        ..column(&link.label, ColumnKind::Text, Role::Content)
-    });
-    let columns =
-        std::iter::once(key("id")).chain(attrs.iter().map(attr_column)).chain(links).chain([
-            Column { required: true, ..column(Origin::ORIGIN, ColumnKind::Text, Role::Lineage) },
-            Column {
-                required: true,
-                ..column(Origin::SOURCE_ROW, ColumnKind::Whole, Role::Lineage)
-            },
-            column(Origin::SERVER, ColumnKind::Whole, Role::Lineage),
-            column(Origin::EXTRA, ColumnKind::Json, Role::Lineage),
-        ]);
-    Table {
-        name: table.entity.clone(),
-        link: None,
-        file: table.file.clone(),
-        columns: columns.collect(),
-        rows: table.rows,
-        migrated: Some(table.migrated),
-        digest: table.digest.clone(),
-    }
-}
-
-fn attr_column(attr: &Attr) -> Column {
-    let kind = match attr.ty {
-        Type::String => ColumnKind::Text,
-        Type::Number => ColumnKind::Number,
-        Type::Boolean => ColumnKind::Boolean,
-        Type::Date => ColumnKind::Date,
-        Type::Any => ColumnKind::Json,
-    };
-    Column {
-        required: attr.required,
-        unique: attr.unique,
-        indexed: attr.indexed,
-        ..column(&attr.name, kind, Role::Content)
-    }
-}
-
-/// A link table; a side whose entity is no table of the bundle leads nowhere in the store.
-fn link_table(links: &LinksMeta, meta: &Meta) -> Table {
-    let known = |entity: &String| {
-        meta.tables.iter().any(|table| table.entity == *entity).then(|| entity.clone())
-    };
-    let origin = column(Origin::ORIGIN, ColumnKind::Text, Role::Lineage);
-    Table {
-        name: format!("{}.{}", links.entity, links.label),
-        link: Some(links.label.clone()),
-        file: links.file.clone(),
-        columns: vec![
-            Column { leads_to: known(&links.entity), ..key("from") },
-            Column { leads_to: known(&links.target), indexed: true, ..key("to") },
-            Column { required: true, ..origin },
-        ],
-        rows: links.rows,
-        migrated: None,
-        digest: links.digest.clone(),
-    }
-}
-
-fn key(name: &str) -> Column {
-    Column { required: true, ..column(name, ColumnKind::Text, Role::Key) }
-}
-
-fn column(name: &str, kind: ColumnKind, role: Role) -> Column {
-    let name = name.to_owned();
-    Column { name, kind, role, required: false, unique: false, indexed: false, leads_to: None }
 }

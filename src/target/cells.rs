@@ -6,6 +6,7 @@ use arrow::array::{
 };
 
 use super::{Column, ColumnKind, Table, Value};
+use crate::digest;
 use crate::error::{Error, Result};
 
 /// Some rows of one table, column by column in the order of [`Table::columns`].
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 pub struct Rows<'a> {
     cells: Vec<Cells<'a>>,
     len: usize,
+    digests: &'a [u128],
 }
 
 #[derive(Debug)]
@@ -39,7 +41,39 @@ impl<'a> Rows<'a> {
     /// A column is missing or of another type than the bundle format says.
     pub fn of(table: &Table, batch: &'a RecordBatch) -> Result<Self> {
         let cells = table.columns.iter().map(|column| cells(table, column, batch));
-        Ok(Self { cells: cells.collect::<Result<_>>()?, len: batch.num_rows() })
+        Ok(Self { cells: cells.collect::<Result<_>>()?, len: batch.num_rows(), digests: &[] })
+    }
+
+    /// The same rows with their logical digests, one a row.
+    #[must_use]
+    pub fn with_digests(mut self, digests: &'a [u128]) -> Self {
+        self.digests = digests;
+        self
+    }
+
+    /// The logical digest of a row; 0 when the rows were read without.
+    pub fn digest(&self, row: usize) -> u128 {
+        self.digests.get(row).copied().unwrap_or_default()
+    }
+
+    /// The values of a row that take part in its logical digest, by name.
+    pub fn logical<'t>(
+        &self,
+        table: &'t Table,
+        row: usize,
+    ) -> impl Iterator<Item = (&'t str, digest::Value<'a>)> + use<'_, 'a, 't> {
+        table
+            .logical()
+            .map(move |(at, column)| (column.name.as_str(), self.value(at, row).logical()))
+    }
+
+    /// The key of a row: its id, or both ends of a link.
+    pub fn key(&self, table: &Table, row: usize) -> Vec<String> {
+        let text = |(at, _)| match self.value(at, row) {
+            Value::Text(id) => id.to_owned(),
+            _ => String::new(),
+        };
+        table.keys().map(text).collect()
     }
 
     /// How many rows.

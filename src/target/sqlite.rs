@@ -1,7 +1,8 @@
 //! An SQLite database: the embedded default target.
 //!
 //! A new database is made in a hidden file beside its place, without a journal, and appears there
-//! by one rename once it was read back. An existing one takes an import in one transaction.
+//! by one rename once it was read back. An existing one takes an import in one transaction: the
+//! bundle is staged in temporary tables, compared row by row, and merged.
 //!
 //! How values stand in it, for analysts:
 //!
@@ -13,25 +14,32 @@
 //!   read up to 1,000 levels; text that is nested deeper is kept and not looked into;
 //! - links with many ends as a table `<entity>.<label>` of (`from`, `to`);
 //! - `_origin`, `_source_row`, `_server_created_at` and `_extra` as in the bundle;
+//! - `_digest`, the row's logical digest as the import left it: a later import changes only rows that
+//!   still have it;
 //! - `rethread_imports`: which bundles were imported, made by what.
 
 mod check;
 mod fail;
 mod load;
+mod merge;
 mod schema;
+mod undo;
 mod values;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Check, Counts, Plan, ReadBack, Rows, Table, Target};
+use super::{
+    Before, BeforeWriter, Check, Counts, Held, Job, Journal, Manner, Plan, ReadBack, Standing,
+    Table, Target, Undoing,
+};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::storage::StagedFile;
+use crate::storage::{self, StagedFile};
 use fail::Fails;
+use schema::quoted;
 
 /// An SQLite database at a path.
 #[derive(Debug)]
@@ -40,16 +48,26 @@ pub struct Sqlite {
     open: Option<Open>,
 }
 
-/// A database during an import.
+/// A database during a job.
 #[derive(Debug)]
 struct Open {
     db: Connection,
     /// The hidden file of a new database; `None` for an existing one.
     staged: Option<StagedFile>,
-    /// What stood in the way so far, by table.
-    in_the_way: BTreeMap<String, load::InTheWay>,
-    /// What the writes did so far, by table.
-    counts: BTreeMap<String, Counts>,
+    job: Job,
+    /// Tables that this job made.
+    made: Vec<String>,
+    /// Rows that are not there yet or are to be changed.
+    changes: u64,
+    /// Nothing is left in the file: it goes at the commit.
+    is_empty: bool,
+}
+
+impl Open {
+    fn new(db: Connection, staged: Option<StagedFile>, job: &Job) -> Self {
+        let job = job.clone();
+        Self { db, staged, job, made: Vec::new(), changes: 0, is_empty: false }
+    }
 }
 
 impl Sqlite {
@@ -64,7 +82,7 @@ impl Sqlite {
     }
 
     fn open(&mut self) -> Result<&mut Open> {
-        self.open.as_mut().ok_or_else(|| Error::bug("the database is not open for an import"))
+        self.open.as_mut().ok_or_else(|| Error::bug("the database is not open for a job"))
     }
 }
 
@@ -78,68 +96,107 @@ impl Target for Sqlite {
         name.to_string_lossy().into_owned()
     }
 
-    fn begin(&mut self, plan: &Plan) -> Result<()> {
+    fn identity(&self) -> String {
+        storage::full_path(&self.place).to_string_lossy().into_owned()
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Transaction
+    }
+
+    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         schema::check_names(plan)?;
-        let open = if is_new(&self.place)? { create(&self.place)? } else { reopen(&self.place)? };
-        let started = if open.staged.is_some() {
+        let is_new = is_new(&self.place)?;
+        if is_new && job.undoes.is_some() {
+            return Err(Error::usage("the database is not there").at(self.place.display()));
+        }
+        let open = if is_new { create(&self.place, job)? } else { reopen(&self.place, job)? };
+        // Kept even when it is refused, so that `abandon` closes it.
+        let open = self.open.insert(open);
+        if open.staged.is_some() {
             schema::create_tables(&open.db, plan).fails(&self.place)
         } else {
-            schema::check_is_ours(&open.db, plan, &self.place)
-        };
-        // Kept even when it is refused, so that `abandon` closes it.
-        self.open = Some(open);
-        started
+            open.made = schema::adopt(&open.db, plan, &self.place)?;
+            merge::create(&open.db, plan).fails(&self.place)
+        }
     }
 
-    fn write(&mut self, table: &Table, rows: &Rows<'_>) -> Result<Counts> {
+    fn has_run(&mut self, run: &str, _journal: &Journal<'_>) -> Result<bool> {
         let place = self.place.clone();
-        let open = self.open()?;
-        let counts = if open.staged.is_some() {
-            load::insert_all(&open.db, table, rows, &place)?
-        } else {
-            let in_the_way = open.in_the_way.entry(table.name.clone()).or_default();
-            load::insert_absent(&open.db, table, rows, (in_the_way, &place))?
-        };
-        open.counts.entry(table.name.clone()).or_default().add(counts);
-        Ok(counts)
+        let sql = format!("SELECT count(*) FROM {} WHERE run = ?1", quoted(schema::IMPORTS));
+        self.open()?.db.query_row(&sql, [run], |row| row.get(0)).fails(&place)
     }
 
-    fn settle(&mut self, plan: &Plan) -> Result<()> {
+    fn compare(
+        &mut self,
+        plan: &Plan,
+        before: &mut BeforeWriter<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Standing>> {
         let place = self.place.clone();
         let open = self.open()?;
         if open.staged.is_some() {
+            load::insert_all(&open.db, plan, |table| quoted(&table.name), (&place, progress))?;
+            open.changes = plan.rows();
+            return Ok(plan.tables.iter().map(all_new).collect());
+        }
+        load::insert_all(&open.db, plan, merge::staged, (&place, progress))?;
+        merge::index(&open.db, plan).fails(&place)?;
+        let found: Result<Vec<Standing>> = plan
+            .tables
+            .iter()
+            .map(|table| merge::compare(open, table, before, (open.job.on_conflict, &place)))
+            .collect();
+        let found = found?;
+        let changes = |standing: &Standing| standing.counts.created + standing.counts.updated;
+        open.changes = found.iter().map(changes).sum();
+        Ok(found)
+    }
+
+    fn apply(
+        &mut self,
+        plan: &Plan,
+        journal: &mut Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
+        let place = self.place.clone();
+        let open = self.open()?;
+        if open.staged.is_some() {
+            journal.note(undo::FILE_MADE, true)?;
             schema::create_indexes(&open.db, plan).map_err(|error| fail::index(&error, &place))?;
-        } else {
-            load::find_foreign(&open.db, plan, &mut open.in_the_way).fails(&place)?;
-            load::refuse(&open.in_the_way, &place)?;
-        }
-        if open.staged.is_some() || open.counts.values().any(|counts| counts.created > 0) {
-            load::record(&open.db, plan).fails(&place)?;
-        }
-        if open.staged.is_some() {
+            load::record(&open.db, plan, &open.job.run).fails(&place)?;
             open.db.execute_batch("COMMIT").fails(&place)?;
-            schema::reload(&open.db).fails(&place)?;
+            return schema::reload(&open.db).fails(&place);
+        }
+        journal.note(undo::TABLES_MADE, open.made.clone())?;
+        merge::apply(&open.db, plan, &place)?;
+        if open.changes > 0 {
+            load::record(&open.db, plan, &open.job.run).fails(&place)?;
         }
         Ok(())
     }
 
-    fn read_back(&mut self, table: &Table, progress: &dyn Progress) -> Result<ReadBack> {
+    fn read_back(
+        &mut self,
+        _plan: &Plan,
+        table: &Table,
+        progress: &dyn Progress,
+    ) -> Result<ReadBack> {
         let place = self.place.clone();
-        check::read_back(&self.open()?.db, table, progress).map_err(|error| match error {
-            check::Unreadable::Store(error) => fail::of(&error, &place),
-            check::Unreadable::Value(error) => error.at(place.display()),
-        })
+        check::read_back(self.open()?, table, progress).map_err(|error| error.told(&place))
     }
 
-    fn check(&mut self, plan: &Plan) -> Result<Vec<Check>> {
+    fn check(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Check>> {
         let place = self.place.clone();
         check::run(&self.open()?.db, plan).fails(&place)
     }
 
     fn commit(&mut self) -> Result<()> {
-        let open = self.open.take().ok_or_else(|| Error::bug("there is no import to commit"))?;
+        let open = self.open.take().ok_or_else(|| Error::bug("there is no job to commit"))?;
         let Some(staged) = open.staged else {
-            return open.db.execute_batch("COMMIT").fails(&self.place);
+            open.db.execute_batch("COMMIT").fails(&self.place)?;
+            open.db.close().map_err(|(_, error)| error).fails(&self.place)?;
+            return if open.is_empty { storage::remove_if_there(&self.place) } else { Ok(()) };
         };
         open.db.close().map_err(|(_, error)| error).fails(&self.place)?;
         if !is_new(&self.place)? {
@@ -158,6 +215,42 @@ impl Target for Sqlite {
             drop(open.db.execute_batch("ROLLBACK"));
         }
     }
+
+    fn inspect(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Undoing>> {
+        let place = self.place.clone();
+        let open = self.open()?;
+        load::insert_all(&open.db, plan, merge::staged, (&place, progress))?;
+        merge::index(&open.db, plan).fails(&place)?;
+        undo::inspect(open, plan, before, &place)
+    }
+
+    fn revert(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        journal: &mut Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
+        let place = self.place.clone();
+        undo::revert(self.open()?, plan, (before, journal), &place)
+    }
+
+    fn held(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Held>> {
+        let place = self.place.clone();
+        let open = self.open()?;
+        plan.tables.iter().map(|table| undo::held(&open.db, table, &place)).collect()
+    }
+}
+
+/// The standing of a table in a database that is not there yet.
+fn all_new(table: &Table) -> Standing {
+    let counts = Counts { created: table.rows, ..Counts::default() };
+    Standing { table: table.name.clone(), counts, before: undo::nothing(), ..Standing::default() }
 }
 
 /// Whether there is no database at a place yet; an empty file is none.
@@ -171,7 +264,7 @@ fn is_new(place: &Path) -> Result<bool> {
     }
 }
 
-fn create(place: &Path) -> Result<Open> {
+fn create(place: &Path, job: &Job) -> Result<Open> {
     check_no_leftover(place)?;
     let staged = StagedFile::begin(place)?;
     let db = Connection::open(staged.path()).fails(place)?;
@@ -186,7 +279,7 @@ fn create(place: &Path) -> Result<Open> {
          BEGIN EXCLUSIVE;",
     )
     .fails(place)?;
-    Ok(Open { db, staged: Some(staged), in_the_way: BTreeMap::new(), counts: BTreeMap::new() })
+    Ok(Open::new(db, Some(staged), job))
 }
 
 /// Refuses a journal without its database: SQLite would play it into the new one.
@@ -206,7 +299,7 @@ fn check_no_leftover(place: &Path) -> Result<()> {
     Ok(())
 }
 
-fn reopen(place: &Path) -> Result<Open> {
+fn reopen(place: &Path, job: &Job) -> Result<Open> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(place, flags).fails(place)?;
     db.busy_timeout(Duration::from_secs(2)).fails(place)?;
@@ -215,7 +308,7 @@ fn reopen(place: &Path) -> Result<Open> {
          PRAGMA trusted_schema = OFF; BEGIN IMMEDIATE;",
     )
     .fails(place)?;
-    Ok(Open { db, staged: None, in_the_way: BTreeMap::new(), counts: BTreeMap::new() })
+    Ok(Open::new(db, None, job))
 }
 
 #[cfg(test)]

@@ -58,8 +58,12 @@ pub(crate) enum Command {
     Transform(Transform),
     /// Check every rule of the contract on every row of a bundle
     Verify(Verify),
-    /// Verify a bundle and put it into a SQLite database
+    /// Verify a bundle and put it into a target, or rehearse that
     Import(Import),
+    /// Undo an import
+    Rollback(Rollback),
+    /// List the bundles and where each stands with its targets
+    Status(Status),
     /// Write the reports of a bundle again, and print one
     Report(Report),
     /// Check that a snapshot or a bundle is as it was sealed
@@ -164,20 +168,79 @@ pub(crate) struct Verify {
 /// Bundle to target.
 #[derive(Debug, Group)]
 #[command(after_help = "\
-Importing twice changes nothing. Rows that are not ours are never overwritten.
+Without --execute a target outside the bundle's folder is only rehearsed: everything but the commit.
+A run that was stopped goes on where it was when the same command is given again. Importing twice
+changes nothing. Rows that are not ours are never touched unless you say so.
 
 Examples:
   rethread import out/5f1c09ab3d2e4f60
-  rethread import out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db")]
+  rethread import out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db
+  rethread import out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db --execute")]
 pub(crate) struct Import {
     /// The bundle's folder
     pub(crate) bundle: PathBuf,
-    /// The SQLite database, as PATH or sqlite:PATH [default: thread.sqlite in the bundle's folder]
-    #[arg(long, value_name = "TARGET", value_parser = target)]
-    pub(crate) to: Option<PathBuf>,
+    /// Where to
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// What becomes of rows of the target that are not ours and would be changed
+    #[arg(long, value_enum, default_value_t = Conflict::Refuse, value_name = "POLICY")]
+    pub(crate) on_conflict: Conflict,
     /// Its snapshot
     #[command(flatten)]
     pub(crate) origin: Origin,
+}
+
+/// The undoing of an import.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Removes what the import created, restores what it changed, and proves that the target holds what it
+held before. Refused when rows were changed since. Without --execute everything but the commit.
+
+Examples:
+  rethread rollback out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db
+  rethread rollback out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db --execute")]
+pub(crate) struct Rollback {
+    /// The bundle's folder
+    pub(crate) bundle: PathBuf,
+    /// Where from
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+/// Which target, and whether to act.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct At {
+    /// SQLite database as PATH or sqlite:PATH [default: thread.sqlite in the bundle's folder]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub(crate) to: Option<PathBuf>,
+    /// Act; without it, everything but the commit
+    #[arg(long)]
+    pub(crate) execute: bool,
+}
+
+/// What becomes of rows that are not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Conflict {
+    /// Stop and name them
+    Refuse,
+    /// Leave them as they are
+    Keep,
+    /// Replace them; what they held is kept for a rollback
+    Replace,
+}
+
+/// Where bundles stand.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+States: planned, dry_run_ok, applied_unverified, migrated_verified, failed, rolled_back.
+
+Examples:
+  rethread status
+  rethread status --out /srv/bundles --json")]
+pub(crate) struct Status {
+    /// Folder that holds the bundles
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub(crate) out: PathBuf,
 }
 
 /// A report's form.

@@ -4,6 +4,7 @@ mod args;
 mod run;
 mod contracts;
 mod folders;
+mod targets;
 mod render;
 mod progress;
 mod guard;

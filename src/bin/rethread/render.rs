@@ -27,6 +27,13 @@ impl Ended {
         Self::told(format!("{}\n", path.display())).with(what, path.display().to_string())
     }
 
+    /// Adds lines for people.
+    #[must_use]
+    pub(crate) fn and(mut self, text: impl AsRef<str>) -> Self {
+        self.text.push_str(text.as_ref());
+        self
+    }
+
     /// Adds a member for machines.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

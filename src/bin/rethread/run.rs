@@ -11,12 +11,12 @@ use rethread::progress::Progress;
 use rethread::report::{self, Report};
 use rethread::snapshot::Snapshot;
 use rethread::storage;
-use rethread::target::sqlite::Sqlite;
 use rethread::verify::{self, Outcome, Verification};
 use serde_json::json;
 
 use crate::args::{self, Args, Command, Format};
 use crate::render::Ended;
+use crate::targets::{self, Wanted};
 use crate::{contracts, folders};
 
 /// Runs the command.
@@ -27,6 +27,8 @@ pub(crate) fn run(args: &Args, progress: &dyn Progress) -> Result<Ended> {
         Command::Transform(it) => transform(it, progress),
         Command::Verify(it) => verify(it, progress),
         Command::Import(it) => import(it, progress),
+        Command::Rollback(it) => targets::rollback(it, progress),
+        Command::Status(it) => targets::status(it),
         Command::Report(it) => report(it, progress),
         Command::Check(it) => check(it, progress),
         Command::Contract(it) => contracts::run(it),
@@ -42,7 +44,7 @@ fn whole(it: &args::Run, progress: &dyn Progress) -> Result<Ended> {
     let place = it.snapshots.join(name);
     let snapshot = folders::snapshot_of(&it.source, &contract, &place, progress)?;
     let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
-    deliver(bundle, &snapshot, contract, None, progress)
+    deliver(bundle, &snapshot, contract, &Wanted::embedded(), progress)
 }
 
 fn export(it: &args::Export, progress: &dyn Progress) -> Result<Ended> {
@@ -80,7 +82,7 @@ fn import(it: &args::Import, progress: &dyn Progress) -> Result<Ended> {
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
-    deliver(bundle, &snapshot, contract, it.to.as_deref(), progress)
+    deliver(bundle, &snapshot, contract, &Wanted::of(it), progress)
 }
 
 fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
@@ -135,22 +137,22 @@ fn deliver(
     bundle: Bundle,
     snapshot: &Snapshot,
     contract: Contract,
-    to: Option<&Path>,
+    wanted: &Wanted,
     progress: &dyn Progress,
 ) -> Result<Ended> {
-    let place = to.map_or_else(|| bundle.path("thread.sqlite"), Path::to_owned);
     let found = judge(&bundle, snapshot, &contract, progress)?;
     let told = tell(&bundle, &contract, &found, last_import(&bundle)?.as_ref())?;
     if let Some(failure) = findings(&bundle, &found) {
         return Ok(told.with_place("snapshot", snapshot.root()).failing(Some(failure)));
     }
     let verified = verify::permit(bundle, contract, found)?;
-    let outcome = import::import(&verified, &mut Sqlite::new(&place), progress)?;
+    let outcome = targets::import(&verified, wanted, progress)?;
     progress.begin("imported", None);
     progress.done(&outcome.sentence());
     let (bundle, found) = (verified.bundle(), verified.verification());
-    let told = tell(bundle, verified.contract(), found, Some(&outcome))?;
-    Ok(told.with_place("snapshot", snapshot.root()).with_place("database", &place))
+    let stands = last_import(bundle)?;
+    let told = tell(bundle, verified.contract(), found, stands.as_ref())?;
+    Ok(targets::told(told.with_place("snapshot", snapshot.root()), bundle, wanted, &outcome))
 }
 
 /// Verifies a bundle and keeps what was found beside its seal.
@@ -189,7 +191,7 @@ fn last_verification(bundle: &Bundle) -> Result<Option<Verification>> {
 
 /// What the last import of this very bundle did.
 fn last_import(bundle: &Bundle) -> Result<Option<import::Outcome>> {
-    import::last_outcome(bundle, "sqlite")
+    import::last_outcome(bundle)
 }
 
 /// Writes the reports and says what they say.

@@ -1,10 +1,12 @@
 //! What a database holds, asked by SQL alone.
 
+use std::path::Path;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::schema::quoted;
-use super::values;
+use super::{Open, fail, merge, values};
 use crate::bundle::Origin;
 use crate::digest::{self, RowDigest, TableDigest};
 use crate::error::{Error, Kind};
@@ -20,23 +22,37 @@ pub(super) enum Unreadable {
     Value(Error),
 }
 
+impl Unreadable {
+    /// As an error about the database at a place.
+    pub(super) fn told(self, place: &Path) -> Error {
+        match self {
+            Unreadable::Store(error) => fail::of(&error, place),
+            Unreadable::Value(error) => error.at(place.display()),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for Unreadable {
     fn from(error: rusqlite::Error) -> Self {
         Unreadable::Store(error)
     }
 }
 
-/// Reads a whole table and digests it.
+/// Reads the bundle's rows of a table and digests them: all there are in a new database.
 pub(super) fn read_back(
-    db: &Connection,
+    open: &Open,
     table: &Table,
     progress: &dyn Progress,
 ) -> Result<ReadBack, Unreadable> {
     let columns: Vec<&Column> = table.logical().map(|(_, column)| column).collect();
-    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-    let (names, origin) = (names.join(", "), quoted(Origin::ORIGIN));
-    let mut select =
-        db.prepare(&format!("SELECT {origin}, {names} FROM {}", quoted(&table.name)))?;
+    let names = columns.iter().map(|column| quoted(&column.name));
+    let names: Vec<String> = std::iter::once(quoted(Origin::ORIGIN)).chain(names).collect();
+    let sql = if open.staged.is_some() {
+        format!("SELECT {} FROM {}", names.join(", "), quoted(&table.name))
+    } else {
+        merge::read_sql(table, &names)
+    };
+    let mut select = open.db.prepare(&sql)?;
     let mut rows = select.query([])?;
     let (mut digest, mut row_digest, mut migrated) =
         (TableDigest::default(), RowDigest::default(), 0);
@@ -49,13 +65,14 @@ pub(super) fn read_back(
         }
     }
     progress.advance(digest.rows % STEP);
-    Ok(ReadBack { rows: digest.rows, migrated, digest: digest.hex() })
+    Ok(ReadBack { rows: digest.rows, migrated: Some(migrated), digest: digest.hex() })
 }
 
 /// Rows between two signs of progress.
 const STEP: u64 = 1024;
 
-fn row_values<'a>(
+/// The values of a row, whose first column is something else.
+pub(super) fn row_values<'a>(
     table: &Table,
     columns: &[&'a Column],
     row: &'a Row<'_>,

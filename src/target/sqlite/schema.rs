@@ -14,11 +14,15 @@ use crate::target::{Column, ColumnKind, Plan, Role, Table};
 pub(super) const IMPORTS: &str = "rethread_imports";
 
 const IMPORTS_SQL: &str = "CREATE TABLE \"rethread_imports\" (
-  \"bundle\" TEXT PRIMARY KEY NOT NULL,
+  \"run\" TEXT PRIMARY KEY NOT NULL,
+  \"bundle\" TEXT NOT NULL,
   \"contract\" TEXT NOT NULL,
   \"program\" TEXT NOT NULL,
   \"counts\" TEXT NOT NULL CHECK (json_valid(\"counts\"))
 ) STRICT";
+
+/// The logical digest of a row as an import left it: one that still holds it is ours to change.
+pub(super) const DIGEST: &str = "_digest";
 
 /// A name as SQL takes it, whatever is in it.
 pub(super) fn quoted(name: &str) -> String {
@@ -28,16 +32,21 @@ pub(super) fn quoted(name: &str) -> String {
 /// A table, or index, and the statement that makes it.
 struct Object {
     name: String,
+    /// The table it stands on, or is.
+    table: String,
     sql: String,
 }
 
 fn tables(plan: &Plan) -> Vec<Object> {
-    let imports = Object { name: IMPORTS.to_owned(), sql: IMPORTS_SQL.to_owned() };
     let ours = plan.tables.iter().map(|table| {
         let sql = table_sql(table, PrimaryKey::Declared);
-        Object { name: table.name.clone(), sql }
+        Object { name: table.name.clone(), table: table.name.clone(), sql }
     });
-    ours.chain([imports]).collect()
+    ours.chain([imports()]).collect()
+}
+
+fn imports() -> Object {
+    Object { name: IMPORTS.to_owned(), table: IMPORTS.to_owned(), sql: IMPORTS_SQL.to_owned() }
 }
 
 /// Whether a table's statement declares its primary key.
@@ -55,6 +64,7 @@ fn table_sql(table: &Table, primary: PrimaryKey) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(sql, "  {},", column_sql(column, only));
     }
+    let _ = writeln!(sql, "  {} TEXT NOT NULL,", quoted(DIGEST));
     if declared && !only {
         let _ = writeln!(sql, "  PRIMARY KEY ({}),", key_columns(table));
     }
@@ -112,7 +122,7 @@ fn indexes(plan: &Plan) -> Vec<Object> {
             let unique = if column.unique { "UNIQUE INDEX" } else { "INDEX" };
             let (index, on) = (quoted(&name), quoted(&table.name));
             let sql = format!("CREATE {unique} {index} ON {on} ({})", quoted(&column.name));
-            Object { name, sql }
+            Object { name, table: table.name.clone(), sql }
         })
         .collect()
 }
@@ -132,7 +142,9 @@ pub(super) fn check_names(plan: &Plan) -> Result<()> {
         }
     }
     for table in &plan.tables {
-        let mut columns = BTreeMap::from([("_rowid_".to_owned(), &table.name)]);
+        let digest = DIGEST.to_owned();
+        let mut columns =
+            BTreeMap::from([("_rowid_".to_owned(), &table.name), (DIGEST.to_owned(), &digest)]);
         for Column { name, .. } in &table.columns {
             if let Some(other) = columns.insert(name.to_ascii_lowercase(), name) {
                 return Err(alike(&format!("{}.{name}", table.name), other));
@@ -191,21 +203,32 @@ fn interim(table: &Table) -> String {
     format!("{}.primary.index", table.name)
 }
 
-/// Refuses an existing database whose tables are not those this program makes for this contract.
-pub(super) fn check_is_ours(db: &Connection, plan: &Plan, place: &Path) -> Result<()> {
+/// Takes an existing database in: tables of the plan that stand there must be those this program
+/// makes for this contract, missing ones are made. Gives the names of those it made.
+pub(super) fn adopt(db: &Connection, plan: &Plan, place: &Path) -> Result<Vec<String>> {
     let found = objects(db).fails(place)?;
     let mut wrong = Vec::new();
-    for (kind, object) in tables(plan)
-        .into_iter()
-        .map(|table| ("table", table))
-        .chain(indexes(plan).into_iter().map(|index| ("index", index)))
-    {
-        match found.get(&(kind.to_owned(), object.name.clone())) {
-            None => wrong.push(format!("{kind} `{}` is missing", object.name)),
-            Some(sql) if *sql != object.sql => {
-                wrong.push(format!("{kind} `{}` is another one", object.name));
+    let mut made = Vec::new();
+    for table in tables(plan) {
+        let there = found.get(&("table".to_owned(), table.name.clone()));
+        let theirs: Vec<Object> =
+            indexes(plan).into_iter().filter(|index| index.table == table.name).collect();
+        if there.is_none() {
+            db.execute_batch(&table.sql).fails(place)?;
+            theirs.iter().try_for_each(|index| db.execute_batch(&index.sql)).fails(place)?;
+            made.push(table.name);
+            continue;
+        }
+        for (kind, object) in std::iter::once(("table", table))
+            .chain(theirs.into_iter().map(|index| ("index", index)))
+        {
+            match found.get(&(kind.to_owned(), object.name.clone())) {
+                None => wrong.push(format!("{kind} `{}` is missing", object.name)),
+                Some(sql) if *sql != object.sql => {
+                    wrong.push(format!("{kind} `{}` is another one", object.name));
+                }
+                Some(_) => {}
             }
-            Some(_) => {}
         }
     }
     for table in &plan.tables {
@@ -213,19 +236,20 @@ pub(super) fn check_is_ours(db: &Connection, plan: &Plan, place: &Path) -> Resul
             wrong.push(format!("trigger `{trigger}` acts on table `{}`", table.name));
         }
     }
-    if wrong.is_empty() {
-        return Ok(());
-    }
+    if wrong.is_empty() { Ok(made) } else { Err(another(wrong, place)) }
+}
+
+fn another(mut wrong: Vec<String>, place: &Path) -> Error {
     let more = wrong.len().saturating_sub(5);
     wrong.truncate(5);
     if more > 0 {
         wrong.push(format!("and {more} more"));
     }
-    let mut error = Error::refused("the database was not made from this contract")
+    let mut error = Error::refused("the database has tables that were not made from this contract")
         .at(place.display())
         .help("name a database that does not exist yet; this one is left as it is");
     error.at.extend(wrong);
-    Err(error)
+    error
 }
 
 fn objects(db: &Connection) -> rusqlite::Result<BTreeMap<(String, String), String>> {

@@ -19,17 +19,33 @@ pub(super) fn bind(into: &mut Statement<'_>, at: usize, value: Value<'_>) -> rus
     }
 }
 
-/// Whether SQLite holds exactly this value.
-pub(super) fn is_same(held: ValueRef<'_>, value: Value<'_>) -> bool {
-    match (held, value) {
-        (ValueRef::Null, Value::Null) => true,
-        (ValueRef::Text(held), Value::Text(text) | Value::Json(text)) => held == text.as_bytes(),
-        (ValueRef::Text(held), Value::Date(micros)) => held == micros_text(micros).as_bytes(),
-        #[expect(clippy::float_cmp, reason = "the very same number is asked for")]
-        (ValueRef::Real(held), Value::Number(number)) => held == number,
-        (ValueRef::Integer(held), Value::Boolean(value)) => held == i64::from(value),
-        (ValueRef::Integer(held), Value::Whole(number)) => held == number,
-        _ => false,
+/// A value as text, for an image that [`bind_text`] brings back.
+pub(super) fn as_text(held: ValueRef<'_>) -> Option<String> {
+    match held {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        // The shortest text that is read as the same double.
+        ValueRef::Real(number) => Some(format!("{number:?}")),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+}
+
+/// Binds a value of an image.
+pub(super) fn bind_text(
+    into: &mut Statement<'_>,
+    at: usize,
+    text: Option<&str>,
+    kind: ColumnKind,
+) -> rusqlite::Result<()> {
+    let Some(text) = text else { return into.raw_bind_parameter(at, Null) };
+    match kind {
+        ColumnKind::Text | ColumnKind::Json | ColumnKind::Date => into.raw_bind_parameter(at, text),
+        ColumnKind::Number => into.raw_bind_parameter(at, text.parse::<f64>().ok()),
+        ColumnKind::Boolean | ColumnKind::Whole => {
+            into.raw_bind_parameter(at, text.parse::<i64>().ok())
+        }
     }
 }
 

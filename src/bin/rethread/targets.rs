@@ -1,0 +1,151 @@
+//! Targets as the command line names them, and the commands about imports.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rethread::bag;
+use rethread::bundle::{self, Bundle};
+use rethread::error::{Result, grouped};
+use rethread::import::{self, Order, Outcome};
+use rethread::progress::Progress;
+use rethread::storage;
+use rethread::target::sqlite::Sqlite;
+use rethread::target::{OnConflict, State, Target};
+use rethread::verify::VerifiedBundle;
+use serde_json::json;
+
+use crate::args::{self, At, Conflict};
+use crate::contracts;
+use crate::render::Ended;
+
+/// What an import is to do.
+pub(crate) struct Wanted {
+    at: At,
+    on_conflict: OnConflict,
+}
+
+impl Wanted {
+    /// Into the database in the bundle's own folder.
+    pub(crate) fn embedded() -> Self {
+        Self { at: At { to: None, execute: true }, on_conflict: OnConflict::Refuse }
+    }
+
+    /// As the command line says.
+    pub(crate) fn of(it: &args::Import) -> Self {
+        let on_conflict = match it.on_conflict {
+            Conflict::Refuse => OnConflict::Refuse,
+            Conflict::Keep => OnConflict::Keep,
+            Conflict::Replace => OnConflict::Replace,
+        };
+        Self { at: it.at.clone(), on_conflict }
+    }
+}
+
+/// The database in the bundle's own folder.
+const EMBEDDED: &str = "thread.sqlite";
+
+/// Where the database of a target is, and whether it is the bundle's own.
+fn place(bundle: &Bundle, at: &At) -> (PathBuf, bool) {
+    let own = bundle.path(EMBEDDED);
+    let place = at.to.clone().unwrap_or_else(|| own.clone());
+    let embedded = storage::full_path(&place) == storage::full_path(&own);
+    (place, embedded)
+}
+
+fn open(bundle: &Bundle, at: &At) -> Result<(Box<dyn Target>, bool)> {
+    let (place, embedded) = place(bundle, at);
+    Ok((Box::new(Sqlite::new(place)), embedded))
+}
+
+fn order(at: &At, embedded: bool, on_conflict: OnConflict) -> Order<'static> {
+    Order { execute: at.execute || embedded, on_conflict, embedded, clock: &now }
+}
+
+/// Microseconds since 1970 UTC.
+#[allow(clippy::disallowed_methods, reason = "the binary tells the library the time")]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Imports a verified bundle, or rehearses it.
+pub(crate) fn import(
+    verified: &VerifiedBundle,
+    wanted: &Wanted,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let (mut target, embedded) = open(verified.bundle(), &wanted.at)?;
+    let order = order(&wanted.at, embedded, wanted.on_conflict);
+    import::import(verified, target.as_mut(), &order, progress)
+}
+
+/// Says where the data is now, or what to do to bring it there.
+pub(crate) fn told(ended: Ended, bundle: &Bundle, wanted: &Wanted, outcome: &Outcome) -> Ended {
+    let (place, embedded) = place(bundle, &wanted.at);
+    let ended = ended.with("import", json!(outcome));
+    if embedded || wanted.at.execute {
+        return ended.with_place("database", &place);
+    }
+    ended.and(format!(
+        "  {:<12} {}\n  {:<12} the same command with `--execute`\n",
+        "dry run",
+        outcome.sentence(),
+        "to act"
+    ))
+}
+
+/// Undoes an import, or rehearses that.
+pub(crate) fn rollback(it: &args::Rollback, progress: &dyn Progress) -> Result<Ended> {
+    let bundle = Bundle::open(&it.bundle, progress)?;
+    let contract = contracts::of_bundle(&bundle)?;
+    let (mut target, embedded) = open(&bundle, &it.at)?;
+    let order = Order { execute: it.at.execute, ..order(&it.at, embedded, OnConflict::Refuse) };
+    let undone = import::rollback(&bundle, &contract, target.as_mut(), (&order, progress))?;
+    let next = if undone.executed { "" } else { "to act: the same command with `--execute`\n" };
+    Ok(Ended::told(format!("{}\n{next}", undone.sentence())).with("rollback", json!(undone)))
+}
+
+/// Lists the bundles of a folder and where each stands.
+pub(crate) fn status(it: &args::Status) -> Result<Ended> {
+    let mut text = String::new();
+    let mut list = Vec::new();
+    for place in bundles(&it.out)? {
+        let (meta, digest) = bundle::described(&place)?;
+        let rows: u64 = meta.tables.iter().map(|table| table.rows).sum();
+        text.push_str(&format!("{}  {} rows\n", place.display(), grouped(rows)));
+        let found = import::status(&place, &digest)?;
+        if found.is_empty() {
+            text.push_str(&format!("  {:<20} no import yet\n", State::Planned.name()));
+        }
+        for one in &found {
+            let why = one.failure.as_deref().map_or_else(String::new, |why| format!(": {why}"));
+            text.push_str(&format!(
+                "  {:<20} {} `{}` {}{why}\n",
+                one.state.name(),
+                one.target,
+                one.name,
+                one.at
+            ));
+        }
+        list.push(json!({ "bundle": place, "rows": rows, "imports": found }));
+    }
+    if list.is_empty() {
+        text = format!("no bundle in `{}`\n", it.out.display());
+    }
+    Ok(Ended::told(text).with("bundles", list))
+}
+
+/// The sealed bundles in a folder, by name.
+fn bundles(folder: &std::path::Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(folder).map_err(|error| storage::failed(folder, error))?;
+    let mut places = Vec::new();
+    for entry in entries {
+        places.push(entry.map_err(|error| storage::failed(folder, error))?.path());
+    }
+    places.retain(|place| bag::is_sealed(place) && place.join("data/bundle.json").is_file());
+    places.sort();
+    Ok(places)
+}
