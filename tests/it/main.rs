@@ -17,3 +17,5 @@ mod generated;
 mod rules;
 mod properties;
 mod found;
+mod pg_connect;
+mod pg_source;
