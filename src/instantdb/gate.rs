@@ -57,7 +57,9 @@ mod tests {
     fn one_wait_serves_all_who_were_told_at_the_same_time() {
         let (gate, slept) = (Gate::default(), Arc::new(AtomicU64::new(0)));
         let count = Arc::clone(&slept);
-        let sleep: Sleep = Arc::new(move |_| drop(count.fetch_add(1, Ordering::SeqCst)));
+        let sleep: Sleep = Arc::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
         let seen = [gate.pass(), gate.pass()];
         seen.iter().for_each(|seen| gate.hold(*seen, Duration::ZERO, &sleep));
         assert_eq!(slept.load(Ordering::SeqCst), 1);

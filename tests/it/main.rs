@@ -17,3 +17,6 @@ mod generated;
 mod rules;
 mod properties;
 mod found;
+mod instantdb;
+mod instantdb_client;
+mod instantdb_source;
