@@ -17,7 +17,7 @@
 //! 10. [`report`]: what happened, as text, Markdown, HTML and JSON.
 //!
 //! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
-//! [`digest`], [`progress`], [`secret`], [`pg`], [`error`].
+//! [`digest`], [`progress`], [`secret`], [`pg`], [`instantdb`], [`error`].
 
 pub mod schema;
 pub mod contract;
@@ -37,6 +37,7 @@ pub mod digest;
 pub mod progress;
 pub mod secret;
 pub mod pg;
+pub mod instantdb;
 pub mod error;
 
 /// Program and version, as every snapshot, bundle and report names it.

@@ -5,6 +5,7 @@ mod cells;
 mod config;
 mod dataset;
 mod folder;
+mod instantdb;
 mod lines;
 mod parquet;
 mod postgres;
@@ -27,14 +28,16 @@ use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::storage;
 
+pub use instantdb::{Backup, InstantDb, Taking};
+
 /// Where a snapshot came from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceMeta {
-    /// `archive`, `archive-folder`, `dataset`, `jsonl-folder`, `parquet-folder`, `postgres` or
-    /// `instantdb-postgres`.
+    /// `archive`, `archive-folder`, `dataset`, `jsonl-folder`, `parquet-folder`, `postgres`,
+    /// `instantdb-postgres` or `instantdb`.
     pub kind: String,
-    /// File or folder name, without its folders; the database's name.
+    /// File or folder name, without its folders; the database's name; the app's id.
     pub name: String,
     /// SHA-256 of the file; of a folder, of its `<sha256>  <path>` lines in path order; of a
     /// database, of every row's text in the order they are read.

@@ -19,3 +19,6 @@ mod properties;
 mod found;
 mod pg_connect;
 mod pg_source;
+mod instantdb;
+mod instantdb_client;
+mod instantdb_source;
