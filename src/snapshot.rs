@@ -42,6 +42,7 @@ pub use crate::source::SourceMeta;
 use crate::storage;
 
 pub use dates::{ParsedDate, parse_date};
+pub(crate) use dates::number_date;
 pub use take::take;
 
 /// Version of the snapshot format.
