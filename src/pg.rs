@@ -17,7 +17,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use failed::{failed, failed_io};
+pub use failed::{failed, failed_io, line_of};
 pub use login::Login;
 pub use place::{Place, TlsMode};
 pub use postgres::Client;

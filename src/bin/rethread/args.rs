@@ -1,8 +1,10 @@
 //! The command line, parsed once into typed values.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use rethread::pg::Place;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,8 +84,10 @@ Examples:
   rethread run backup.zip
   rethread run exports/2027-03 --name march --release release.toml")]
 pub(crate) struct Run {
-    /// Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
-    pub(crate) source: PathBuf,
+    /// Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
+    /// postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
+    #[arg(value_parser = origin)]
+    pub(crate) source: From,
     /// Name of the snapshot [default: the source's own name]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -93,9 +97,32 @@ pub(crate) struct Run {
     /// Folder that holds the bundles
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
+    /// How the source is read
+    #[command(flatten)]
+    pub(crate) live: Live,
     /// The contract and what fills its blanks
     #[command(flatten)]
     pub(crate) contract: Rules,
+}
+
+/// How a source that is a server is read.
+#[derive(Debug, Clone, Default, Group)]
+pub(crate) struct Live {
+    /// PostgreSQL: the table of an entity, as ENTITY=SCHEMA.TABLE; may be repeated
+    #[arg(long, value_name = "ENTITY=TABLE", value_parser = table, help_heading = "Sources")]
+    pub(crate) table: Vec<(String, String)>,
+    /// PostgreSQL: the schema of all other entities' tables
+    #[arg(long, value_name = "NAME", default_value = "public", help_heading = "Sources")]
+    pub(crate) pg_schema: String,
+    /// InstantDB: have a new backup made, in place of the newest there is
+    #[arg(long, help_heading = "Sources", conflicts_with = "by_query")]
+    pub(crate) fresh: bool,
+    /// InstantDB: read the rows page by page, in place of a backup
+    #[arg(long, help_heading = "Sources")]
+    pub(crate) by_query: bool,
+    /// How to reach servers
+    #[command(flatten)]
+    pub(crate) keys: Keys,
 }
 
 /// Source to snapshot.
@@ -107,11 +134,16 @@ Examples:
   rethread export backup.zip
   rethread export dataset.json --to snapshots/march")]
 pub(crate) struct Export {
-    /// Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
-    pub(crate) source: PathBuf,
+    /// Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
+    /// postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
+    #[arg(value_parser = origin)]
+    pub(crate) source: From,
     /// The snapshot's folder [default: snapshots/ and the source's own name]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: Option<PathBuf>,
+    /// How the source is read
+    #[command(flatten)]
+    pub(crate) live: Live,
     /// The contract and what fills its blanks
     #[command(flatten)]
     pub(crate) contract: Rules,
@@ -210,12 +242,86 @@ pub(crate) struct Rollback {
 /// Which target, and whether to act.
 #[derive(Debug, Clone, Group)]
 pub(crate) struct At {
-    /// SQLite database as PATH or sqlite:PATH [default: thread.sqlite in the bundle's folder]
+    /// thread.db or sqlite:PATH; postgres://USER@HOST/DB; new-backup.zip; instantdb://APP_ID
+    /// [default: thread.sqlite in the bundle's folder]
     #[arg(long, value_name = "TARGET", value_parser = target)]
-    pub(crate) to: Option<PathBuf>,
+    pub(crate) to: Option<Store>,
     /// Act; without it, everything but the commit
     #[arg(long)]
     pub(crate) execute: bool,
+    /// PostgreSQL: the schema of the tables
+    #[arg(long, value_name = "NAME", default_value = "public", help_heading = "Targets")]
+    pub(crate) schema: String,
+    /// PostgreSQL: how payloads stand; jsonb keeps their values, text every byte
+    #[arg(long, value_enum, default_value_t = Json::Jsonb, value_name = "TYPE", help_heading = "Targets")]
+    pub(crate) json_as: Json,
+    /// Archive: the backup archive that the snapshot was taken from, to be carried over
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub(crate) source: Option<PathBuf>,
+    /// Archive: leave the legacy entities and their links out
+    #[arg(long, help_heading = "Targets")]
+    pub(crate) drop_legacy: bool,
+    /// How to reach servers
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+}
+
+/// How to reach servers. No secret is ever an argument.
+#[derive(Debug, Clone, Default, Group)]
+pub(crate) struct Keys {
+    /// InstantDB: address of the server [default: https://api.instantdb.com]
+    #[arg(long, value_name = "URL", help_heading = "Servers")]
+    pub(crate) api_uri: Option<String>,
+    /// InstantDB: file that holds the admin token [default: the variable RETHREAD_TOKEN]
+    #[arg(long, value_name = "FILE", help_heading = "Servers", conflicts_with = "token_command")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// InstantDB: command that prints the admin token
+    #[arg(long, value_name = "COMMAND", help_heading = "Servers")]
+    pub(crate) token_command: Option<String>,
+    /// PostgreSQL: file that holds the password [default: PGPASSWORD, PGPASSFILE or ~/.pgpass]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Servers",
+        conflicts_with = "password_command"
+    )]
+    pub(crate) password_file: Option<PathBuf>,
+    /// PostgreSQL: command that prints the password
+    #[arg(long, value_name = "COMMAND", help_heading = "Servers")]
+    pub(crate) password_command: Option<String>,
+}
+
+/// A target as the command line names it.
+#[derive(Clone)]
+pub(crate) enum Store {
+    /// A database file.
+    Sqlite(PathBuf),
+    /// A database of a server.
+    Postgres(Place),
+    /// A backup archive.
+    Archive(PathBuf),
+    /// An app of an InstantDB server.
+    InstantDb(String),
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Store::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Store::Postgres(place) => write!(f, "postgres://{}", place.shown()),
+            Store::Archive(path) => write!(f, "{}", path.display()),
+            Store::InstantDb(app) => write!(f, "instantdb://{app}"),
+        }
+    }
+}
+
+/// How payloads stand in PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Json {
+    /// As jsonb
+    Jsonb,
+    /// As text that is checked to be JSON
+    Text,
 }
 
 /// What becomes of rows that are not ours.
@@ -336,14 +442,91 @@ fn setting(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn target(text: &str) -> Result<PathBuf, String> {
-    let path = text.strip_prefix("sqlite:").unwrap_or(text);
-    match (path, text.split_once("://")) {
-        ("", _) => Err("name the database, as thread.db or sqlite:thread.db".to_owned()),
-        (_, Some((scheme, _))) if scheme != "sqlite" => {
-            Err(format!("`{scheme}` is no target this version writes; SQLite is"))
+fn target(text: &str) -> Result<Store, String> {
+    let named = |path: &str| match path {
+        "" => Err("name the file, as thread.db or sqlite:thread.db".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    };
+    if Place::is_url(text) {
+        let place = Place::parse(text).map_err(|error| told(&error))?;
+        return Ok(Store::Postgres(place));
+    }
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        return named(path).map(Store::Sqlite);
+    }
+    if let Some(app) = text.strip_prefix("instantdb://") {
+        return Ok(Store::InstantDb(app.trim_end_matches('/').to_owned()));
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(format!(
+            "`{scheme}` is no target; write a path, sqlite:PATH, postgres://…, FILE.zip or \
+             instantdb://APP_ID"
+        ));
+    }
+    let path = named(text)?;
+    let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
+    Ok(if is_zip { Store::Archive(path) } else { Store::Sqlite(path) })
+}
+
+/// A source as the command line names it.
+#[derive(Clone)]
+pub(crate) enum From {
+    /// A file or a folder.
+    Path(PathBuf),
+    /// Tables of a PostgreSQL database.
+    Postgres(Place),
+    /// An app in the database of an InstantDB server.
+    Triples(Place, String),
+    /// An app of an InstantDB server.
+    InstantDb(String),
+}
+
+impl fmt::Debug for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            From::Path(path) => write!(f, "{}", path.display()),
+            From::Postgres(place) => write!(f, "postgres://{}", place.shown()),
+            From::Triples(place, app) => {
+                write!(f, "instantdb+postgres://{}?app={app}", place.shown())
+            }
+            From::InstantDb(app) => write!(f, "instantdb://{app}"),
         }
-        _ => Ok(PathBuf::from(path)),
+    }
+}
+
+fn origin(text: &str) -> Result<From, String> {
+    if let Some(found) = rethread::source::triples_url(text) {
+        let (place, app) = found.map_err(|error| told(&error))?;
+        return Ok(From::Triples(place, app));
+    }
+    if Place::is_url(text) {
+        return Place::parse(text).map(From::Postgres).map_err(|error| told(&error));
+    }
+    if let Some(app) = text.strip_prefix("instantdb://") {
+        return Ok(From::InstantDb(app.trim_end_matches('/').to_owned()));
+    }
+    match text.split_once("://") {
+        Some((scheme, _)) => Err(format!(
+            "`{scheme}` is no source; write a path, postgres://…, instantdb+postgres://…?app=ID or \
+             instantdb://APP_ID"
+        )),
+        None => Ok(From::Path(PathBuf::from(text))),
+    }
+}
+
+fn told(error: &rethread::error::Error) -> String {
+    match &error.help {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    }
+}
+
+fn table(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((entity, table)) if !entity.is_empty() && !table.is_empty() => {
+            Ok((entity.to_owned(), table.to_owned()))
+        }
+        _ => Err("write it as ENTITY=TABLE or ENTITY=SCHEMA.TABLE".to_owned()),
     }
 }
 
@@ -365,10 +548,18 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_a_path_or_a_sqlite_path() {
-        assert_eq!(target("sqlite:/a b/c.db"), Ok(PathBuf::from("/a b/c.db")));
-        assert_eq!(target("c.db"), Ok(PathBuf::from("c.db")));
-        assert!(target("postgres://host/db").is_err());
-        assert!(target("sqlite:").is_err());
+    fn a_target_is_told_from_its_text() {
+        let shown = |text: &str| target(text).map(|store| format!("{store:?}"));
+        assert_eq!(shown("sqlite:/a b/c.db"), Ok("sqlite:/a b/c.db".to_owned()));
+        assert_eq!(shown("c.db"), Ok("sqlite:c.db".to_owned()));
+        assert_eq!(shown("new.ZIP"), Ok("new.ZIP".to_owned()));
+        assert_eq!(shown("instantdb://a-b"), Ok("instantdb://a-b".to_owned()));
+        assert_eq!(
+            shown("postgresql://me:secret@db:1/app?sslmode=require"),
+            Ok("postgres://me@db:1/app".to_owned())
+        );
+        for wrong in ["mysql://host/db", "sqlite:", ""] {
+            assert!(target(wrong).is_err(), "{wrong}");
+        }
     }
 }
