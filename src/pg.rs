@@ -29,7 +29,7 @@ use place::Host;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every session is set to.
-const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; \
+const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'iso_8601'; \
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; \
     SET search_path = pg_catalog; SET idle_in_transaction_session_timeout = 0; \
     SET statement_timeout = 0; SET lock_timeout = '10s'";

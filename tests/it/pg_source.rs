@@ -40,11 +40,11 @@ const TABLES: [(&str, &str); 5] = [
     (
         "story_steps",
         "id uuid PRIMARY KEY, created_at timestamptz, status text, iteration smallint, \
-         trigger_event_id uuid, reaction_event_id text, event_id uuid, execution uuid",
+         \"triggerEventId\" uuid, \"reactionEventId\" text, \"eventId\" uuid, execution uuid",
     ),
     (
         "story_parts",
-        "id uuid PRIMARY KEY, key text, step_id uuid, idx numeric, type text, part jsonb, step uuid",
+        "id uuid PRIMARY KEY, key text, \"stepId\" uuid, idx numeric, type text, part jsonb, step uuid",
     ),
 ];
 
@@ -218,7 +218,12 @@ fn every_type_becomes_json() {
     for row in &rows {
         rethread::json::members(row).expect("an object");
     }
-    assert_snapshot!(rows.join("\n"), @"");
+    assert_snapshot!(rows.join("\n"), @r#"
+    {"id":-1,"a_text":null,"i2":null,"n":-0.50,"f4":"Infinity","f8":1e-07,"b":null,"ts":null,"tz":"1969-12-31T23:59:59.999999Z","d":"infinity","j":null,"jb":null,"us":null,"txs":null,"ints":null,"ms":null,"by":null,"inet":null,"iv":null,"created_at":null,"createdAt":null,"updatedAt":null,"step_id":null,"pt":null}
+    {"id":9,"a_text":"","i2":0,"n":"NaN","f4":"NaN","f8":"-Infinity","b":false,"ts":"-infinity","tz":"-0043-03-15T00:00:00.000000Z","d":"0044-03-15 BC","j":null,"jb":"","us":[],"txs":[],"ints":[],"ms":"{}","by":"\\x","inet":"::/0","iv":"PT0S","created_at":"","createdAt":"","updatedAt":"+12024-01-01T00:00:00.000000Z","step_id":"","pt":"(0,0)"}
+    {"id":10,"a_text":"a\"\\\u000aé","i2":-1,"n":12345678901234567890.1200,"f4":0.1,"f8":1e+300,"b":true,"ts":"2024-01-02T03:04:05.000006Z","tz":"2024-01-02T01:04:05.000006Z","d":"2024-01-02","j":{"b" : 1.0,
+     "b":"\ud800"},"jb":{"a": 9007199254740993, "b": 1.0},"us":["00000000-0000-4000-8000-00000000000a",null],"txs":["a\"b","NULL",null,"{}"],"ints":[[1,2],[3,4]],"ms":"{\"2024-01-01 00:00:00+00\"}","by":"\\x00ff","inet":"10.0.0.1","iv":"P1DT2H","created_at":"x","createdAt":"y","updatedAt":"infinity","step_id":"s","pt":"(1,2)"}
+    "#);
 }
 
 #[test]
@@ -228,14 +233,21 @@ fn what_is_missing_is_told_with_what_is_there() {
     fill(&database, "public", &data::sound());
     database.run("DROP TABLE public.story_parts; ALTER TABLE public.story_steps RENAME TO steps");
     let error = tables(&database, &[], "public").head(&contract()).unwrap_err();
-    assert_snapshot!(told(&error, &database), @"");
+    assert_snapshot!(told(&error, &database), @"
+    Usage: the database has no table `public.story_steps`, `public.story_parts`
+      --> postgres@localhost:PORT/DB
+    help: name tables with `--table ENTITY=SCHEMA.TABLE`; there is `public.context_contexts`, `public.context_events`, `public.steps`, `public.story_executions`
+    ");
     let given = [("thread_items", "nowhere.items")];
     let error = tables(&database, &given, "public").head(&contract()).unwrap_err();
     assert!(told(&error, &database).contains("`nowhere.items`"));
     let place = Place::parse(&database.url()).unwrap();
     let other = [("nothing".to_owned(), "a".to_owned())];
     let error = source::postgres(place, Login::default(), &other, "public", &contract()).err();
-    assert_snapshot!(told(&error.unwrap(), &database), @"");
+    assert_snapshot!(told(&error.unwrap(), &database), @"
+    Usage: `nothing` is no entity of the contract
+    help: write `--table ENTITY=SCHEMA.TABLE` with an entity that it names
+    ");
 }
 
 #[test]
@@ -485,13 +497,24 @@ fn what_is_no_app_is_told() {
     let Some(server) = server() else { return };
     let database = server.database();
     let error = triples(&database, APP).head(&contract()).unwrap_err();
-    assert_snapshot!(told(&error, &database), @"");
+    assert_snapshot!(told(&error, &database), @r#"
+    Usage: the triples cannot be read: relation "public.apps" does not exist (SQLSTATE 42P01)
+      --> postgres@localhost:PORT/DB
+    help: name the database of an InstantDB server
+    "#);
     database.run(STORAGE);
     let error = triples(&database, APP).head(&contract()).unwrap_err();
-    assert_snapshot!(told(&error, &database), @"");
+    assert_snapshot!(told(&error, &database), @"
+    Usage: the database has no app `d92ddb12-9b52-4715-8100-8b9f45a2cbc1`
+      --> postgres@localhost:PORT/DB
+    help: name an app that the server has: the table `apps` lists them
+    ");
     let url = format!("instantdb+{}", database.url());
     let error = source::triples_url(&url).unwrap().unwrap_err();
-    assert_snapshot!(told(&error, &database), @"");
+    assert_snapshot!(told(&error, &database), @"
+    Usage: the database's URL does not name one app
+    help: write `instantdb+postgres://USER@HOST/DATABASE?app=APP_ID`
+    ");
     assert!(source::triples_url(&database.url()).is_none());
     let place = Place::parse(&database.url()).unwrap();
     assert!(source::triples(place, Login::default(), "x' OR true").is_err());
