@@ -19,3 +19,4 @@ mod properties;
 mod found;
 mod pg_connect;
 mod pg_source;
+mod pg_triples;

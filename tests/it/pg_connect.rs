@@ -1,4 +1,5 @@
 //! Connections to a real PostgreSQL server: who gets in, by which way, and what is said.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, as the tests")]
 
 use std::path::Path;
 
@@ -346,19 +347,59 @@ fn rows_go_and_come_in_binary() {
         count += 1;
     }
     assert_eq!(count, 300);
-    drop(rows);
+}
 
-    // A NUL in a text and JSON that is none are refused by the server; nothing of them stays.
-    for (text, json) in [("a\0b", "{}"), ("a", "{\"canary\"")] {
-        let sink = client.copy_in("COPY public.t (a, f) FROM STDIN (FORMAT BINARY)").unwrap();
+#[test]
+fn what_the_server_does_not_take_leaves_nothing() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    database.run("CREATE TABLE public.t (a text, f jsonb)");
+    let place = Place::parse(&database.url()).unwrap();
+    let mut client = pg::connect(&place, &login()).unwrap();
+    let mut said = String::new();
+    for (text, json) in [("canary\0b", "{}"), ("a", "{\"canary\""), ("a", "\"canary\\u0000\"")] {
+        let sink = client.copy_in("COPY public.t FROM STDIN (FORMAT BINARY)").unwrap();
         let mut out = pg::copy::Writer::new(sink, &place, "the rows cannot be written");
+        out.row(2).unwrap();
+        out.text("sound").unwrap();
+        out.jsonb("{}").unwrap();
         out.row(2).unwrap();
         out.text(text).unwrap();
         out.jsonb(json).unwrap();
-        told(&out.finish().unwrap_err());
+        said += &told(&out.finish().unwrap_err());
+        said.push('\n');
     }
+    assert_snapshot!(said.replace(database.name(), "DB"), @"");
     let count: i64 = client.query_one("SELECT count(*) FROM public.t", &[]).unwrap().get(0);
-    assert_eq!(count, 300);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_connection_that_breaks_is_told() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let place = Place::parse(&database.url()).unwrap();
+    let mut client = pg::connect(&place, &login()).unwrap();
+    let sql = "COPY (SELECT pg_catalog.repeat('x', 1000) FROM pg_catalog.generate_series(1, 1000000)) \
+               TO STDOUT (FORMAT BINARY)";
+    let source = client.copy_out(sql).unwrap();
+    let mut rows = pg::copy::Reader::new(source, 1, &place, "the table cannot be read").unwrap();
+    rows.next_row().unwrap();
+    database.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+          WHERE application_name = 'rethread' AND datname = current_database()",
+    );
+    let error = loop {
+        match rows.next_row() {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the rows cannot end"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind, rethread::error::Kind::System);
+    let said = told(&error);
+    let lost = said.contains("the connection was lost") || said.contains("57P01");
+    assert!(lost, "{said}");
 }
 
 #[test]

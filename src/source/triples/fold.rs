@@ -6,6 +6,7 @@ use super::app::Attr;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::pg::copy::Cells;
+use crate::schema::Has;
 
 /// One row.
 pub(super) struct Folded<'f> {
@@ -125,7 +126,7 @@ fn write_object<'a>(
         json::write_string(&attr.label, out);
         out.push(b':');
         match triples {
-            _ if attr.is_many => {
+            _ if attr.has == Has::Many => {
                 for (at, triple) in triples.iter().enumerate() {
                     out.push(if at == 0 { b'[' } else { b',' });
                     out.extend_from_slice(values[triple.value.clone()].as_bytes());

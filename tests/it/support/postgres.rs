@@ -75,6 +75,7 @@ pub(crate) fn server() -> Option<&'static Server> {
 
 impl Server {
     /// Starts a server with more settings; `None`, said on stderr, where none is installed.
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         let Some(bin) = binaries() else {
             eprintln!("skipped: no PostgreSQL server is installed");
@@ -103,7 +104,7 @@ impl Server {
         let mut server = Self { folder, port, watch };
         for _ in 0..600 {
             if let Ok(mut client) = server.connect("postgres") {
-                server.furnish(&mut client);
+                furnish(&mut client);
                 return Some(server);
             }
             if server.watch.try_wait().expect("a child").is_some() {
@@ -112,15 +113,6 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         None
-    }
-
-    fn furnish(&self, client: &mut Client) {
-        let password = PASSWORD.replace('\'', "''");
-        let users = format!(
-            "CREATE ROLE guarded LOGIN PASSWORD '{password}'; \
-             CREATE ROLE sealed LOGIN PASSWORD '{password}'"
-        );
-        client.batch_execute(&users).expect("roles");
     }
 
     /// The port, on `localhost`.
@@ -192,6 +184,16 @@ impl Database<'_> {
     pub(crate) fn run(&self, sql: &str) {
         self.client().batch_execute(sql).expect("the statements run");
     }
+}
+
+/// Makes the users that need a password.
+fn furnish(client: &mut Client) {
+    let password = PASSWORD.replace('\'', "''");
+    let users = format!(
+        "CREATE ROLE guarded LOGIN PASSWORD '{password}'; \
+         CREATE ROLE sealed LOGIN PASSWORD '{password}'"
+    );
+    client.batch_execute(&users).expect("roles");
 }
 
 fn free_port() -> u16 {
