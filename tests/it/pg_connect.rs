@@ -76,6 +76,7 @@ fn a_session_is_the_same_everywhere() {
         "idle_in_transaction_session_timeout",
         "statement_timeout",
         "lock_timeout",
+        "row_security",
     ];
     let settings: String = client.query_one(sql, &[&names.as_slice()]).unwrap().get(0);
     assert_snapshot!(settings, @"
@@ -87,6 +88,7 @@ fn a_session_is_the_same_everywhere() {
     extra_float_digits = 3
     idle_in_transaction_session_timeout = 0
     lock_timeout = 10000
+    row_security = off
     search_path = pg_catalog
     statement_timeout = 0
     ");
@@ -152,7 +154,7 @@ fn what_goes_wrong_is_told() {
     Usage: cannot connect: the server asks for a password
       --> guarded@HOST:PORT/postgres
     help: give it by a password file, a password command, `PGPASSWORD` or `~/.pgpass`
-    Usage: cannot connect: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", SSL encryption (SQLSTATE 28000)
+    Usage: cannot connect: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", no encryption (SQLSTATE 28000)
       --> stranger@HOST:PORT/postgres
     help: check user and password: by a password file, a password command, `PGPASSWORD` or `~/.pgpass`; the server's `pg_hba.conf` says who may log in from where
     Usage: cannot connect: database "nowhere" does not exist (SQLSTATE 3D000)
@@ -189,6 +191,7 @@ fn tls_is_as_strict_as_the_url_says() {
     };
     assert_eq!(at("postgres", "localhost", "disable"), "plain");
     assert_eq!(at("guarded", "localhost", "prefer"), "TLS");
+    assert_eq!(at("open", "localhost", "prefer"), "plain");
     assert_eq!(at("sealed", "localhost", "require"), "TLS");
     assert_eq!(at("sealed", "127.0.0.1", &format!("require{ca}")), "TLS");
     assert_eq!(at("sealed", "127.0.0.1", &format!("verify-ca{ca}")), "TLS");

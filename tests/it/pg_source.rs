@@ -8,12 +8,13 @@ use rethread::contract::{BUILT_IN, Contract, Overrides, load};
 use rethread::error::Result;
 use rethread::pg::{Login, Place};
 use rethread::progress::Silent;
+use rethread::secret::Secret;
 use rethread::snapshot::{self, Snapshot};
 use rethread::source::{self, Source};
 use serde_json::Value;
 
 use crate::data;
-use crate::support::postgres::{Database, server};
+use crate::support::postgres::{Database, PASSWORD, server};
 
 pub(crate) fn contract() -> Contract {
     load(BUILT_IN, "story-to-thread.toml", &Overrides::default()).unwrap()
@@ -275,4 +276,36 @@ fn an_export_sees_one_state_of_the_database() {
     assert_eq!(meta, before);
     assert_ne!(tables(&database, &[], "public").identify(&Silent).unwrap(), before);
     drop(folder);
+}
+
+#[test]
+fn rows_that_a_user_may_not_see_are_no_rows_that_are_lost() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    fill(&database, "public", &data::sound());
+    let url = database.url().replace("postgres@", "guarded@");
+    let login = Login { password: Some(Secret::new(PASSWORD)), ..Login::default() };
+    let told_to_guarded = || {
+        let place = Place::parse(&url).unwrap();
+        let mut source =
+            source::postgres(place, login.clone(), &[], "public", &contract()).unwrap();
+        let said = source.head(&contract()).map(drop).map_err(|error| told(&error, &database));
+        said.err().unwrap_or_default()
+    };
+    assert_snapshot!(told_to_guarded(), @"
+    Usage: the tables cannot be read: permission denied for table context_contexts (SQLSTATE 42501)
+      --> guarded@localhost:PORT/DB
+    help: grant the user the right, or log in as another
+    ");
+    database.run("GRANT SELECT ON ALL TABLES IN SCHEMA public TO guarded");
+    assert_eq!(told_to_guarded(), "");
+    database.run(
+        "ALTER TABLE public.story_parts ENABLE ROW LEVEL SECURITY; \
+         CREATE POLICY first ON public.story_parts USING (idx = 0)",
+    );
+    assert_snapshot!(told_to_guarded(), @r#"
+    Usage: the tables cannot be read: query would be affected by row-level security policy for table "story_parts" (SQLSTATE 42501)
+      --> guarded@localhost:PORT/DB
+    help: grant the user the right, or log in as another
+    "#);
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::json;
 use crate::pg::copy::Cells;
 use crate::schema::Has;
+use crate::source::rows::{LONGEST_ROW, too_long};
 
 /// One row.
 pub(super) struct Folded<'f> {
@@ -69,6 +70,9 @@ impl<'a> Fold<'a> {
             return Ok(());
         };
         let from = self.values.len();
+        if (from + value.len()) as u64 > LONGEST_ROW {
+            return Err(too_long(uuid::Uuid::from_bytes(id)));
+        }
         self.values.push_str(value);
         let created_at = cells.get(3).and_then(|cell| cell.try_into().ok());
         self.triples.push(Triple {
