@@ -255,3 +255,32 @@ fn what_is_no_app_is_told() {
     let place = Place::parse(&database.url()).unwrap();
     assert!(source::triples(place, Login::default(), "x' OR true").is_err());
 }
+
+#[test]
+fn an_id_may_be_a_row_of_several_entities_but_has_one_value_each() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    make_storage(&database);
+    let before = triples(&database, APP).identify(&Silent).unwrap();
+    let user = "1f942d3a-5279-4dfa-973e-969a4666722a";
+    let add = |label: &str, value: &str| {
+        database.run(&format!(
+            "INSERT INTO public.triples SELECT '{APP}', '{user}', id, '{value}', md5('{value}'), \
+                false, false, false, false, false, 5 \
+             FROM public.attrs WHERE etype = 'emails' AND label = '{label}'"
+        ));
+    };
+    add("subject", "\"a\"");
+    // Without an id it is no row.
+    assert_eq!(triples(&database, APP).identify(&Silent).unwrap(), before);
+    add("id", &format!("\"{user}\""));
+    let emails = objects(triples(&database, APP).as_mut(), "emails");
+    assert!(emails.contains(&format!(r#"{{"id":"{user}","subject":"a"}}"#)), "{emails:?}");
+    assert_eq!(objects(triples(&database, APP).as_mut(), "$users").len(), 3);
+    add("subject", "\"canary\"");
+    let error = triples(&database, APP).identify(&Silent).unwrap_err();
+    assert_snapshot!(told(&error, &database), @"
+    Damaged: `subject` has several values, and may have one
+      --> `emails` 1f942d3a-5279-4dfa-973e-969a4666722a
+    ");
+}
