@@ -136,7 +136,7 @@ fn broken(error: &postgres::Error, place: &Place, what: &str) -> Error {
             format!("TLS was refused: {under}"),
             "check `sslmode` and `sslrootcert` in the URL, and the server's certificate",
         ),
-        "authentication error" if under == "password missing" => {
+        _ if under == "password missing" => {
             let help =
                 "give it by a password file, a password command, `PGPASSWORD` or `~/.pgpass`";
             let said = format!("{what}: the server asks for a password");
