@@ -81,14 +81,19 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// How many ids are asked for at once.
+    fn listed(&self) -> usize {
+        self.page.saturating_mul(20)
+    }
+
     /// All ids of an entity in order, read by shards of `digits` digits.
     fn ids(&self, entity: &str, digits: usize) -> Result<Vec<u128>> {
         let mut ids = Vec::new();
-        let most = self.page.saturating_mul(20);
+        let most = self.listed();
         let mut shards = Shard::all(digits);
         while let Some(shard) = shards.pop() {
-            let options = json!({ "where": { "$entityIdStartsWith": shard.prefix() },
-                                  "limit": most + 1, "fields": ["id"] });
+            let mut options = json!({ "limit": most + 1, "fields": ["id"] });
+            shard.narrow(&mut options);
             match self.ask(entity, options, &[], PAGE_BYTES) {
                 Ok(answer) => {
                     let found = self.found(&answer, entity, &shard)?;
@@ -132,7 +137,7 @@ impl<'a> Pages<'a> {
         }
         let path = folder.join("entities").join(format!("{entity}.jsonl"));
         let mut file = HashingFile::create(&path)?;
-        let mut shards = Shard::all(1);
+        let mut shards = Shard::all(0);
         while let Some(shard) = shards.pop() {
             let expected = shard.of(ids);
             if expected.is_empty() {
@@ -162,8 +167,8 @@ impl<'a> Pages<'a> {
             .map(|attr| attr.label.as_str())
             .collect();
         let most = if expected.len() > 1 { PAGE_BYTES } else { LONGEST_ROW };
-        let options = json!({ "where": { "$entityIdStartsWith": shard.prefix() },
-                              "limit": self.page + 1 });
+        let mut options = json!({ "limit": self.page + 1 });
+        shard.narrow(&mut options);
         let answer = match self.ask(entity, options, &many, most) {
             Ok(answer) => answer,
             Err(failure) if matches!(failure.class, Class::Halve) && expected.len() > 1 => {
@@ -184,7 +189,8 @@ impl<'a> Pages<'a> {
 
     /// Lists the ids of an entity again, by other shards.
     fn compare(&self, entity: &str, before: &[u128]) -> Result<()> {
-        let after = self.ids(entity, 2)?;
+        let digits = if before.len() <= self.listed() { 0 } else { 2 };
+        let after = self.ids(entity, digits)?;
         if after == before {
             return Ok(());
         }

@@ -219,7 +219,7 @@ fn queries() {
     ask(&store, json!({ "posts": { "$": { "where": { "id": B }, "fields": ["author"] } } }),
         json!({ "posts": [{ "id": B, "author": A }] }));
     ask(&store, json!({ "posts": { "$": { "where": { "id": B }, "fields": ["id"] }, "author": { "$": { "fields": ["id"] } }, "readers": { "$": { "fields": ["id"] } } } }),
-        json!({ "posts": [{ "id": B, "author": [{ "id": A }], "readers": [{ "id": A }, null] }] }));
+        json!({ "posts": [{ "id": B, "author": [{ "id": A }], "readers": [null, { "id": A }] }] }));
     ask(&store, json!({ "posts": { "$": { "limit": 1, "offset": 1, "fields": ["id"] } } }), posts(&[C]));
     ask(&store, json!({ "posts": { "$": { "order": { "n": "desc" }, "fields": ["id"] } } }), posts(&[B, C]));
     let told = "Validation failed for query: The `posts.title` attribute is not indexed. Only indexed and typed attributes can be used to order by.";

@@ -1,5 +1,7 @@
 //! Shards of an entity's rows: those whose ids begin alike.
 
+use serde_json::{Value, json};
+
 /// The ids that begin with some hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shard {
@@ -36,6 +38,13 @@ impl Shard {
         let text = uuid::Uuid::from_u128(self.start).to_string();
         let dashes = [8, 12, 16, 20].iter().filter(|at| self.digits > **at).count();
         text[..self.digits + dashes].to_owned()
+    }
+
+    /// Asks for it in the options of a query; the shard of all ids asks for nothing.
+    pub(super) fn narrow(self, options: &mut Value) {
+        if self.digits > 0 {
+            options["where"] = json!({ "$entityIdStartsWith": self.prefix() });
+        }
     }
 
     fn end(self) -> u128 {
