@@ -143,10 +143,8 @@ impl<'a> Pages<'a> {
             if expected.is_empty() {
                 continue;
             }
-            let lines = match expected.len() <= self.page {
-                true => self.page(entity, &shard, expected)?,
-                false => None,
-            };
+            let fits = expected.len() <= self.page;
+            let lines = if fits { self.page(entity, &shard, expected)? } else { None };
             match lines {
                 Some(lines) => {
                     file.write_all(&lines).map_err(|error| storage::failed(&path, error))?;
@@ -282,7 +280,7 @@ fn linked(raw: &str) -> Option<Vec<String>> {
 fn moved(entity: &str, before: usize, after: usize) -> Error {
     let counts = (grouped(before as u64), grouped(after as u64));
     Error::system("the app was written to while it was read")
-        .at(format!("`{entity}`: {} rows, then {} (by id, not the same)", counts.0, counts.1))
+        .at(format!("`{entity}`: {} rows before, {} after, not the same ones", counts.0, counts.1))
         .help("make the app read-only while it is exported, or take a backup")
 }
 

@@ -76,7 +76,7 @@ mod tests {
         for digits in 0..=32 {
             assert!(id.to_string().starts_with(&shard.prefix()), "{}", shard.prefix());
             assert!(shard.holds(id.as_u128()), "{digits}");
-            assert_eq!(shard.of(&[0, id.as_u128(), u128::MAX]).contains(&id.as_u128()), true);
+            assert!(shard.of(&[0, id.as_u128(), u128::MAX]).contains(&id.as_u128()));
             assert_eq!(shard.is_whole(), digits == 32);
             shard = shard.split().find(|shard| shard.holds(id.as_u128())).expect("one of 16");
         }
