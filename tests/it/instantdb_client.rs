@@ -59,7 +59,7 @@ fn every_fault_of_a_transaction_is_classed_and_told_without_the_token() {
         };
         told.push(format!("{fault:?}: {said}, tries {tries}, waits {slept:?}, there {is_there}"));
         let shown = format!("{outcome:?} {client:?}");
-        let error = outcome.err().map(|failure| failure.into_error());
+        let error = outcome.err().map(Failure::into_error);
         let shown = format!(
             "{shown} {error:?} {}",
             error.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -74,7 +74,40 @@ fn every_fault_of_a_transaction_is_classed_and_told_without_the_token() {
         );
         assert_eq!(server.calls(Route::Unknown), 0, "no redirect is followed");
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    LimitedByHint: tx 1, tries 2, waits [7000], there true
+    LimitedByHeader: tx 1, tries 2, waits [9000], there true
+    LimitedBare: tx 1, tries 2, waits [500], there true
+    LimitedByProxy: tx 1, tries 2, waits [500], there true
+    StatementTimeout: halve, tries 1, waits [], there false
+    SqlException: ambiguous, tries 1, waits [], there false
+    OperationTimedOut: ambiguous, tries 1, waits [], there false
+    UnknownError: ambiguous, tries 1, waits [], there false
+    BadGateway: ambiguous, tries 1, waits [], there false
+    Unavailable: ambiguous, tries 1, waits [], there false
+    GatewayTimeout: ambiguous, tries 1, waits [], there false
+    Closed: ambiguous, tries 1, waits [], there false
+    ClosedMidway: ambiguous, tries 1, waits [], there true
+    DoneThenClosed: ambiguous, tries 1, waits [], there true
+    DoneThenError: ambiguous, tries 1, waits [], there true
+    Slow: ambiguous, tries 1, waits [], there false
+    DoneThenSlow: ambiguous, tries 1, waits [], there true
+    CutJson: ambiguous, tries 1, waits [], there true
+    OtherShape: ambiguous, tries 1, waits [], there true
+    Empty: ambiguous, tries 1, waits [], there true
+    Html: ambiguous, tries 1, waits [], there true
+    ReadOnly: fatal, tries 1, waits [], there false
+    Disabled: fatal, tries 1, waits [], there false
+    BadToken: fatal, tries 1, waits [], there false
+    ParameterLimit: halve, tries 1, waits [], there false
+    NotUnique: bad rows, tries 1, waits [], there false
+    InvalidEntity: bad rows, tries 1, waits [], there false
+    Invalid: bad rows, tries 1, waits [], there false
+    MalformedJson: bad rows, tries 1, waits [], there false
+    NotFound: fatal, tries 1, waits [], there false
+    Redirect: fatal, tries 1, waits [], there false
+    TooLarge: halve, tries 1, waits [], there false
+    ");
 }
 
 #[test]
@@ -85,7 +118,7 @@ fn a_rate_limit_that_stays_ends_after_six_tries() {
     let error = client.transact(POST).expect_err("limited").into_error();
     assert_eq!(server.calls(Route::Transact), 6);
     assert_eq!(*slept.lock().expect("no panic"), [500, 1000, 2000, 4000, 8000]);
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"the server still limits the rate after 6 tries (429 rate-limited): Rate limit exceeded (Bearer [hidden])");
 }
 
 #[test]
@@ -117,7 +150,7 @@ fn one_rate_limit_slows_all_clients() {
     std::thread::scope(|scope| {
         for client in [first, second] {
             scope.spawn(move || {
-                client.query(&json!({ "posts": {} }), 1 << 20).map(drop).expect("rows")
+                client.query(&json!({ "posts": {} }), 1 << 20).map(drop).expect("rows");
             });
         }
     });
@@ -130,7 +163,7 @@ fn a_wrong_token_is_told_and_not_shown() {
     let server = server();
     let client = Client::new(&server.uri(), APP, Secret::new("wrong-canary")).expect("a client");
     let error = client.schema().expect_err("refused").into_error();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"the server does not know this token for this app");
     assert!(!format!("{error:?}").contains("canary"));
 }
 
@@ -141,7 +174,7 @@ fn a_server_that_is_not_there() {
     drop(server);
     std::thread::sleep(Duration::from_millis(300));
     let failure = client.transact(POST).expect_err("nobody is there");
-    insta::assert_snapshot!(failure.into_error(), @"");
+    insta::assert_snapshot!(failure.into_error(), @"the server failed 6 times: there is no connection");
     assert_eq!(slept.lock().expect("no panic").len(), 5, "what was not sent is sent again");
 }
 

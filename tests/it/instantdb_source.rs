@@ -176,7 +176,41 @@ fn faults_of_a_backup() {
             (Route::Backups, Fault::Redirect),
         ],
     );
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    Download CutFile: survived
+    Download ShortFile: survived
+    Download BadZstd: survived
+    Download CutZstd: survived
+    Download Expired: survived
+    Download Moved: survived
+    Download Closed: survived
+    Download Slow: survived
+    FileUrl BadGateway: survived
+    FileUrl OtherShape: survived
+    Files CutJson: survived
+    Files LimitedByHeader: survived
+    Files NotFound: error: the server does not know this call
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups/b0000000-0000-4000-8000-000000000000/files
+    help: check `--api-uri`; a self-hosted server may be too old for it
+
+    Backups Empty: survived
+    Backups Html: survived
+    Backups NotFound: error: the server does not know this call
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: take a backup from the app's dashboard, or allow reading the app page by page
+
+    Backups BadToken: error: the server does not know this token for this app
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: compare app id, token and API address with the app's dashboard
+
+    Backups Disabled: error: the app is disabled: the server does not answer for it
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: take the app's backup from its dashboard and name that file
+
+    Backups Redirect: error: the server sends the call elsewhere
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: name the final address as `--api-uri`: no token is sent on by a redirect
+    ");
 }
 
 #[test]
@@ -204,7 +238,39 @@ fn faults_of_pages() {
             (Route::Query, Fault::Invalid),
         ],
     );
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    Schema Html: survived
+    Schema UnknownError: survived
+    Schema BadToken: error: the server does not know this token for this app
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/schema/pull
+    help: compare app id, token and API address with the app's dashboard
+
+    Query LimitedByHint: survived
+    Query LimitedBare: survived
+    Query StatementTimeout: survived
+    Query TooLarge: survived
+    Query SqlException: survived
+    Query GatewayTimeout: survived
+    Query Closed: survived
+    Query ClosedMidway: survived
+    Query Slow: survived
+    Query CutJson: survived
+    Query Empty: survived
+    Query OtherShape: survived
+    Query Disabled: error: the app is disabled: the server does not answer for it
+      --> POST http://server/admin/query
+      --> `$files`
+    help: take the app's backup from its dashboard and name that file
+
+    Query Redirect: error: the server sends the call elsewhere
+      --> POST http://server/admin/query
+      --> `$files`
+    help: name the final address as `--api-uri`: no token is sent on by a redirect
+
+    Query Invalid: error: the server refuses what was sent (400 validation-failed): Validation failed for steps: no (Bearer [hidden])
+      --> POST http://server/admin/query
+      --> `$files`
+    ");
 }
 
 #[test]
@@ -222,7 +288,11 @@ fn a_file_that_cannot_be_fetched_ends_the_export() {
     server.back_up();
     server.fail_always(Route::Download, Fault::CutZstd);
     let error = by_api(&server, NEWEST).expect_err("cut off");
-    insta::assert_snapshot!(shown(&error, &server), @"");
+    insta::assert_snapshot!(shown(&error, &server), @"
+    error: a file of the backup cannot be fetched in 6 tries: it is cut off or cannot be unpacked
+      --> backup b0000000-0000-4000-8000-000000000000: config.json
+    help: run the same command again later
+    ");
     assert_eq!(server.calls(Route::Download), 6);
 }
 
@@ -238,7 +308,17 @@ fn backups_that_cannot_be_had() {
     old.fail_always(Route::CreateBackup, Fault::NotFound);
     told.push_str(&shown(&by_api(&old, FRESH).expect_err("no such call"), &old));
     by_api(&old, Taking { fall_back: true, ..FRESH }).expect("by pages");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    error: the app has no backup
+      --> instantdb://d92ddb12-9b52-4715-8100-8b9f45a2cbc1
+    help: let one be made (`--fresh`), or allow reading the app page by page
+    error: the server failed to make a backup
+      --> backup job c0000000-0000-4000-8000-000000000000
+    help: run the same command again later, or take the newest backup there is
+    error: the server does not know this call
+      --> POST http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: take a backup from the app's dashboard, or allow reading the app page by page
+    ");
 }
 
 #[test]
@@ -268,7 +348,14 @@ fn rows_that_come_meanwhile_are_noticed() {
         });
         errors.push_str(&shown(&error, &server));
     }
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @"
+    error: the app was written to while it was read
+      --> `emails`: 6 rows before, 7 after, not the same ones
+    help: make the app read-only while it is exported, or take a backup
+    error: the app was written to while it was read
+      --> `emails`: 6 rows before, 7 after, not the same ones
+    help: make the app read-only while it is exported, or take a backup
+    ");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
@@ -277,5 +364,8 @@ fn an_entity_that_the_app_lacks_is_an_error() {
     let schema = serde_json::json!({ "entities": { "context_contexts": { "attrs": {} } } });
     let server = Server::start(Store::with_schema(&schema));
     let error = by_api(&server, PAGES).expect_err("entities are missing");
-    insta::assert_snapshot!(shown(&error, &server), @"");
+    insta::assert_snapshot!(shown(&error, &server), @"
+    error: the source has no `context_events`, `story_executions`, `story_steps`, `story_parts`
+    help: name another source, or declare with `optional = true` in the contract what an app may lack
+    ");
 }

@@ -57,7 +57,7 @@ pub(super) fn serve(mut stream: TcpStream, shared: &Shared) {
 
 /// The next request; `None` at the end of the connection or of the server.
 fn read(stream: &mut TcpStream, rest: &mut Vec<u8>, shared: &Shared) -> Option<Request> {
-    let mut buffer = [0; 1 << 16];
+    let mut buffer = vec![0; 1 << 16];
     loop {
         if let Some((request, length)) = parse(rest) {
             rest.drain(..length);

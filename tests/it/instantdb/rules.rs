@@ -1,4 +1,5 @@
 //! The stand-in against InstantDB's rules.
+#![allow(clippy::needless_pass_by_value, reason = "the cases read better")]
 
 use serde_json::{Value, json};
 

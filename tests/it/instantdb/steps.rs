@@ -1,5 +1,6 @@
 //! `POST /admin/transact`: from steps to triples, and what is checked on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rethread::json::{elements, members, string};
@@ -146,8 +147,7 @@ impl Run<'_> {
 
     fn expand(&mut self, at: usize, step: &str, ops: &mut Vec<Op>) -> Result<(), Refusal> {
         let parts = elements(step).map_err(|_| self.invalid("no step", &[at]))?;
-        let text =
-            |at: usize| parts.get(at).and_then(|raw| string(raw)).map(|text| text.into_owned());
+        let text = |at: usize| parts.get(at).and_then(|raw| string(raw)).map(Cow::into_owned);
         let (Some(op), Some(etype)) = (text(0), text(1)) else {
             return Err(self.invalid("no step", &[at]));
         };
@@ -367,6 +367,6 @@ impl Run<'_> {
 /// Operation, entity and arguments of a step.
 fn parts(step: &str) -> Option<(String, String, &str)> {
     let parts = elements(step).ok()?;
-    let text = |at: usize| string(parts.get(at)?).map(|text| text.into_owned());
+    let text = |at: usize| string(parts.get(at)?).map(Cow::into_owned);
     Some((text(0)?, text(1)?, parts.get(3).copied().unwrap_or("null")))
 }
