@@ -14,7 +14,7 @@ pub(crate) fn client(server: &Server) -> (Client, Arc<Mutex<Vec<u64>>>) {
     let slept = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&slept);
     let settings = Settings {
-        whole: Duration::from_millis(400),
+        whole: Duration::from_millis(1500),
         sleep: Arc::new(move |time| {
             notes.lock().expect("no panic").push(u64::try_from(time.as_millis()).expect("short"));
         }),

@@ -274,6 +274,28 @@ fn faults_of_pages() {
 }
 
 #[test]
+fn a_page_that_is_too_much_at_once_is_divided() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = by_archive(folder.path());
+    let server = server();
+    let entities = 15;
+    // The ids of each entity come by 16 queries; then the pages begin.
+    for nth in [1, 2, 5, 9] {
+        server.fail(Route::Query, entities * 16 + nth, Fault::StatementTimeout);
+        server.fail(Route::Query, entities * 16 + nth + 10, Fault::TooLarge);
+    }
+    assert_eq!(by_api(&server, PAGES).expect("a snapshot").0, expected);
+    server.fail_always(Route::Query, Fault::StatementTimeout);
+    let error = by_api(&server, PAGES).expect_err("nothing is small enough");
+    insta::assert_snapshot!(shown(&error, &server), @"
+    error: the server does not manage what was asked (429 timeout): The query took too long to complete. (Bearer [hidden])
+      --> POST http://server/admin/query
+      --> `$files`
+    help: run the same command again later
+    ");
+}
+
+#[test]
 fn a_fresh_backup_waits_for_the_rate_limit_and_for_its_job() {
     let server = server();
     server.fail(Route::CreateBackup, 1, Fault::LimitedByHint);
