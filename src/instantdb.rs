@@ -13,6 +13,7 @@ mod address;
 mod answer;
 mod attrs;
 mod backup;
+mod envelope;
 mod failure;
 mod gate;
 mod send;

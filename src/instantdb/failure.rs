@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::gate::{LONGEST, TRIES};
+use super::envelope::{Envelope, seconds};
+use super::gate::LONGEST;
 use crate::error::{Error, printable};
-use crate::json;
 use crate::secret::Secret;
 
 /// The most characters of a server's message that are kept.
@@ -49,6 +49,8 @@ pub struct Told {
     pub attribute: Option<String>,
     /// Method, host and route.
     pub route: String,
+    /// How often it was tried.
+    pub tries: u32,
 }
 
 /// Status and headers of an answer.
@@ -66,6 +68,12 @@ impl Failure {
     /// A failure that no single call had.
     pub(crate) fn ended(class: Class) -> Self {
         Self::new(class, "", "")
+    }
+
+    /// The same after so many tries.
+    pub(super) fn after(mut self, tries: u32) -> Self {
+        self.told.tries = tries;
+        self
     }
 
     /// The same where a backup was named, which the server may have removed.
@@ -118,6 +126,7 @@ impl Failure {
             attribute: envelope.attribute.as_deref().map(|name| shown(name, token)),
             message,
             route: route.to_owned(),
+            tries: 1,
         };
         let after = envelope.after.or_else(|| said.after.as_deref().and_then(seconds));
         let missing: Vec<String> = envelope.missing.iter().map(|name| shown(name, token)).collect();
@@ -141,10 +150,15 @@ impl Failure {
         let error = match self.class {
             Class::Fatal(error) => return error,
             Class::Retry(_) if self.told.http.is_some() => {
-                Error::system(format!("the server still limits the rate after {TRIES} tries{told}"))
+                let tries = self.told.tries;
+                Error::system(format!("the server still limits the rate after {tries} tries{told}"))
             }
             Class::Retry(_) | Class::Ambiguous => {
-                Error::system(format!("the server failed {TRIES} times{told}"))
+                let times = match self.told.tries {
+                    0 | 1 => String::new(),
+                    tries => format!(" {tries} times"),
+                };
+                Error::system(format!("the server failed{times}{told}"))
             }
             Class::Halve => {
                 Error::system(format!("the server does not manage what was asked{told}"))
@@ -242,72 +256,4 @@ fn shown(text: &str, token: &Secret) -> String {
         cut.push('…');
     }
     printable(&cut.replace('\n', " "))
-}
-
-/// What is kept of the server's error envelope: nothing that echoes the request.
-#[derive(Default)]
-struct Envelope {
-    kind: Option<String>,
-    message: Option<String>,
-    after: Option<Duration>,
-    entity_id: Option<String>,
-    attribute: Option<String>,
-    missing: Vec<String>,
-}
-
-impl Envelope {
-    fn read(text: &str) -> Self {
-        let mut envelope = Self::default();
-        let string = |raw: &str| json::string(raw).map(std::borrow::Cow::into_owned);
-        for (key, raw) in json::members(text).unwrap_or_default() {
-            match key.as_ref() {
-                "type" => envelope.kind = string(raw),
-                "message" => envelope.message = string(raw),
-                "hint" => envelope.hint(raw),
-                _ => {}
-            }
-        }
-        envelope
-    }
-
-    fn hint(&mut self, hint: &str) {
-        let string = |raw: &str| json::string(raw).map(std::borrow::Cow::into_owned);
-        let (mut namespace, mut label) = (None, None);
-        for (key, raw) in json::members(hint).unwrap_or_default() {
-            match key.as_ref() {
-                "retry-after" => self.after = seconds(raw.trim_matches('"')),
-                "entity-id" => self.entity_id = string(raw),
-                "namespace" | "etype" => namespace = string(raw),
-                "attribute" | "label" => label = string(raw),
-                "records" => self.entity_id = first_member(raw, "entity_id").and_then(string),
-                "errors" => self.missing = missing(raw),
-                _ => {}
-            }
-        }
-        if let (Some(namespace), Some(label)) = (namespace, label) {
-            self.attribute = Some(format!("{namespace}.{label}"));
-        }
-    }
-}
-
-/// The attributes that the first error of a list says are missing.
-fn missing(errors: &str) -> Vec<String> {
-    let attributes = first_member(errors, "hint").and_then(|hint| member(hint, "attributes"));
-    let names = attributes.and_then(|raw| json::elements(raw).ok()).unwrap_or_default();
-    let named = names.iter().filter_map(|raw| json::string(raw)).take(20);
-    named.map(std::borrow::Cow::into_owned).collect()
-}
-
-fn first_member<'t>(list: &'t str, key: &str) -> Option<&'t str> {
-    member(json::elements(list).ok()?.first()?, key)
-}
-
-fn member<'t>(object: &'t str, key: &str) -> Option<&'t str> {
-    json::members(object).ok()?.into_iter().find(|(name, _)| name == key).map(|(_, raw)| raw)
-}
-
-/// A number of seconds; dates are not read, since nothing here has a clock.
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -113,7 +113,7 @@ impl Client {
             tried += 1;
             let failure = match self.once(call, shape) {
                 Ok(found) => return Ok(found),
-                Err(failure) => failure,
+                Err(failure) => failure.after(tried),
             };
             match &failure.class {
                 _ if tried >= TRIES => return Err(failure),

@@ -42,38 +42,34 @@ fn class(failure: &Failure) -> &'static str {
     }
 }
 
+/// What becomes of a transaction to which a fault is done; nothing of it shows the token.
+fn outcome(fault: Fault) -> String {
+    let server = server();
+    let (client, slept) = client(&server);
+    server.fail(Route::Transact, 1, fault);
+    let outcome = client.transact(POST);
+    let tries = server.calls(Route::Transact);
+    let is_there = !server.content()["posts"].is_empty();
+    let slept = slept.lock().expect("no panic").clone();
+    let said = match &outcome {
+        Ok(tx) => format!("tx {tx}"),
+        Err(failure) => class(failure).to_owned(),
+    };
+    let debug = format!("{outcome:?} {client:?}");
+    let error = outcome.err().map(Failure::into_error);
+    let text = error.as_ref().map(ToString::to_string).unwrap_or_default();
+    let shown = format!("{debug} {error:?} {text}");
+    assert!(!shown.to_lowercase().contains(TOKEN), "{fault:?}: {shown}");
+    assert!(!shown.contains('\u{1b}') && !shown.contains("aaaaaaaa-0000"), "{fault:?}: {shown}");
+    let log = server.state().log.clone();
+    assert!(log.iter().all(|entry| entry.route != Route::Transact || entry.strict));
+    assert_eq!(server.calls(Route::Unknown), 0, "no redirect is followed");
+    format!("{fault:?}: {said}, tries {tries}, waits {slept:?}, there {is_there}")
+}
+
 #[test]
 fn every_fault_of_a_transaction_is_classed_and_told_without_the_token() {
-    let mut told = Vec::new();
-    for fault in FAULTS {
-        let server = server();
-        let (client, slept) = client(&server);
-        server.fail(Route::Transact, 1, fault);
-        let outcome = client.transact(POST);
-        let tries = server.calls(Route::Transact);
-        let is_there = !server.content()["posts"].is_empty();
-        let slept = slept.lock().expect("no panic").clone();
-        let said = match &outcome {
-            Ok(tx) => format!("tx {tx}"),
-            Err(failure) => class(failure).to_owned(),
-        };
-        told.push(format!("{fault:?}: {said}, tries {tries}, waits {slept:?}, there {is_there}"));
-        let shown = format!("{outcome:?} {client:?}");
-        let error = outcome.err().map(Failure::into_error);
-        let shown = format!(
-            "{shown} {error:?} {}",
-            error.as_ref().map(ToString::to_string).unwrap_or_default()
-        );
-        assert!(!shown.to_lowercase().contains(TOKEN), "{fault:?}: {shown}");
-        assert!(
-            !shown.contains('\u{1b}') && !shown.contains("aaaaaaaa-0000"),
-            "{fault:?}: {shown}"
-        );
-        assert!(
-            server.state().log.iter().all(|entry| entry.route != Route::Transact || entry.strict)
-        );
-        assert_eq!(server.calls(Route::Unknown), 0, "no redirect is followed");
-    }
+    let told: Vec<String> = FAULTS.into_iter().map(outcome).collect();
     insta::assert_snapshot!(told.join("\n"), @"
     LimitedByHint: tx 1, tries 2, waits [7000], there true
     LimitedByHeader: tx 1, tries 2, waits [9000], there true
