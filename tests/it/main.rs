@@ -19,6 +19,8 @@ mod properties;
 mod found;
 mod pg_connect;
 mod pg_source;
+mod pg_target;
+mod kills;
 mod instantdb;
 mod instantdb_client;
 mod instantdb_source;
