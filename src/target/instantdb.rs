@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{
-    Before, BeforeWriter, Check, Event, Held, Job, Journal, Manner, Noted, Plan, ReadBack, Standing,
+    Before, BeforeWriter, Check, Event, Held, Job, Journal, Manner, Plan, ReadBack, Standing,
     Table, Target, Undoing,
 };
 use crate::error::{Error, Kind, Result, grouped};
@@ -93,7 +93,7 @@ struct Open {
     folder: Option<PathBuf>,
     aside: Vec<Aside>,
     /// Rows read back that are neither the bundle's nor set aside.
-    odd: Noted,
+    odd: u64,
 }
 
 /// Under which key the end of all batches is noted.
@@ -160,8 +160,7 @@ impl Target for InstantDb {
     fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         let schema = self.client.schema().map_err(crate::instantdb::Failure::into_error)?;
         let shapes = shape::shapes(plan, &schema, &self.name())?;
-        let (job, odd) = (job.clone(), Noted::default());
-        self.open = Some(Open { job, shapes, folder: None, aside: Vec::new(), odd });
+        self.open = Some(Open { job: job.clone(), shapes, folder: None, aside: Vec::new(), odd: 0 });
         Ok(())
     }
 
@@ -209,21 +208,13 @@ impl Target for InstantDb {
         progress: &dyn Progress,
     ) -> Result<ReadBack> {
         let before = self.before()?;
-        let mut odd = Noted::default();
         let open = self.opened()?;
         let is_aside = |key: &[String]| {
             open.aside.iter().any(|aside| aside.table == table.name && aside.key == key)
         };
-        let mut note = |key: &[String]| {
-            if !is_aside(key) {
-                odd.add(|| format!("`{}` {}", table.name, key.join(" -> ")));
-            }
-        };
-        let read = look::read_back(self.at(plan, table)?, &before, &mut note, progress)?;
+        let read = look::read_back(self.at(plan, table)?, &before, &is_aside, progress)?;
         let open = self.open.as_mut().ok_or_else(not_open)?;
-        let more = odd.count - odd.first.len() as u64;
-        odd.first.into_iter().for_each(|one| open.odd.add(|| one));
-        open.odd.count += more;
+        open.odd += read.differing.count;
         Ok(read)
     }
 
@@ -328,12 +319,8 @@ fn set_aside(name: &str, open: &Open) -> Error {
     if let Some(folder) = &open.folder {
         error = error.at(folder.join(format!("aside-{}.jsonl", open.job.run)).display());
     }
-    if open.odd.count > 0 {
-        error = error.at(format!(
-            "{} more rows are not as the bundle has them: {}",
-            grouped(open.odd.count),
-            open.odd.ids()
-        ));
+    if open.odd > 0 {
+        error = error.at(format!("{} more rows are not as the bundle has them", grouped(open.odd)));
     }
     error.help(
         "everything else was imported; change what the server minds there, then run the same command \

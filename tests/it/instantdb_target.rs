@@ -4,6 +4,7 @@ mod scene;
 
 use rethread::error::Kind;
 use rethread::target::OnConflict;
+use rethread::target::instantdb::Options;
 use serde_json::json;
 
 use crate::instantdb::{Route, Store};
@@ -29,7 +30,8 @@ fn a_fresh_import_and_another_one() {
 #[test]
 fn the_sample_goes_where_it_came_from() {
     let scene = Scene::new(&SAMPLE, sample_app());
-    let scene = Scene { options: rethread::target::instantdb::Options::default(), ..scene };
+    let mut scene = scene;
+    scene.options = Options::default();
     let before = scene.content();
     let outcome = scene.import().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
     assert_eq!(outcome.counts().unchanged, 13, "{}", outcome.sentence());

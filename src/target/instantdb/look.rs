@@ -91,16 +91,21 @@ impl At<'_> {
     }
 }
 
-/// Reads a table back. A row that says the same, or that was kept, counts as the bundle has it;
-/// `odd` hears of the others.
+/// Reads a table back. A row that says the same, or that was kept, counts as the bundle has it.
+/// Rows that were set aside are not named among those that differ.
 pub(super) fn read_back(
     at: At<'_>,
     before: &Before,
-    odd: &mut dyn FnMut(&[String]),
+    is_aside: &dyn Fn(&[String]) -> bool,
     progress: &dyn Progress,
 ) -> Result<ReadBack> {
     let mut fates = Fates::of(before, at.table)?;
-    let mut digest = TableDigest::default();
+    let (mut digest, mut differing) = (TableDigest::default(), Noted::default());
+    let mut odd = |key: &[String]| {
+        if !is_aside(key) {
+            differing.add(|| key.join(" -> "));
+        }
+    };
     at.each(progress, &mut |rows, row, seen| {
         let key = rows.key(at.table, row);
         let kept = fates.next(&key)? == Fate::Kept;
@@ -115,7 +120,7 @@ pub(super) fn read_back(
         }
         Ok(())
     })?;
-    Ok(ReadBack { rows: digest.rows, migrated: None, digest: digest.hex() })
+    Ok(ReadBack { rows: digest.rows, migrated: None, digest: digest.hex(), differing })
 }
 
 /// What the app holds of the bundle's keys.

@@ -103,7 +103,7 @@ impl Work<'_> {
             self.set_aside(units, failure);
             return;
         }
-        let named = failure.entity_id.as_deref().and_then(normal::id);
+        let named = failure.told.entity_id.as_deref().and_then(normal::id);
         let at = named.and_then(|id| {
             units.iter().position(|unit| unit.key.iter().any(|key| normal::id(key).as_ref() == Some(&id)))
         });
@@ -118,16 +118,17 @@ impl Work<'_> {
     }
 
     /// Tries what is still missing again, until there were tries enough.
-    fn once_more(&mut self, units: Vec<Unit>, tried: u32, failure: Failure) -> Result<()> {
+    fn once_more(&mut self, units: Vec<Unit>, tried: u32, mut failure: Failure) -> Result<()> {
         if units.is_empty() {
             return Ok(());
         }
+        failure.told.tries = tried + 1;
         if self.client.back_off(tried + 1) {
             self.push(units, tried + 1);
             return Ok(());
         }
         // What fails the same way again and again may be one row's doing.
-        let is_servers = failure.http.is_none_or(|http| http != 500 && http != 413 && http != 400);
+        let is_servers = failure.told.http.is_none_or(|http| http != 500 && http != 413 && http != 400);
         if is_servers || self.poison >= MOST_POISON {
             return Err(failure.into_error());
         }
@@ -141,9 +142,9 @@ impl Work<'_> {
     }
 
     fn set_aside(&mut self, units: Vec<Unit>, failure: &Failure) {
-        let kind = failure.kind.as_ref().map_or_else(String::new, |kind| format!("{kind}: "));
-        let at = failure.attribute.as_ref().map_or_else(String::new, |name| format!(" (`{name}`)"));
-        let reason = printable(&format!("{kind}{}{at}", failure.message));
+        let kind = failure.told.kind.as_ref().map_or_else(String::new, |kind| format!("{kind}: "));
+        let at = failure.told.attribute.as_ref().map_or_else(String::new, |name| format!(" (`{name}`)"));
+        let reason = printable(&format!("{kind}{}{at}", failure.told.message));
         let table = &self.shape.table;
         self.aside.extend(units.into_iter().map(|unit| Aside {
             table: table.clone(),

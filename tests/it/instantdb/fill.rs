@@ -34,7 +34,8 @@ impl Store {
             }
         }
         for link in schema["links"].as_object().into_iter().flatten().map(|(_, link)| link) {
-            let text = |side: &str, key: &str| link[side][key].as_str().unwrap_or_default().to_owned();
+            let text =
+                |side: &str, key: &str| link[side][key].as_str().unwrap_or_default().to_owned();
             store.declare(Attr {
                 etype: text("forward", "on"),
                 label: text("forward", "label"),
@@ -51,7 +52,8 @@ impl Store {
 
     /// The app of a backup archive, as a server holds it after restoring it.
     pub(crate) fn from_archive(path: &str) -> Self {
-        let mut zip = zip::ZipArchive::new(std::fs::File::open(path).expect("a file")).expect("a zip");
+        let mut zip =
+            zip::ZipArchive::new(std::fs::File::open(path).expect("a file")).expect("a zip");
         let mut read = |name: &str| {
             let mut text = String::new();
             zip.by_name(name).expect("an entry").read_to_string(&mut text).expect("text");
@@ -59,7 +61,7 @@ impl Store {
         };
         let config: Value = serde_json::from_str(&read("config.json")).expect("JSON");
         let mut store = Store::with_schema(&config["schema"]);
-        store.title = config["title"].as_str().unwrap_or_default().to_owned();
+        config["title"].as_str().unwrap_or_default().clone_into(&mut store.title);
         for (etype, _) in config["counts"].as_object().expect("counts") {
             for line in read(&format!("entities/{etype}.jsonl")).lines() {
                 let line = members(line).expect("a line");
@@ -88,10 +90,14 @@ impl Store {
         let id = string(id).expect("a text").into_owned();
         for (label, raw) in members {
             let attr = self.attr(etype, &label).unwrap_or_else(|| panic!("{etype}.{label}"));
-            match self.attrs[attr].link && raw.starts_with('[') {
-                true => elements(raw).expect("links").into_iter().for_each(|to| self.put(attr, &id, to)),
-                false if self.attrs[attr].link && raw == "null" => {}
-                false => self.put(attr, &id, raw),
+            let link = self.attrs[attr].link;
+            let values = if link && raw.starts_with('[') {
+                elements(raw).expect("links")
+            } else {
+                vec![raw]
+            };
+            for raw in values.into_iter().filter(|raw| !(link && *raw == "null")) {
+                self.put(attr, &id, raw);
             }
         }
     }

@@ -1,11 +1,12 @@
 //! `POST /admin/transact`: from steps to triples, and what is checked on the way.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rethread::json::{elements, members, string};
-use rethread::snapshot::parse_date;
 use serde_json::json;
 
+use super::checks::{check_size, check_type, merge};
 use super::scan::{canonical, scan, uuid, walk_uuids};
 use super::store::{Attr, Refusal, Store, refusal};
 
@@ -37,7 +38,9 @@ impl Op {
 
 /// Runs the steps of a body as one transaction; gives its number.
 pub(crate) fn transact(store: &mut Store, body: &str) -> Result<u64, Refusal> {
-    let malformed = |what: &str| refusal("param-missing", format!("Missing parameter: [\"body\" \"{what}\"]"), "{}");
+    let malformed = |what: &str| {
+        refusal("param-missing", format!("Missing parameter: [\"body\" \"{what}\"]"), "{}")
+    };
     let looked = scan(body);
     if looked.depth > 1000 || looked.longest > 20_000_000 {
         let message = "Something went wrong. Sorry about this!".to_owned();
@@ -75,8 +78,11 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn all(mut self) -> Result<(), Refusal> {
-        let steps: Vec<String> =
-            elements(self.steps).map_err(|_| self.invalid("no array", &[]))?.iter().map(|step| walk_uuids(step)).collect();
+        let steps: Vec<String> = elements(self.steps)
+            .map_err(|_| self.invalid("no array", &[]))?
+            .iter()
+            .map(|step| walk_uuids(step))
+            .collect();
         self.check_attributes(&steps)?;
         let mut ops = Vec::new();
         for (at, step) in steps.iter().enumerate() {
@@ -141,26 +147,31 @@ impl Run<'_> {
     /// The link of that label, from either side; true when from the forward one.
     fn link(&self, etype: &str, label: &str) -> Option<(usize, bool)> {
         let forward = self.store.attr(etype, label).filter(|at| self.store.attrs[*at].link);
-        forward.map(|at| (at, true)).or_else(|| self.store.reverse(etype, label).map(|at| (at, false)))
+        forward
+            .map(|at| (at, true))
+            .or_else(|| self.store.reverse(etype, label).map(|at| (at, false)))
     }
 
     fn expand(&mut self, at: usize, step: &str, ops: &mut Vec<Op>) -> Result<(), Refusal> {
         let parts = elements(step).map_err(|_| self.invalid("no step", &[at]))?;
-        let text = |at: usize| parts.get(at).and_then(|raw| string(raw)).map(|text| text.into_owned());
+        let text = |at: usize| parts.get(at).and_then(|raw| string(raw)).map(Cow::into_owned);
         let (Some(op), Some(etype)) = (text(0), text(1)) else {
             return Err(self.invalid("no step", &[at]));
         };
         self.store_entity(&etype);
         let id = self.entity(at, &etype, parts.get(2).unwrap_or(&"null"))?;
         let args = parts.get(3).copied().unwrap_or("null");
-        let strict = parts.get(4).is_some_and(|opts| opts.replace(' ', "").contains("\"upsert\":false"));
+        let strict =
+            parts.get(4).is_some_and(|opts| opts.replace(' ', "").contains("\"upsert\":false"));
         let exists = self.store.exists(&etype, &id);
         match op.as_str() {
             "create" if exists => {
                 return Err(self.invalid(&format!("Creating entities that exist: {id}"), &[at]));
             }
             "update" | "merge" if strict && !exists => {
-                return Err(self.invalid(&format!("Updating entities that don't exist: {id}"), &[at]));
+                return Err(
+                    self.invalid(&format!("Updating entities that don't exist: {id}"), &[at])
+                );
             }
             "create" | "update" | "merge" => self.values(&op, (&etype, &id), args, ops)?,
             "link" | "unlink" => self.links(&op, (&etype, &id), args, ops)?,
@@ -182,7 +193,9 @@ impl Run<'_> {
         let wrong = || {
             let shown = text.as_deref().unwrap_or(raw);
             self.invalid(
-                &format!("Invalid entity ID '{shown}'. Entity IDs must be UUIDs or lookup references."),
+                &format!(
+                    "Invalid entity ID '{shown}'. Entity IDs must be UUIDs or lookup references."
+                ),
                 &[at, 2],
             )
         };
@@ -239,15 +252,18 @@ impl Run<'_> {
             let (attr, forward) = self.link(etype, &label).unwrap_or_else(|| {
                 let (etype, label) = (etype.to_owned(), label.clone().into_owned());
                 let reverse = Some((label.clone(), etype.clone()));
-                let made = Attr { etype, label, link: true, many: true, reverse, ..Attr::default() };
+                let made =
+                    Attr { etype, label, link: true, many: true, reverse, ..Attr::default() };
                 (self.store.declare(made), true)
             });
-            let targets = if raw.starts_with('[') { elements(raw).unwrap_or_default() } else { vec![raw] };
+            let targets =
+                if raw.starts_with('[') { elements(raw).unwrap_or_default() } else { vec![raw] };
             for target in targets {
                 let target = string(target).and_then(|text| uuid(&text)).ok_or_else(|| {
                     refusal("validation-failed", "Linked value must be a valid uuid.", "{}")
                 })?;
-                let (from, to) = if forward { (id.to_owned(), target) } else { (target, id.to_owned()) };
+                let (from, to) =
+                    if forward { (id.to_owned(), target) } else { (target, id.to_owned()) };
                 let raw = format!("\"{to}\"");
                 ops.push(match op {
                     "link" => Op::Add { attr, id: from, raw },
@@ -315,7 +331,8 @@ impl Run<'_> {
         for op in ops {
             let (Op::Add { attr, id, raw } | Op::Merge { attr, id, raw }) = op else { continue };
             let declared = &self.store.attrs[*attr];
-            let held = self.store.values(*attr, id).is_some_and(|held| held.contains_key(&canonical(raw)));
+            let held =
+                self.store.values(*attr, id).is_some_and(|held| held.contains_key(&canonical(raw)));
             let others = || self.store.having(*attr, raw).len() > 1;
             if !declared.unique || declared.label == "id" || raw == "null" || !held || !others() {
                 continue;
@@ -344,7 +361,8 @@ impl Run<'_> {
                 }
                 let label = &attr.label;
                 let message = format!("Missing required attribute `{etype}/{label}`: {id}");
-                let record = json!({ "entity_id": id, "attr_id": attr.id, "etype": etype, "label": label });
+                let record =
+                    json!({ "entity_id": id, "attr_id": attr.id, "etype": etype, "label": label });
                 let hint = json!({ "records": [record] }).to_string();
                 return Err(refusal("validation-failed", message, &hint));
             }
@@ -356,85 +374,6 @@ impl Run<'_> {
 /// Operation, entity and arguments of a step.
 fn parts(step: &str) -> Option<(String, String, &str)> {
     let parts = elements(step).ok()?;
-    let text = |at: usize| string(parts.get(at)?).map(|text| text.into_owned());
+    let text = |at: usize| string(parts.get(at)?).map(Cow::into_owned);
     Some((text(0)?, text(1)?, parts.get(3).copied().unwrap_or("null")))
-}
-
-fn kind_of(raw: &str) -> &'static str {
-    match raw.as_bytes().first() {
-        Some(b'"') => "string",
-        Some(b't' | b'f') => "boolean",
-        Some(b'{') => "object",
-        Some(b'[') => "array",
-        Some(b'n') => "null",
-        _ => "number",
-    }
-}
-
-fn blame(attr: &Attr, id: &str, raw: &str, large: bool) -> String {
-    json!({ "namespace": attr.etype, "attribute": attr.label, "value": raw.chars().take(100).collect::<String>(),
-            "checked-data-type": attr.checked, "attr-id": attr.id, "entity-id": id, "value-too-large?": large })
-    .to_string()
-}
-
-fn check_type(attr: &Attr, id: &str, raw: &str) -> Result<(), Refusal> {
-    if attr.link {
-        return match string(raw).and_then(|text| uuid(&text)) {
-            Some(_) => Ok(()),
-            None => Err(refusal(
-                "validation-failed",
-                "Linked value must be a valid uuid.",
-                &blame(attr, id, raw, false),
-            )),
-        };
-    }
-    let kind = kind_of(raw);
-    let fits = match (attr.checked, kind) {
-        (None, _) | (_, "null") | (Some("date"), "number") => true,
-        (Some("date"), "string") => string(raw).is_some_and(|text| parse_date(&text).is_some()),
-        (Some(checked), kind) => checked == kind,
-    };
-    if fits {
-        return Ok(());
-    }
-    let message = format!(
-        "Invalid value type for {}.{}. Value must be a {} but the provided value type is {kind}.",
-        attr.etype,
-        attr.label,
-        attr.checked.unwrap_or_default()
-    );
-    Err(refusal("validation-failed", message, &blame(attr, id, raw, false)))
-}
-
-/// `pg_column_size` of an indexed value is 1,024 at most: 12 bytes are no text.
-fn check_size(attr: &Attr, id: &str, raw: &str) -> Result<(), Refusal> {
-    if attr.link || attr.label == "id" || !(attr.indexed || attr.unique) {
-        return Ok(());
-    }
-    let size = string(raw).map_or(raw.len(), |text| text.len());
-    if size <= 1012 {
-        return Ok(());
-    }
-    let what = if attr.unique { "a unique attribute" } else { "an indexed attribute" };
-    let message = format!("Value is too large for {what}.");
-    Err(refusal("validation-failed", message, &blame(attr, id, raw, true)))
-}
-
-/// `jsonb_deep_merge`: a nested null takes the key away, arrays replace.
-fn merge(old: &str, patch: &str) -> String {
-    let (Ok(old_members), Ok(patch_members)) = (members(old), members(patch)) else {
-        return patch.to_owned();
-    };
-    let mut merged: std::collections::BTreeMap<String, String> =
-        old_members.into_iter().map(|(key, raw)| (key.into_owned(), raw.to_owned())).collect();
-    for (key, raw) in patch_members {
-        match merged.get(key.as_ref()) {
-            _ if raw == "null" => drop(merged.remove(key.as_ref())),
-            Some(old) => drop(merged.insert(key.into_owned(), merge(old, raw))),
-            None => drop(merged.insert(key.into_owned(), raw.to_owned())),
-        }
-    }
-    let members: Vec<String> =
-        merged.into_iter().map(|(key, raw)| format!("{}:{raw}", json!(key))).collect();
-    format!("{{{}}}", members.join(","))
 }
