@@ -1,5 +1,7 @@
 //! A bundle into an app of the stand-in server: what it holds afterwards, whatever happens on the way.
 
+mod faults;
+mod refusals;
 mod scene;
 
 use rethread::error::Kind;
@@ -47,7 +49,7 @@ fn a_dry_run_writes_nothing() {
     let scene = Scene::new(&SMALL, empty());
     let outcome = scene.dry_run().expect("a dry run");
     assert_eq!(scene.server.calls(Route::Transact), 0);
-    insta::assert_snapshot!(outcome.sentence().replace(&scene.server.uri(), "URI"), @"");
+    insta::assert_snapshot!(outcome.sentence().replace(&scene.server.uri(), "URI"), @r"dry run: 15 rows would be created, 0 updated, 0 unchanged in `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI`; nothing was written");
 }
 
 #[test]
@@ -63,7 +65,21 @@ fn a_schema_that_does_not_fit_is_told() {
     let error = scene.import().expect_err("refused");
     assert_eq!(error.kind, Kind::Refused);
     assert_eq!(scene.server.calls(Route::Transact) + scene.server.calls(Route::Query), 0);
-    insta::assert_snapshot!(told(&scene, &error), @"");
+    insta::assert_snapshot!(told(&scene, &error), @r"
+    Refused: the schema of the app `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI` does not fit the target model: 11 things
+      at `thread_contexts.currentExecution` is had by many there, and by one in the target model
+      at `thread_items.channel` is number there, and string in the target model
+      at `thread_steps.errorText` is missing: an attribute, string
+      at `thread_parts` is missing: an entity
+      at `thread_parts.key` is missing: an attribute, string, required, unique, indexed
+      at `thread_parts.stepId` is missing: an attribute, string, required, indexed
+      at `thread_parts.idx` is missing: an attribute, number, required, indexed
+      at `thread_parts.type` is missing: an attribute, string, indexed
+      at `thread_parts.part` is missing: an attribute, any
+      at `thread_parts.updatedAt` is missing: an attribute, date
+      at `thread_parts.step` is missing: a link that has one of `thread_steps`, seen there as `parts`, which has many
+      help `rethread plan` lists the steps that bring it there; add them to the app's schema, push it, then run the same command again; nothing was sent
+    ");
 }
 
 #[test]
@@ -86,7 +102,13 @@ fn rows_in_the_way_are_refused_kept_or_replaced() {
     let before = refused.content();
     let error = refused.import().expect_err("refused");
     assert_eq!(refused.server.calls(Route::Transact), 0);
-    insta::assert_snapshot!(told(&refused, &error), @"");
+    insta::assert_snapshot!(told(&refused, &error), @r"
+    Refused: 2 rows of `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI` are in the way
+      at `thread_threads`: 1 (6d448ae9-8a6c-5f9f-8256-c4e89a813c8e)
+      at `thread_items`: 1 (00000000-0000-4000-8000-000200000001)
+      at BUNDLE/import/instantdb/in-the-way-91a94d2aa2ce0e25-1.jsonl
+      help look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
+    ");
 
     let kept = Scene::new(&SMALL, spoil());
     let outcome = kept.import_with(OnConflict::Keep).expect("an import");
@@ -122,7 +144,13 @@ fn a_unique_value_under_another_id_is_found_before_anything_is_sent() {
         let error = scene.import_with(policy).expect_err("refused");
         assert_eq!(scene.server.calls(Route::Transact), 0);
         if policy == OnConflict::Replace {
-            insta::assert_snapshot!(told(&scene, &error), @"");
+            insta::assert_snapshot!(told(&scene, &error), @r"
+            Refused: 2 rows of `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI` are in the way
+              at `thread_threads`: 1 (0000000a-0000-4000-8000-00000000000a holds a `key` of the bundle's)
+              at `thread_contexts`: 1 (0000000a-0000-4000-8000-00000000000a holds a `currentExecution` of the bundle's)
+              at BUNDLE/import/instantdb/in-the-way-91a94d2aa2ce0e25-1.jsonl
+              help look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
+            ");
         }
     }
 }

@@ -243,11 +243,13 @@ fn link_table(
 ) -> Option<Shape> {
     let links = plan.meta.links.iter().find(|links| format!("{}.{}", links.entity, links.label) == table.name)?;
     let etype = &links.entity;
-    let mut sides = sides(schema, etype).into_iter().filter(|side| side.label == label);
-    let Some(side) = sides.find(|side| side.to == links.target) else {
+    let sides: Vec<Side> = sides(schema, etype).into_iter().filter(|side| side.to == links.target).collect();
+    let named = sides.iter().find(|side| side.label == label);
+    // The label may still lead to the legacy entity; then the only other link says what is meant.
+    let Some(side) = named.or(if sides.len() == 1 { sides.first() } else { None }).cloned() else {
         let found = schema.attr(etype, label).is_some();
-        let why = if found { "leads elsewhere there" } else { "is missing" };
-        lacks.add(&table.name, &format!("{why}: a link to `{}`", links.target));
+        let why = if found { "leads elsewhere there; under another label, it misses" } else { "is missing:" };
+        lacks.add(&table.name, &format!("{why} a link to `{}`", links.target));
         return None;
     };
     Some(Shape {

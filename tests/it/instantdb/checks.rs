@@ -20,7 +20,7 @@ fn kind_of(raw: &str) -> &'static str {
     }
 }
 
-fn blame(attr: &Attr, id: &str, raw: &str, large: bool) -> String {
+pub(super) fn blame(attr: &Attr, id: &str, raw: &str, large: bool) -> String {
     json!({ "namespace": attr.etype, "attribute": attr.label, "value": raw.chars().take(100).collect::<String>(),
             "checked-data-type": attr.checked, "attr-id": attr.id, "entity-id": id, "value-too-large?": large })
     .to_string()

@@ -302,6 +302,10 @@ impl Run<'_> {
         let declared = &self.store.attrs[attr];
         check_type(declared, id, raw)?;
         check_size(declared, id, raw)?;
+        if self.store.demand.is_some_and(|refuses| refuses(&declared.etype, id)) {
+            let hint = if self.store.names_them { super::checks::blame(declared, id, raw, false) } else { "{}".to_owned() };
+            return Err(refusal("sql-raise", "the app does not take it", &hint));
+        }
         if declared.label == "id" && !self.store.exists(&declared.etype, id) {
             self.created.insert((declared.etype.clone(), id.to_owned()));
         }

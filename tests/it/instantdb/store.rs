@@ -40,6 +40,9 @@ pub(crate) struct Store {
     pub(crate) tx: u64,
     /// How often a row was in an `update` that was committed.
     pub(crate) updates: BTreeMap<(String, String), u32>,
+    /// Rows that are refused for a reason of the app's own; with or without naming them.
+    pub(crate) demand: Option<fn(&str, &str) -> bool>,
+    pub(crate) names_them: bool,
     /// The server's clock, epoch milliseconds.
     pub(crate) now: i64,
     values: BTreeMap<Key, Values>,

@@ -90,12 +90,9 @@ pub(crate) fn sample_app() -> Store {
     let mut store = Store::from_archive(&fixture("sample-backup.zip"));
     let bundle = Bundle::open(&SAMPLE.root, &Silent).expect("a bundle");
     for links in &bundle.meta().links {
-        if store.attr(&links.entity, &links.label).is_some() {
-            continue;
-        }
         store.declare(crate::instantdb::Attr {
             etype: links.entity.clone(),
-            label: links.label.clone(),
+            label: format!("new_{}", links.label),
             link: true,
             many: true,
             reverse: Some((links.target.clone(), format!("{}By{}", links.entity, links.label))),
