@@ -65,8 +65,8 @@ fn asked<T>(
     form: &dyn Fn(&[T]) -> Json,
     found: &mut Found,
 ) -> Result<()> {
-    let mut open: Vec<&[T]> = vec![values];
-    while let Some(values) = open.pop() {
+    let mut open: Vec<(&[T], u32)> = vec![(values, 0)];
+    while let Some((values, tried)) = open.pop() {
         if values.is_empty() {
             continue;
         }
@@ -83,7 +83,15 @@ fn asked<T>(
             }
             Err(failure) if matches!(failure.class, Class::Halve) && values.len() > 1 => {
                 let (first, second) = values.split_at(values.len() / 2);
-                open.extend([second, first]);
+                open.extend([(second, 0), (first, 0)]);
+            }
+            // A single row is too much only when it stays so.
+            Err(failure)
+                if matches!(failure.class, Class::Halve)
+                    && failure.told.http.is_some()
+                    && client.back_off(tried + 1) =>
+            {
+                open.push((values, tried + 1));
             }
             Err(failure) => return Err(failure.into_error()),
         }

@@ -56,6 +56,10 @@ impl Master {
 pub(crate) static SMALL: LazyLock<Master> =
     LazyLock::new(|| Master::of_data(&crate::data::with_parts(9)));
 
+/// Fewer still, for runs that are made hundreds of times.
+pub(crate) static FEW: LazyLock<Master> =
+    LazyLock::new(|| Master::of_data(&crate::data::with_parts(2)));
+
 /// The sample archive: some 1,400 rows, some of them in the app already, carried links.
 pub(crate) static SAMPLE: LazyLock<Master> =
     LazyLock::new(|| Master::of(Path::new(&fixture("sample-backup.zip"))));
