@@ -1,0 +1,383 @@
+//! The archive of an InstantDB app, as a self-hosted server restores it.
+//!
+//! One zip: `config.json`, `entities/*.jsonl` by name, `files/*`. The rows of the target model come
+//! from the bundle; everything else of the source archive is carried over, byte for byte. Where the
+//! source has no app around its rows, the archive holds the target model alone.
+//!
+//! - The schema is the app's with the contract's model in it ([`model`]); `counts` and `tripleCount`
+//!   are what the lines add up to ([`tally`]).
+//! - Links with other entities of the app stand on the target's rows ([`routes`]).
+//! - What the server's restore would fail on is refused before a byte is written ([`rules`],
+//!   [`rows`]).
+//!
+//! The archive is made in a hidden file beside its place, read back by the program's own exporter,
+//! and appears by one rename. Another file that stands there is never replaced.
+
+mod app;
+mod back;
+mod content;
+mod lines;
+mod model;
+mod routes;
+mod rows;
+mod rules;
+mod same;
+mod tally;
+mod write;
+
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use self::app::App;
+use self::back::Back;
+use self::content::Content;
+use self::routes::Route;
+use self::same::Same;
+use super::{
+    Before, BeforeWriter, Check, Counts, Event, Held, Job, Journal, Manner, Plan, ReadBack,
+    Standing, Table, Target, Undoing,
+};
+use crate::bag;
+use crate::contract::Contract;
+use crate::digest::TableDigest;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::storage::{self, StagedFile};
+
+/// Note of an import in the journal: SHA-256 of the archive that it made.
+const MADE: &str = "archive sha256";
+/// Note of an import in the journal: labels that had to change.
+const LABELS: &str = "labels";
+
+/// What an archive is to hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Leave the legacy entities out, and every link that touches them.
+    pub drop_legacy: bool,
+}
+
+/// An InstantDB archive at a path.
+#[allow(missing_debug_implementations, reason = "an open zip has no debug form")]
+pub struct Archive {
+    place: PathBuf,
+    source: Option<PathBuf>,
+    options: Options,
+    open: Option<Open>,
+}
+
+/// An archive during a job.
+struct Open {
+    job: Job,
+    contract: Contract,
+    content: Option<Content>,
+    staged: Option<StagedFile>,
+    back: Option<Back>,
+    /// SHA-256 of the file that the import made, when it is known and stands.
+    made: bool,
+    /// The file goes at the commit.
+    removing: bool,
+}
+
+impl Archive {
+    /// The archive at `place`, which need not exist yet. `source` is the archive that the snapshot was
+    /// taken from, when it was taken from one.
+    pub fn new(place: impl Into<PathBuf>, source: Option<PathBuf>, options: Options) -> Self {
+        Self { place: place.into(), source, options, open: None }
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Labels that had to change because somebody has them already, in words; known once the target
+    /// was compared.
+    pub fn renamed_labels(&self) -> &[String] {
+        let content = self.open.as_ref().and_then(|open| open.content.as_ref());
+        content.map_or(&[], |content| &content.model.told)
+    }
+
+    fn job(&mut self) -> Result<&mut Open> {
+        self.open.as_mut().ok_or_else(|| Error::bug("the archive is not open for a job"))
+    }
+
+    /// The source archive, opened and proved to be the snapshot's.
+    fn app(
+        &self,
+        plan: &Plan,
+        contract: &Contract,
+        progress: &dyn Progress,
+    ) -> Result<Option<App>> {
+        let meta = &plan.meta.source;
+        match &self.source {
+            Some(source) => App::open(source, meta, contract, progress).map(Some),
+            None if !meta.kind.starts_with("archive") => Ok(None),
+            None => Err(Error::usage(
+                "the archive is made out of the one that the snapshot was taken from",
+            )
+            .at(format!("`{}`, SHA-256 {}", meta.name, meta.sha256))
+            .help("name that file with `--source FILE`")),
+        }
+    }
+
+    fn standings(&self, plan: &Plan, before: &mut BeforeWriter<'_>) -> Result<Vec<Standing>> {
+        let is_there = self.place.exists();
+        let mut standings = Vec::new();
+        for table in &plan.tables {
+            let name = table.name.clone();
+            if !is_there {
+                let counts = Counts { created: table.rows, ..Counts::default() };
+                standings.push(Standing {
+                    table: name,
+                    counts,
+                    before: nothing(),
+                    ..Standing::default()
+                });
+                continue;
+            }
+            plan.scan(table, back::QUIET, &mut |rows| {
+                let mut keys = (0..rows.len()).map(|row| rows.key(table, row));
+                keys.try_for_each(|key| before.unchanged(&table.name, &key))
+            })?;
+            let counts = Counts { unchanged: table.rows, ..Counts::default() };
+            let held = Held { rows: table.rows, digest: table.digest.clone() };
+            standings.push(Standing { table: name, counts, before: held, ..Standing::default() });
+        }
+        Ok(standings)
+    }
+
+    /// What the archive holds of a table; it is exported once for all of them.
+    fn back(&mut self, plan: &Plan, table: &Table, progress: &dyn Progress) -> Result<ReadBack> {
+        let place = self.place.clone();
+        let open = self.job()?;
+        let routes = open.routes(plan)?;
+        if open.back.is_none() {
+            let archive = open.staged.as_ref().map_or(&*place, StagedFile::path);
+            open.back = Some(Back::take(archive, &place, &open.contract, progress)?);
+        }
+        match &open.back {
+            Some(back) => back.table(plan, table, (&routes, progress)),
+            None => Err(Error::bug("the archive was not read back")),
+        }
+    }
+}
+
+impl Open {
+    /// Where the bundle's link files stand, when that is known.
+    fn routes(&self, _plan: &Plan) -> Result<Vec<Route>> {
+        Ok(self.content.as_ref().map(|content| content.model.routes.clone()).unwrap_or_default())
+    }
+}
+
+impl Target for Archive {
+    fn kind(&self) -> &'static str {
+        "archive"
+    }
+
+    fn name(&self) -> String {
+        let name = self.place.file_name().unwrap_or(self.place.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+
+    fn identity(&self) -> String {
+        storage::full_path(&self.place).to_string_lossy().into_owned()
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::File
+    }
+
+    fn open(&mut self, plan: &Plan, job: &Job, progress: &dyn Progress) -> Result<()> {
+        if self.place.is_dir() {
+            return Err(Error::usage("a folder stands where the archive goes")
+                .at(self.place.display())
+                .help("name a file"));
+        }
+        let same = |source: &PathBuf| storage::full_path(source) == storage::full_path(&self.place);
+        if self.source.as_ref().is_some_and(same) {
+            return Err(Error::usage("the archive would take the place of its source")
+                .at(self.place.display())
+                .help("name another file"));
+        }
+        let contract = back::contract_of(plan)?;
+        let mut open = Open {
+            job: job.clone(),
+            contract,
+            content: None,
+            staged: None,
+            back: None,
+            made: false,
+            removing: false,
+        };
+        if job.undoes.is_none() {
+            let app = self.app(plan, &open.contract, progress)?;
+            let looked = (self.options.drop_legacy, progress);
+            open.content = Some(Content::new(app, plan, &open.contract, looked)?);
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn has_run(&mut self, run: &str, journal: &Journal<'_>) -> Result<bool> {
+        stands(&self.place, made_by(journal.entries(), run))
+    }
+
+    fn compare(
+        &mut self,
+        plan: &Plan,
+        before: &mut BeforeWriter<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Standing>> {
+        if self.place.exists() {
+            let place = self.place.clone();
+            let content = self.job()?.content.as_mut();
+            let content =
+                content.ok_or_else(|| Error::bug("the archive was not looked through"))?;
+            let same = write::write(Same::with(&place)?, &place, content, (plan, progress))?;
+            if !same.is_same() {
+                return Err(Error::refused("another file stands where the archive goes")
+                    .at(place.display())
+                    .help("name another file, or move this one away; it is left as it is"));
+            }
+        }
+        self.standings(plan, before)
+    }
+
+    fn apply(
+        &mut self,
+        plan: &Plan,
+        journal: &mut Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        if self.place.exists() {
+            return Ok(());
+        }
+        let staged = StagedFile::begin(&self.place)?;
+        let path = staged.path().to_owned();
+        let open = self.job()?;
+        open.staged = Some(staged);
+        let content = open.content.as_mut();
+        let content = content.ok_or_else(|| Error::bug("the archive was not looked through"))?;
+        let failed = |error| storage::failed(&path, error);
+        let file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        let file = BufWriter::with_capacity(1 << 18, file);
+        let mut file = write::write(file, &path, content, (plan, progress))?;
+        file.flush().map_err(failed)?;
+        progress.reached("after the archive is written");
+        if !content.model.told.is_empty() {
+            journal.note(LABELS, content.model.told.clone())?;
+        }
+        // Known before the rename: a kill right after it is recognised by the file.
+        journal.note(MADE, bag::sha256_of(&path)?.sha256)
+    }
+
+    fn read_back(
+        &mut self,
+        plan: &Plan,
+        table: &Table,
+        progress: &dyn Progress,
+    ) -> Result<ReadBack> {
+        self.back(plan, table, progress)
+    }
+
+    fn check(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Check>> {
+        let place = self.place.clone();
+        let open = self.job()?;
+        let archive = open.staged.as_ref().map_or(&*place, StagedFile::path);
+        let Some(content) = &open.content else { return Ok(Vec::new()) };
+        let mut checks = back::check_archive(archive, content, plan)?;
+        checks.extend(back::check_links(content, plan));
+        if let Some(back) = &open.back {
+            checks.push(back.check_links(plan, &content.model.routes)?);
+        }
+        Ok(checks)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let open = self.open.take().ok_or_else(|| Error::bug("there is no job to commit"))?;
+        drop(open.back);
+        if open.removing {
+            return storage::remove_if_there(&self.place);
+        }
+        let Some(staged) = open.staged else { return Ok(()) };
+        if self.place.exists() {
+            return Err(Error::refused("another program made a file here in the meantime")
+                .at(self.place.display())
+                .help("import again, or name another file"));
+        }
+        staged.commit()
+    }
+
+    fn abandon(&mut self) {
+        self.open = None;
+    }
+
+    fn inspect(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        _progress: &dyn Progress,
+    ) -> Result<Vec<Undoing>> {
+        let place = self.place.clone();
+        let open = self.job()?;
+        let undoes = open.job.undoes.clone().unwrap_or_default();
+        let entries = Journal::read(before.folder())?;
+        let made = made_by(&entries, &undoes);
+        open.made = stands(&place, made)?;
+        if made.is_some() && !open.made && !(open.job.resumed && !place.exists()) {
+            return Err(Error::refused("the archive is no longer as the import left it")
+                .at(place.display())
+                .help("bring it back to what was imported, or remove it yourself; it is left as it is"));
+        }
+        let undoing = |table: &Table| {
+            let (removed, left) = if open.made { (table.rows, 0) } else { (0, table.rows) };
+            Undoing { table: table.name.clone(), removed, left, ..Undoing::default() }
+        };
+        Ok(plan.tables.iter().map(undoing).collect())
+    }
+
+    fn revert(
+        &mut self,
+        _plan: &Plan,
+        _before: &Before,
+        _journal: &mut Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        progress.reached("before the archive is marked to go");
+        let open = self.job()?;
+        open.removing = open.made;
+        Ok(())
+    }
+
+    fn held(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Held>> {
+        let place = self.place.clone();
+        let open = self.job()?;
+        if open.removing || !place.exists() {
+            return Ok(plan.tables.iter().map(|_| nothing()).collect());
+        }
+        // The file that an import found there, or made: one by one the bundle's rows.
+        let held = |table: &Table| Held { rows: table.rows, digest: table.digest.clone() };
+        Ok(plan.tables.iter().map(held).collect())
+    }
+}
+
+/// SHA-256 of the archive that a run made.
+fn made_by<'e>(entries: &'e [super::Entry], run: &str) -> Option<&'e str> {
+    entries.iter().rev().filter(|entry| entry.run == run).find_map(|entry| match &entry.event {
+        Event::Note { key, value } if key == MADE => value.as_str(),
+        _ => None,
+    })
+}
+
+/// Whether a file with this SHA-256 stands at a place.
+fn stands(place: &Path, made: Option<&str>) -> Result<bool> {
+    let Some(made) = made.filter(|_| place.is_file()) else { return Ok(false) };
+    Ok(bag::sha256_of(place)?.sha256 == made)
+}
+
+/// What an archive that is not there holds of a table.
+fn nothing() -> Held {
+    let none = TableDigest::default();
+    Held { rows: none.rows, digest: none.hex() }
+}
