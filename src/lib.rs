@@ -17,7 +17,7 @@
 //! 10. [`report`]: what happened, as text, Markdown, HTML and JSON.
 //!
 //! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
-//! [`digest`], [`progress`], [`secret`], [`error`].
+//! [`digest`], [`progress`], [`secret`], [`pg`], [`instantdb`], [`error`].
 
 pub mod schema;
 pub mod contract;
@@ -36,6 +36,8 @@ pub mod json;
 pub mod digest;
 pub mod progress;
 pub mod secret;
+pub mod pg;
+pub mod instantdb;
 pub mod error;
 
 /// Program and version, as every snapshot, bundle and report names it.

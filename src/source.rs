@@ -5,10 +5,13 @@ mod cells;
 mod config;
 mod dataset;
 mod folder;
+mod instantdb;
 mod lines;
 mod parquet;
+mod postgres;
 mod rows;
 mod splitter;
+mod triples;
 
 #[cfg(test)]
 mod tests;
@@ -20,19 +23,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::Contract;
 use crate::error::{Error, Result};
+use crate::pg::{Login, Place};
 use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::storage;
+
+pub use instantdb::{Backup, InstantDb, Taking};
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceMeta {
-    /// `archive`, `archive-folder`, `dataset`, `jsonl-folder` or `parquet-folder`.
+    /// `archive`, `archive-folder`, `dataset`, `jsonl-folder`, `parquet-folder`, `postgres`,
+    /// `instantdb-postgres` or `instantdb`.
     pub kind: String,
-    /// File or folder name, without its folders.
+    /// File or folder name, without its folders; the database's name; the app's id.
     pub name: String,
-    /// SHA-256 of the file; of a folder, of its `<sha256>  <path>` lines in path order.
+    /// SHA-256 of the file; of a folder, of its `<sha256>  <path>` lines in path order; of a
+    /// database, of every row's text in the order they are read.
     pub sha256: String,
     /// The app's id, when the source knows it.
     pub app_id: Option<String>,
@@ -116,6 +124,50 @@ pub fn open(path: &Path) -> Result<Box<dyn Source>> {
         return Ok(Box::new(dataset::Dataset::new(path)));
     }
     Err(unknown(path))
+}
+
+/// Plain tables of a PostgreSQL database.
+///
+/// `tables` are pairs of an entity and its table, as `SCHEMA.TABLE` or `TABLE`; every other entity
+/// of the contract is the table of its name in `schema`. Nothing is connected yet.
+///
+/// # Errors
+/// `tables` names an entity that the contract has not, or no table.
+pub fn postgres(
+    place: Place,
+    login: Login,
+    tables: &[(String, String)],
+    schema: &str,
+    contract: &Contract,
+) -> Result<Box<dyn Source>> {
+    Ok(Box::new(postgres::Tables::new(place, login, tables, schema, contract)?))
+}
+
+/// One app in the database of a self-hosted InstantDB server. Nothing is connected yet.
+///
+/// # Errors
+/// `app` is no UUID.
+pub fn triples(place: Place, login: Login, app: &str) -> Result<Box<dyn Source>> {
+    Ok(Box::new(triples::Triples::new(place, login, app)?))
+}
+
+/// Reads `instantdb+postgres://…?app=APP_ID`: the database and the app's id. `None` when the text is
+/// no such URL.
+///
+/// # Errors
+/// The URL is not well-formed, or names no app.
+pub fn triples_url(url: &str) -> Option<Result<(Place, String)>> {
+    let url = url.strip_prefix("instantdb+").filter(|url| Place::is_url(url))?;
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let (app, others): (Vec<&str>, Vec<&str>) =
+        query.split('&').filter(|pair| !pair.is_empty()).partition(|pair| pair.starts_with("app="));
+    let place = Place::parse(&format!("{before}?{}", others.join("&")));
+    let app = match app.as_slice() {
+        [app] => Ok(app["app=".len()..].to_owned()),
+        _ => Err(Error::usage("the database's URL does not name one app")
+            .help("write `instantdb+postgres://USER@HOST/DATABASE?app=APP_ID`")),
+    };
+    Some(place.and_then(|place| Ok((place, app?))))
 }
 
 fn open_folder(path: &Path) -> Result<Box<dyn Source>> {

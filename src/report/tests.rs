@@ -129,7 +129,7 @@ fn imported() -> Report {
     let found = found(&bundle, rules);
     let verified = verify::permit(bundle, sample::contract(), found).unwrap();
     let mut target = Sqlite::new(folder.path().join("thread.sqlite"));
-    let outcome = import::import(&verified, &mut target, &Silent).unwrap();
+    let outcome = import::import(&verified, &mut target, &sample::order(), &Silent).unwrap();
     Report::new(
         verified.bundle(),
         verified.contract(),

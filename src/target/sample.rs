@@ -17,10 +17,12 @@ use crate::contract::{
     Contract, Duplicates, Implementation, Limit, Release, Rollout, Side, Unmapped, UnmappedAttrs,
 };
 use crate::digest::{RowDigest, TableDigest, Value};
+use crate::import::Order;
 use crate::progress::Silent;
 use crate::schema::{Attr, Entity, Has, Link, Schema, Type};
 use crate::snapshot::{self, SourceMeta};
 use crate::storage::{self, HashingFile, Written};
+use crate::target::OnConflict;
 use crate::verify::{self, Outcome, Rule, Verification, VerifiedBundle};
 
 /// The rows of the bundle's tables, in the order of [`bundle::columns`].
@@ -106,6 +108,11 @@ impl Sample {
         let verification = verification(&bundle);
         verify::permit(bundle, contract(), verification).unwrap()
     }
+}
+
+/// An order to import into a store of one's own.
+pub(crate) fn order() -> Order<'static> {
+    Order { execute: true, on_conflict: OnConflict::Refuse, embedded: true, clock: &|| 0 }
 }
 
 /// A verification that passed.

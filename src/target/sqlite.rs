@@ -81,7 +81,7 @@ impl Sqlite {
         &self.place
     }
 
-    fn open(&mut self) -> Result<&mut Open> {
+    fn opened(&mut self) -> Result<&mut Open> {
         self.open.as_mut().ok_or_else(|| Error::bug("the database is not open for a job"))
     }
 }
@@ -124,7 +124,7 @@ impl Target for Sqlite {
     fn has_run(&mut self, run: &str, _journal: &Journal<'_>) -> Result<bool> {
         let place = self.place.clone();
         let sql = format!("SELECT count(*) FROM {} WHERE run = ?1", quoted(schema::IMPORTS));
-        self.open()?.db.query_row(&sql, [run], |row| row.get(0)).fails(&place)
+        self.opened()?.db.query_row(&sql, [run], |row| row.get(0)).fails(&place)
     }
 
     fn compare(
@@ -134,7 +134,7 @@ impl Target for Sqlite {
         progress: &dyn Progress,
     ) -> Result<Vec<Standing>> {
         let place = self.place.clone();
-        let open = self.open()?;
+        let open = self.opened()?;
         if open.staged.is_some() {
             load::insert_all(&open.db, plan, |table| quoted(&table.name), (&place, progress))?;
             open.changes = plan.rows();
@@ -160,7 +160,7 @@ impl Target for Sqlite {
         _progress: &dyn Progress,
     ) -> Result<()> {
         let place = self.place.clone();
-        let open = self.open()?;
+        let open = self.opened()?;
         if open.staged.is_some() {
             journal.note(undo::FILE_MADE, true)?;
             schema::create_indexes(&open.db, plan).map_err(|error| fail::index(&error, &place))?;
@@ -183,12 +183,12 @@ impl Target for Sqlite {
         progress: &dyn Progress,
     ) -> Result<ReadBack> {
         let place = self.place.clone();
-        check::read_back(self.open()?, table, progress).map_err(|error| error.told(&place))
+        check::read_back(self.opened()?, table, progress).map_err(|error| error.told(&place))
     }
 
     fn check(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Check>> {
         let place = self.place.clone();
-        check::run(&self.open()?.db, plan).fails(&place)
+        check::run(&self.opened()?.db, plan).fails(&place)
     }
 
     fn commit(&mut self) -> Result<()> {
@@ -223,7 +223,7 @@ impl Target for Sqlite {
         progress: &dyn Progress,
     ) -> Result<Vec<Undoing>> {
         let place = self.place.clone();
-        let open = self.open()?;
+        let open = self.opened()?;
         load::insert_all(&open.db, plan, merge::staged, (&place, progress))?;
         merge::index(&open.db, plan).fails(&place)?;
         undo::inspect(open, plan, before, &place)
@@ -237,12 +237,12 @@ impl Target for Sqlite {
         _progress: &dyn Progress,
     ) -> Result<()> {
         let place = self.place.clone();
-        undo::revert(self.open()?, plan, (before, journal), &place)
+        undo::revert(self.opened()?, plan, (before, journal), &place)
     }
 
     fn held(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Held>> {
         let place = self.place.clone();
-        let open = self.open()?;
+        let open = self.opened()?;
         plan.tables.iter().map(|table| undo::held(&open.db, table, &place)).collect()
     }
 }

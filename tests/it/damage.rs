@@ -125,15 +125,20 @@ fn a_file_in_the_way_of_a_snapshot_stays_as_it_is() {
 fn rows_that_are_not_ours_are_refused_and_stay() {
     let (place, bundle) = finished();
     let database = place.path("app.db");
-    place.run(&["import", &bundle, "--to", "app.db"]).ends(0);
+    let import = ["import", &bundle, "--to", "app.db"];
+    place.run(&import).ends(0);
+    assert!(!database.exists(), "without `--execute` it is a dry run");
+    place.run(&[&import[..], &["--execute"]].concat()).ends(0);
     rusqlite::Connection::open(&database)
         .expect("a database")
-        .execute("insert into thread_threads (id, createdAt, _origin, _source_row) values ('theirs', 0, 'existing', 0)", [])
+        .execute("update thread_threads set name = 'theirs'", [])
         .expect("a row");
     let before = std::fs::read(&database).expect("a file");
-    let told = place.run(&["import", &bundle, "--to", "app.db"]).ends(5).stderr;
-    assert!(told.contains("theirs"), "{told}");
-    assert_eq!(std::fs::read(&database).expect("a file"), before);
+    for act in [&[][..], &["--execute"]] {
+        let told = place.run(&[&import[..], act].concat()).ends(5).stderr;
+        assert!(told.contains("1 row of `app.db` is in the way"), "{told}");
+        assert_eq!(std::fs::read(&database).expect("a file"), before);
+    }
 }
 
 #[test]

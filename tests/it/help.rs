@@ -2,12 +2,14 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "export",
     "transform",
     "verify",
     "import",
+    "rollback",
+    "status",
     "report",
     "check",
     "contract",
@@ -33,7 +35,9 @@ fn the_whole_help() {
       export     Take a sealed snapshot of a source
       transform  Make a bundle out of a snapshot by the contract
       verify     Check every rule of the contract on every row of a bundle
-      import     Verify a bundle and put it into a SQLite database
+      import     Verify a bundle and put it into a target, or rehearse that
+      rollback   Undo an import
+      status     List the bundles and where each stands with its targets
       report     Write the reports of a bundle again, and print one
       check      Check that a snapshot or a bundle is as it was sealed
       contract   Show or check the contract, or start a release file for it

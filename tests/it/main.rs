@@ -17,3 +17,8 @@ mod generated;
 mod rules;
 mod properties;
 mod found;
+mod pg_connect;
+mod pg_source;
+mod instantdb;
+mod instantdb_client;
+mod instantdb_source;

@@ -1,5 +1,7 @@
 //! Running the binary in a folder of its own.
 
+pub(crate) mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

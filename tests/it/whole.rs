@@ -144,6 +144,7 @@ fn stage_by_stage_gives_the_same_bundle_as_run() {
     assert_eq!(made, bundle(&whole));
     assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified, not imported yet"));
     place.run(&["import", &made, "--to", "sqlite:thread.db"]).ends(0);
+    place.run(&["import", &made, "--to", "sqlite:thread.db", "--execute"]).ends(0);
     assert!(place.path("thread.db").is_file());
     assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified and imported"));
     let report = place.run(&["report", &made, "--format", "html"]).ends(0).stdout;

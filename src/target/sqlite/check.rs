@@ -72,7 +72,7 @@ pub(super) fn read_back(
 const STEP: u64 = 1024;
 
 /// The values of a row, whose first column is something else.
-pub(super) fn row_values<'a>(
+fn row_values<'a>(
     table: &Table,
     columns: &[&'a Column],
     row: &'a Row<'_>,
@@ -86,6 +86,30 @@ pub(super) fn row_values<'a>(
         read.push((column.name.as_str(), value.logical()));
     }
     Ok(read)
+}
+
+/// The logical digest of a row that may be somebody else's: one with values that this program never
+/// writes is digested by their texts, which no row of ours equals.
+pub(super) fn digest_of(
+    table: &Table,
+    columns: &[&Column],
+    row: &Row<'_>,
+    digest: &mut RowDigest,
+) -> Result<u128, Unreadable> {
+    match row_values(table, columns, row) {
+        Ok(values) => Ok(digest.of(values)),
+        Err(Unreadable::Value(_)) => {
+            let mut texts = vec![(String::new(), Some("not ours".to_owned()))];
+            for (at, column) in columns.iter().enumerate() {
+                texts.push((column.name.clone(), values::as_text(row.get_ref(at + 1)?)));
+            }
+            let values = texts.iter().map(|(name, text)| {
+                (name.as_str(), text.as_deref().map_or(digest::Value::Absent, digest::Value::Text))
+            });
+            Ok(digest.of(values))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Rows above which only the quick integrity check runs: the full one reads every index again.

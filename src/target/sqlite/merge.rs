@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 
 use super::Open;
-use super::check::row_values;
+use super::check::digest_of;
 use super::fail::{self, Fails};
 use super::load::all_columns;
 use super::schema::{DIGEST, quoted};
@@ -97,8 +97,8 @@ pub(super) fn compare(
     let mut decide = db.prepare(&sql).fails(place)?;
     let mut rows = select.query([]).fails(place)?;
     while let Some(row) = rows.next().fails(place)? {
-        let values = row_values(table, &both.columns, row).map_err(|error| error.told(place))?;
-        let found = digest.of(values);
+        let found =
+            digest_of(table, &both.columns, row, &mut digest).map_err(|error| error.told(place))?;
         held.add(found);
         let met = Met { table, columns: &both.columns, row, found: row_hex(found) };
         let fate = met

@@ -1,14 +1,15 @@
 use std::fs;
 
-use rusqlite::types::Value as Held;
+use rusqlite::types::Value as Stored;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
 use crate::error::Kind;
-use crate::import::{self, Outcome};
+use crate::import::{self, Order, Outcome};
 use crate::progress::Silent;
 use crate::target::sample::{self, Sample};
+use crate::target::{Mode, OnConflict};
 
 /// A folder with bundles and databases.
 struct Place(TempDir);
@@ -25,7 +26,7 @@ impl Place {
     fn import(&self, sample: &Sample) -> Result<Outcome> {
         let root = tempfile::tempdir_in(self.0.path()).unwrap();
         let verified = sample.verified(&root.path().join("bundle"));
-        import::import(&verified, &mut Sqlite::new(self.database()), &Silent)
+        import::import(&verified, &mut Sqlite::new(self.database()), &sample::order(), &Silent)
     }
 
     fn sql(&self, sql: &str) {
@@ -40,10 +41,30 @@ impl Place {
         let count = query.column_count();
         let values: Vec<String> = query
             .query_row([], |row| {
-                (0..count).map(|at| row.get::<_, Held>(at).map(|v| text(&v))).collect()
+                (0..count).map(|at| row.get::<_, Stored>(at).map(|v| text(&v))).collect()
             })
             .unwrap();
         values.join("|")
+    }
+
+    /// Every row of every table.
+    fn dump(&self) -> String {
+        let db = Connection::open(self.database()).unwrap();
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1";
+        let mut tables = db.prepare(tables).unwrap();
+        let names: Vec<String> =
+            tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        let mut out = String::new();
+        for name in names {
+            let mut all = db.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1")).unwrap();
+            let count = all.column_count();
+            let mut rows = all.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values = (0..count).map(|at| text(&row.get::<_, Stored>(at).unwrap()));
+                out.push_str(&format!("{name}: {}\n", values.collect::<Vec<_>>().join("|")));
+            }
+        }
+        out
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -60,19 +81,31 @@ impl Place {
     }
 }
 
-fn text(value: &Held) -> String {
+/// A first import.
+fn job() -> Job {
+    Job {
+        run: "1".to_owned(),
+        mode: Mode::Import,
+        undoes: None,
+        on_conflict: OnConflict::Refuse,
+        resumed: false,
+    }
+}
+
+fn text(value: &Stored) -> String {
     match value {
-        Held::Null => "null".to_owned(),
-        Held::Integer(number) => number.to_string(),
-        Held::Real(number) => format!("{number:?}"),
-        Held::Text(text) => text.escape_debug().to_string(),
-        Held::Blob(_) => "blob".to_owned(),
+        Stored::Null => "null".to_owned(),
+        Stored::Integer(number) => number.to_string(),
+        Stored::Real(number) => format!("{number:?}"),
+        Stored::Text(text) => text.escape_debug().to_string(),
+        Stored::Blob(_) => "blob".to_owned(),
     }
 }
 
 /// An error as a person reads it, without the temporary folder.
 fn shown(place: &Place, error: &Error) -> String {
-    let at: Vec<String> = error.at.iter().map(|at| format!("  --> {at}")).collect();
+    let places = error.at.iter().filter(|at| !at.contains("in-the-way"));
+    let at: Vec<String> = places.map(|at| format!("  --> {at}")).collect();
     let help = error.help.as_deref().unwrap_or("");
     let text = format!("{}: {error}\n{}\nhelp: {help}", error.kind.exit_code(), at.join("\n"));
     text.replace(&place.0.path().display().to_string(), "")
@@ -88,9 +121,9 @@ fn a_new_database_holds_what_the_bundle_holds() {
     );
     assert!(outcome.tables.iter().all(|table| table.equal));
     assert!(outcome.checks.iter().all(|check| check.violations == 0));
-    insta::assert_snapshot!(place.ask("SELECT * FROM threads WHERE id = 't1'"), @"t1|1970-01-02T00:00:00.000000Z|a|i2|migrated|0|5|null");
-    insta::assert_snapshot!(place.ask("SELECT * FROM items WHERE id = 'i1'"), @r#"i1|1970-01-02T00:00:00.000000Z|web|1.5|1|{\"b\": 1}|t1|migrated|0|1|null"#);
-    insta::assert_snapshot!(place.ask(r#"SELECT * FROM "emails.item""#), @"e1|i1|migrated");
+    insta::assert_snapshot!(place.ask("SELECT * FROM threads WHERE id = 't1'"), @"t1|1970-01-02T00:00:00.000000Z|a|i2|migrated|0|5|null|478ca4267c9368d3039d9f442cbfc76a");
+    insta::assert_snapshot!(place.ask("SELECT * FROM items WHERE id = 'i1'"), @r#"i1|1970-01-02T00:00:00.000000Z|web|1.5|1|{\"b\": 1}|t1|migrated|0|1|null|370e6168c176bb08545f2a10c69fe0ac"#);
+    insta::assert_snapshot!(place.ask(r#"SELECT * FROM "emails.item""#), @"e1|i1|migrated|2fce698a67d99e5f6a8d8781f95c9df6");
     insta::assert_snapshot!(place.ask("SELECT datetime(createdAt), julianday(createdAt), strftime('%f', createdAt) FROM items WHERE id = 'i2'"), @"1970-01-02 00:00:00|2440588.5|00.000");
     insta::assert_snapshot!(place.ask("SELECT counts FROM rethread_imports"), @r#"{\"emails.item\":1,\"items\":3,\"threads\":2}"#);
     assert_eq!(place.names(), "thread.sqlite");
@@ -106,7 +139,8 @@ fn the_tables_are_those_of_the_contract() {
         all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     insta::assert_snapshot!(all.join(";\n"), @r#"
     CREATE TABLE "rethread_imports" (
-      "bundle" TEXT PRIMARY KEY NOT NULL,
+      "run" TEXT PRIMARY KEY NOT NULL,
+      "bundle" TEXT NOT NULL,
       "contract" TEXT NOT NULL,
       "program" TEXT NOT NULL,
       "counts" TEXT NOT NULL CHECK (json_valid("counts"))
@@ -119,7 +153,8 @@ fn the_tables_are_those_of_the_contract() {
       "_origin" TEXT NOT NULL,
       "_source_row" INTEGER NOT NULL,
       "_server_created_at" INTEGER,
-      "_extra" TEXT CONSTRAINT "_extra is JSON" CHECK (json_valid("_extra") OR length("_extra") - length(replace(replace("_extra", '[', ''), '{', '')) > 1000)
+      "_extra" TEXT CONSTRAINT "_extra is JSON" CHECK (json_valid("_extra") OR length("_extra") - length(replace(replace("_extra", '[', ''), '{', '')) > 1000),
+      "_digest" TEXT NOT NULL
     ) STRICT;
     CREATE TABLE "items" (
       "id" TEXT PRIMARY KEY NOT NULL,
@@ -132,12 +167,14 @@ fn the_tables_are_those_of_the_contract() {
       "_origin" TEXT NOT NULL,
       "_source_row" INTEGER NOT NULL,
       "_server_created_at" INTEGER,
-      "_extra" TEXT CONSTRAINT "_extra is JSON" CHECK (json_valid("_extra") OR length("_extra") - length(replace(replace("_extra", '[', ''), '{', '')) > 1000)
+      "_extra" TEXT CONSTRAINT "_extra is JSON" CHECK (json_valid("_extra") OR length("_extra") - length(replace(replace("_extra", '[', ''), '{', '')) > 1000),
+      "_digest" TEXT NOT NULL
     ) STRICT;
     CREATE TABLE "emails.item" (
       "from" TEXT NOT NULL,
       "to" TEXT NOT NULL REFERENCES "items" ("id") DEFERRABLE INITIALLY DEFERRED,
       "_origin" TEXT NOT NULL,
+      "_digest" TEXT NOT NULL,
       PRIMARY KEY ("from", "to")
     ) STRICT;
     CREATE UNIQUE INDEX "threads.key.index" ON "threads" ("key");
@@ -161,11 +198,11 @@ fn a_primary_key_made_after_the_load_is_one() {
     assert_eq!(place.ask("PRAGMA integrity_check"), "ok");
     let db = Connection::open(place.database()).unwrap();
     let insert = |id: &str| {
-        db.execute("INSERT INTO threads VALUES (?1, '', ?1, NULL, '', 0, NULL, NULL)", [id])
+        db.execute("INSERT INTO threads VALUES (?1, '', ?1, NULL, '', 0, NULL, NULL, '')", [id])
     };
     assert!(insert("t1").unwrap_err().to_string().contains("UNIQUE constraint failed: threads.id"));
     assert_eq!(insert("t3").unwrap(), 1);
-    let link = "INSERT INTO \"emails.item\" VALUES ('e1', 'i1', '')";
+    let link = "INSERT INTO \"emails.item\" VALUES ('e1', 'i1', '', '')";
     assert!(db.execute(link, []).unwrap_err().to_string().contains("UNIQUE constraint failed"));
 }
 
@@ -188,7 +225,7 @@ fn absent_rows_are_added() {
     part.items.truncate(2);
     place.import(&part).unwrap();
     let outcome = place.import(&whole).unwrap();
-    assert_eq!(outcome.counts(), Counts { created: 1, updated: 0, unchanged: 5 });
+    assert_eq!(outcome.counts(), Counts { created: 1, unchanged: 5, ..Counts::default() });
     assert_eq!(place.ask("SELECT count(*) FROM rethread_imports"), "2");
     place.sql("DELETE FROM items WHERE id = 'i3'");
     assert_eq!(place.import(&whole).unwrap().counts().created, 1);
@@ -268,67 +305,127 @@ fn refused(sql: &str) -> String {
 #[test]
 fn rows_that_are_not_ours_are_refused() {
     insta::assert_snapshot!(refused("UPDATE items SET seen = 0 WHERE id = 'i1'"), @"
-    5: 1 row in the database is not this bundle's
-      --> /thread.sqlite
-      --> `items`: 1 row with other content (i1)
-    help: name another database, or remove these rows; nothing was changed
+    5: 1 row of `thread.sqlite` is in the way
+      --> `items`: 1 (i1)
+    help: look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
     ");
     insta::assert_snapshot!(refused("UPDATE items SET createdAt = '1970-01-02' WHERE id = 'i1'"), @"
-    5: 1 row in the database is not this bundle's
-      --> /thread.sqlite
-      --> `items`: 1 row with other content (i1)
-    help: name another database, or remove these rows; nothing was changed
-    ");
-    insta::assert_snapshot!(refused("UPDATE items SET _source_row = 9"), @"
-    5: 3 rows in the database are not this bundle's
-      --> /thread.sqlite
-      --> `items`: 3 rows with other content (i1, i2, i3)
-    help: name another database, or remove these rows; nothing was changed
-    ");
-    insta::assert_snapshot!(
-        refused("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
-            INSERT INTO items (id, createdAt, channel, _origin, _source_row)
-            SELECT 'foreign' || i, '', '', '', 0 FROM n"), @"
-    5: 1,200 rows in the database are not this bundle's
-      --> /thread.sqlite
-      --> `items`: 1,200 rows that the bundle does not have (foreign1, foreign2, foreign3, foreign4, foreign5 and 1,195 more)
-    help: name another database, or remove these rows; nothing was changed
-    ");
-    insta::assert_snapshot!(refused("INSERT INTO \"emails.item\" VALUES ('e2', 'i1', 'migrated')"), @"
-    5: 1 row in the database is not this bundle's
-      --> /thread.sqlite
-      --> `emails.item`: 1 row that the bundle does not have (e2 -> i1)
-    help: name another database, or remove these rows; nothing was changed
+    5: 1 row of `thread.sqlite` is in the way
+      --> `items`: 1 (i1)
+    help: look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
     ");
     insta::assert_snapshot!(refused("DELETE FROM threads WHERE id = 't1';
-        INSERT INTO threads VALUES ('t9', '', 'a', NULL, '', 0, NULL, NULL)"), @"
-    5: 2 rows in the database are not this bundle's
-      --> /thread.sqlite
-      --> `threads`: 1 row with other content (t1)
-      --> `threads`: 1 row that the bundle does not have (t9)
-    help: name another database, or remove these rows; nothing was changed
+        INSERT INTO threads VALUES ('t9', '', 'a', NULL, '', 0, NULL, NULL, '')"), @"
+    5: 1 row of `thread.sqlite` is in the way
+      --> `threads`: 1 (t9 holds a `key` of the bundle's)
+    help: look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
     ");
+}
+
+#[test]
+fn rows_of_others_stay_as_they_are() {
+    let place = Place::new();
+    place.import(&Sample::small()).unwrap();
+    place.sql(
+        "INSERT INTO items (id, createdAt, channel, _origin, _source_row, _digest)
+         VALUES ('foreign', 'x', '', '', 0, ''); UPDATE items SET _source_row = 9 WHERE id = 'i1'",
+    );
+    let before = place.bytes();
+    assert!(place.import(&Sample::small()).unwrap().changed_nothing());
+    assert!(place.bytes() == before, "the file's bytes changed");
+}
+
+#[test]
+fn a_later_bundle_changes_what_an_import_left_and_nothing_else() {
+    let place = Place::new();
+    place.import(&Sample::small()).unwrap();
+    let mut later = Sample::small();
+    later.items[1][2] = json!("mail");
+    let outcome = place.import(&later).unwrap();
+    assert_eq!(outcome.counts(), Counts { updated: 1, unchanged: 5, ..Counts::default() });
+    place.sql("UPDATE items SET channel = 'by hand' WHERE id = 'i2'");
+    assert_eq!(place.import(&Sample::small()).unwrap_err().kind, Kind::Refused);
+}
+
+/// Imports again after `items` i1 was changed by hand, by a policy, then undoes it; gives what i1 held
+/// in between.
+fn conflict(on_conflict: OnConflict) -> (Counts, String) {
+    let place = Place::new();
+    place.sql("CREATE TABLE notes (x); INSERT INTO notes VALUES (1)");
+    let mut part = Sample::small();
+    part.items.truncate(2);
+    part.threads[1][0] = json!("t9");
+    part.threads[1][2] = json!("c");
+    place.import(&part).unwrap();
+    place.sql("UPDATE items SET channel = 'by hand', score = 0.1, seen = 0 WHERE id = 'i1'");
+    let before = place.dump();
+    let verified = Sample::small().verified(&place.0.path().join("bundle"));
+    let order = Order { on_conflict, ..sample::order() };
+    let mut target = Sqlite::new(place.database());
+    let outcome = import::import(&verified, &mut target, &order, &Silent).unwrap();
+    assert!(outcome.tables.iter().all(|table| table.equal));
+    let held = place.ask("SELECT channel, score, seen FROM items WHERE id = 'i1'");
+    let (bundle, contract) = (verified.bundle(), verified.contract());
+    import::rollback(bundle, contract, &mut target, (&order, &Silent)).unwrap();
+    assert_eq!(place.dump(), before, "the database holds what it held");
+    (outcome.counts(), held)
+}
+
+#[test]
+fn a_policy_decides_about_rows_that_are_not_ours() {
+    let counts = Counts { created: 2, unchanged: 3, ..Counts::default() };
+    let (kept, held) = conflict(OnConflict::Keep);
+    assert_eq!((kept, held.as_str()), (Counts { kept: 1, ..counts }, "by hand|0.1|0"));
+    let (replaced, held) = conflict(OnConflict::Replace);
+    assert_eq!((replaced, held.as_str()), (Counts { updated: 1, ..counts }, "web|1.5|1"));
+}
+
+#[test]
+fn a_rollback_takes_the_file_away_that_an_import_made() {
+    let place = Place::new();
+    let verified = Sample::small().verified(&place.0.path().join("bundle"));
+    let mut target = Sqlite::new(place.database());
+    import::import(&verified, &mut target, &sample::order(), &Silent).unwrap();
+    let undo = |target: &mut Sqlite| {
+        let (bundle, contract) = (verified.bundle(), verified.contract());
+        import::rollback(bundle, contract, target, (&sample::order(), &Silent))
+    };
+    place.sql("UPDATE items SET channel = 'x' WHERE id = 'i3'; DELETE FROM items WHERE id = 'i2'");
+    insta::assert_snapshot!(shown(&place, &undo(&mut target).unwrap_err()), @"
+    5: 2 rows of `thread.sqlite` have changed since the import
+      --> `items`: 2 (i2 is gone, i3)
+    help: bring these rows back to what was imported, then roll back; nothing was changed
+    ");
+    fs::remove_file(place.database()).unwrap();
+    import::import(&verified, &mut target, &sample::order(), &Silent).unwrap();
+    place.sql("CREATE TABLE mine (item REFERENCES items (id)); INSERT INTO mine VALUES ('i1')");
+    insta::assert_snapshot!(shown(&place, &undo(&mut target).unwrap_err()), @"
+    5: 1 rows that are not ours lead to rows of the import
+      --> /thread.sqlite
+      --> `mine` row 1
+    help: let them lead elsewhere, or remove them, then roll back; nothing was changed
+    ");
+    place.sql("DROP TABLE mine");
+    undo(&mut target).unwrap();
+    assert_eq!(place.names(), "bundle");
 }
 
 #[test]
 fn another_schema_is_refused() {
     insta::assert_snapshot!(refused("DROP TABLE items; DROP INDEX \"threads.key.index\""), @"
-    5: the database was not made from this contract
+    5: the database has tables that were not made from this contract
       --> /thread.sqlite
-      --> table `items` is missing
       --> index `threads.key.index` is missing
-      --> index `items.createdAt.index` is missing
-      --> index `items.thread.index` is missing
     help: name a database that does not exist yet; this one is left as it is
     ");
     insta::assert_snapshot!(refused("ALTER TABLE items ADD COLUMN note TEXT"), @"
-    5: the database was not made from this contract
+    5: the database has tables that were not made from this contract
       --> /thread.sqlite
       --> table `items` is another one
     help: name a database that does not exist yet; this one is left as it is
     ");
     insta::assert_snapshot!(refused("CREATE TRIGGER spy AFTER INSERT ON items BEGIN SELECT 1; END"), @"
-    5: the database was not made from this contract
+    5: the database has tables that were not made from this contract
       --> /thread.sqlite
       --> trigger `spy` acts on table `items`
     help: name a database that does not exist yet; this one is left as it is
@@ -385,7 +482,8 @@ fn places_that_cannot_be_written_say_so() {
     let root = place.0.path().join("bundle");
     let verified = Sample::small().verified(&root);
     let nowhere = root.join("data/bundle.json/thread.sqlite");
-    let error = import::import(&verified, &mut Sqlite::new(nowhere), &Silent).unwrap_err();
+    let error = import::import(&verified, &mut Sqlite::new(nowhere), &sample::order(), &Silent)
+        .unwrap_err();
     assert_eq!(error.kind, Kind::System);
 }
 
@@ -396,14 +494,12 @@ fn a_full_disk_leaves_nothing() {
     sample.items[0][5] = json!(format!("\"{}\"", "x".repeat(100_000)));
     let verified = sample.verified(&place.0.path().join("bundle"));
     let bundle = verified.bundle();
-    let plan = Plan::new(bundle.meta(), bundle.digest(), &sample::contract());
+    let plan = Plan::new(bundle, &sample::contract());
     let mut target = Sqlite::new(place.database());
-    target.begin(&plan).unwrap();
+    target.open(&plan, &job(), &Silent).unwrap();
     target.open.as_ref().unwrap().db.pragma_update(None, "max_page_count", 6).unwrap();
-    let file = crate::snapshot::scan(&bundle.path(&plan.tables[1].file)).unwrap();
-    let batch = file.build().unwrap().next().unwrap().unwrap();
-    let rows = Rows::of(&plan.tables[1], &batch).unwrap();
-    let error = target.write(&plan.tables[1], &rows).unwrap_err();
+    let mut before = BeforeWriter::begin(place.0.path(), "x", false, &Silent).unwrap();
+    let error = target.compare(&plan, &mut before, &Silent).unwrap_err();
     insta::assert_snapshot!(shown(&place, &error), @"
     3: the disk is full
       --> /thread.sqlite
@@ -505,9 +601,9 @@ fn names_that_sqlite_cannot_tell_apart_are_refused() {
     let verified = sample.verified(&place.0.path().join("bundle"));
     let bundle = verified.bundle();
     let check = |change: fn(&mut Plan)| {
-        let mut plan = Plan::new(bundle.meta(), bundle.digest(), &sample::contract());
+        let mut plan = Plan::new(bundle, &sample::contract());
         change(&mut plan);
-        let error = Sqlite::new(place.database()).begin(&plan).unwrap_err();
+        let error = Sqlite::new(place.database()).open(&plan, &job(), &Silent).unwrap_err();
         (error.kind, error.message)
     };
     insta::assert_debug_snapshot!(check(|plan| plan.tables[0].name = "ITEMS".to_owned()), @r#"
@@ -549,17 +645,21 @@ fn the_built_in_contract_fits() {
         let target = entities[2].name.clone();
         meta.links = vec![crate::bundle::LinksMeta { target, ..links }];
     });
-    let plan = Plan::new(bundle.meta(), bundle.digest(), &contract);
+    let plan = Plan::new(&bundle, &contract);
     let mut target = Sqlite::new(place.database());
-    target.begin(&plan).unwrap();
-    target.settle(&plan).unwrap();
-    let checks = target.check(&plan).unwrap();
+    target.open(&plan, &job(), &Silent).unwrap();
+    // The sample's files are not this contract's: the tables alone are looked at.
+    let open = target.opened().unwrap();
+    schema::create_indexes(&open.db, &plan).unwrap();
+    open.db.execute_batch("COMMIT").unwrap();
+    schema::reload(&open.db).unwrap();
+    let checks = target.check(&plan, &Silent).unwrap();
     assert!(checks.iter().all(|check| check.violations == 0));
     let links = contract.after.schema.links.len() + 1;
     assert_eq!(checks.len(), links + 2, "a check per link, foreign keys, integrity");
     target.commit().unwrap();
     let mut again = Sqlite::new(place.database());
-    again.begin(&plan).unwrap();
-    again.settle(&plan).unwrap();
+    again.open(&plan, &job(), &Silent).unwrap();
+    assert_eq!(again.opened().unwrap().made, Vec::<String>::new(), "every table is known again");
     again.abandon();
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::Open;
-use super::check::row_values;
+use super::check::digest_of;
 use super::fail::Fails;
 use super::merge::{self, both, key_of, same_key, staged};
 use super::schema::{self, DIGEST, quoted};
@@ -82,8 +82,9 @@ fn look(db: &Connection, table: &Table, place: &Path) -> Result<Undoing> {
     let mut rows = select.query([]).fails(place)?;
     let mut digest = RowDigest::default();
     while let Some(row) = rows.next().fails(place)? {
-        let values = row_values(table, &both.columns, row).map_err(|error| error.told(place))?;
-        let found = row_hex(digest.of(values));
+        let found =
+            digest_of(table, &both.columns, row, &mut digest).map_err(|error| error.told(place))?;
+        let found = row_hex(found);
         let wanted: String = row.get(both.columns.len() + 2).fails(place)?;
         if found != wanted {
             undoing.changed.add(|| key_of(table, &both.columns, row).join(" -> "));
@@ -140,8 +141,8 @@ pub(super) fn revert(
     })?;
     refuse_hanging(&open.db, place)?;
     let run = open.job.undoes.clone().unwrap_or_default();
-    let sql = format!("DELETE FROM {} WHERE run = ?1", quoted(schema::IMPORTS));
-    open.db.execute(&sql, [&run]).fails(place)?;
+    let sql = format!("DELETE FROM {} WHERE bundle = ?1", quoted(schema::IMPORTS));
+    open.db.execute(&sql, [&plan.bundle]).fails(place)?;
     drop_made(open, plan, (journal, &run), place)
 }
 
@@ -241,8 +242,8 @@ pub(super) fn held(db: &Connection, table: &Table, place: &Path) -> Result<Held>
     let mut rows = select.query([]).fails(place)?;
     let (mut held, mut digest) = (TableDigest::default(), RowDigest::default());
     while let Some(row) = rows.next().fails(place)? {
-        let values = row_values(table, &both.columns, row).map_err(|error| error.told(place))?;
-        held.add(digest.of(values));
+        let found = digest_of(table, &both.columns, row, &mut digest);
+        held.add(found.map_err(|error| error.told(place))?);
     }
     Ok(Held { rows: held.rows, digest: held.hex() })
 }

@@ -1,0 +1,53 @@
+//! The `config.json` that a backup would have.
+
+use serde_json::{Map, Value, json};
+
+use crate::instantdb::{AppSchema, Attr};
+
+/// Schema, counts, title and id of an app as a `config.json`. The server's own entities count where
+/// they have rows.
+pub(super) fn text(schema: &AppSchema, app: &str, counts: &[(&str, usize)]) -> String {
+    let counted = counts.iter().filter(|(name, rows)| *rows > 0 || !name.starts_with('$'));
+    let counts: Map<String, Value> =
+        counted.map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
+    let config = json!({
+        "appId": app,
+        "counts": counts,
+        "schema": { "entities": entities(schema), "links": links(schema) },
+        "title": schema.title,
+    });
+    config.to_string()
+}
+
+fn entities(schema: &AppSchema) -> Map<String, Value> {
+    let mut entities = Map::new();
+    for entity in schema.entities() {
+        let blobs = schema.of(entity).filter(|attr| !attr.is_link && attr.label != "id");
+        let attrs: Map<String, Value> = blobs.map(blob).collect();
+        entities.insert(entity.to_owned(), json!({ "attrs": attrs, "links": {} }));
+    }
+    entities
+}
+
+fn blob(attr: &Attr) -> (String, Value) {
+    let value = json!({
+        "valueType": attr.checked.map_or("json", |ty| ty.name()),
+        "required": attr.required,
+        "config": { "indexed": attr.indexed, "unique": attr.unique },
+    });
+    (attr.label.clone(), value)
+}
+
+fn links(schema: &AppSchema) -> Map<String, Value> {
+    let mut links = Map::new();
+    for attr in schema.attrs.iter().filter(|attr| attr.is_link) {
+        let Some((on, label)) = &attr.reverse else { continue };
+        let has = |many: bool| if many { "many" } else { "one" };
+        let link = json!({
+            "forward": { "on": attr.etype, "label": attr.label, "has": has(attr.is_many) },
+            "reverse": { "on": on, "label": label, "has": has(!attr.unique) },
+        });
+        links.insert(format!("{}-{}", attr.etype, attr.label), link);
+    }
+    links
+}
