@@ -49,6 +49,8 @@ use crate::storage::{self, StagedFile};
 const MADE: &str = "archive sha256";
 /// Note of an import in the journal: labels that had to change.
 const LABELS: &str = "labels";
+/// Note of an import in the journal: SHA-256 of the archive that it found, which was this very one.
+const FOUND: &str = "found sha256";
 
 /// What an archive is to hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,7 +75,7 @@ struct Open {
     content: Option<Content>,
     staged: Option<StagedFile>,
     back: Option<Back>,
-    /// SHA-256 of the file that the import made, when it is known and stands.
+    /// The file that the import made stands there as it was made.
     made: bool,
     /// The file goes at the commit.
     removing: bool,
@@ -151,7 +153,7 @@ impl Archive {
     fn back(&mut self, plan: &Plan, table: &Table, progress: &dyn Progress) -> Result<ReadBack> {
         let place = self.place.clone();
         let open = self.job()?;
-        let routes = open.routes(plan)?;
+        let routes = open.routes();
         if open.back.is_none() {
             let archive = open.staged.as_ref().map_or(&*place, StagedFile::path);
             open.back = Some(Back::take(archive, &place, &open.contract, progress)?);
@@ -164,9 +166,9 @@ impl Archive {
 }
 
 impl Open {
-    /// Where the bundle's link files stand, when that is known.
-    fn routes(&self, _plan: &Plan) -> Result<Vec<Route>> {
-        Ok(self.content.as_ref().map(|content| content.model.routes.clone()).unwrap_or_default())
+    /// Where the bundle's link files stand.
+    fn routes(&self) -> Vec<Route> {
+        self.content.as_ref().map(|content| content.model.routes.clone()).unwrap_or_default()
     }
 }
 
@@ -220,7 +222,7 @@ impl Target for Archive {
     }
 
     fn has_run(&mut self, run: &str, journal: &Journal<'_>) -> Result<bool> {
-        stands(&self.place, made_by(journal.entries(), run))
+        stands(&self.place, noted(journal.entries(), run, MADE))
     }
 
     fn compare(
@@ -251,7 +253,7 @@ impl Target for Archive {
         progress: &dyn Progress,
     ) -> Result<()> {
         if self.place.exists() {
-            return Ok(());
+            return journal.note(FOUND, bag::sha256_of(&self.place)?.sha256);
         }
         let staged = StagedFile::begin(&self.place)?;
         let path = staged.path().to_owned();
@@ -323,12 +325,13 @@ impl Target for Archive {
         let open = self.job()?;
         let undoes = open.job.undoes.clone().unwrap_or_default();
         let entries = Journal::read(before.folder())?;
-        let made = made_by(&entries, &undoes);
+        let (made, found) = (noted(&entries, &undoes, MADE), noted(&entries, &undoes, FOUND));
         open.made = stands(&place, made)?;
-        if made.is_some() && !open.made && !(open.job.resumed && !place.exists()) {
+        let is_gone = open.job.resumed && !place.exists();
+        if !(open.made || is_gone || stands(&place, found)?) {
             return Err(Error::refused("the archive is no longer as the import left it")
                 .at(place.display())
-                .help("bring it back to what was imported, or remove it yourself; it is left as it is"));
+                .help("bring back what was imported, or remove it yourself; it is left as it is"));
         }
         let undoing = |table: &Table| {
             let (removed, left) = if open.made { (table.rows, 0) } else { (0, table.rows) };
@@ -356,16 +359,16 @@ impl Target for Archive {
         if open.removing || !place.exists() {
             return Ok(plan.tables.iter().map(|_| nothing()).collect());
         }
-        // The file that an import found there, or made: one by one the bundle's rows.
+        // Its SHA-256 was looked at: it is what the import made or found, which was read back.
         let held = |table: &Table| Held { rows: table.rows, digest: table.digest.clone() };
         Ok(plan.tables.iter().map(held).collect())
     }
 }
 
-/// SHA-256 of the archive that a run made.
-fn made_by<'e>(entries: &'e [super::Entry], run: &str) -> Option<&'e str> {
+/// A SHA-256 that a run noted.
+fn noted<'e>(entries: &'e [super::Entry], run: &str, what: &str) -> Option<&'e str> {
     entries.iter().rev().filter(|entry| entry.run == run).find_map(|entry| match &entry.event {
-        Event::Note { key, value } if key == MADE => value.as_str(),
+        Event::Note { key, value } if key == what => value.as_str(),
         _ => None,
     })
 }

@@ -60,10 +60,18 @@ fn every_fault_of_a_transaction_is_classed_and_told_without_the_token() {
         told.push(format!("{fault:?}: {said}, tries {tries}, waits {slept:?}, there {is_there}"));
         let shown = format!("{outcome:?} {client:?}");
         let error = outcome.err().map(|failure| failure.into_error());
-        let shown = format!("{shown} {error:?} {}", error.as_ref().map(ToString::to_string).unwrap_or_default());
+        let shown = format!(
+            "{shown} {error:?} {}",
+            error.as_ref().map(ToString::to_string).unwrap_or_default()
+        );
         assert!(!shown.to_lowercase().contains(TOKEN), "{fault:?}: {shown}");
-        assert!(!shown.contains('\u{1b}') && !shown.contains("aaaaaaaa-0000"), "{fault:?}: {shown}");
-        assert!(server.state().log.iter().all(|entry| entry.route != Route::Transact || entry.strict));
+        assert!(
+            !shown.contains('\u{1b}') && !shown.contains("aaaaaaaa-0000"),
+            "{fault:?}: {shown}"
+        );
+        assert!(
+            server.state().log.iter().all(|entry| entry.route != Route::Transact || entry.strict)
+        );
         assert_eq!(server.calls(Route::Unknown), 0, "no redirect is followed");
     }
     insta::assert_snapshot!(told.join("\n"), @"");
@@ -85,7 +93,8 @@ fn a_query_is_repeated_where_a_transaction_is_not() {
     let server = server();
     let (client, _) = client(&server);
     client.transact(POST).expect("it fits");
-    let faults = [Fault::Closed, Fault::ClosedMidway, Fault::CutJson, Fault::Slow, Fault::BadGateway];
+    let faults =
+        [Fault::Closed, Fault::ClosedMidway, Fault::CutJson, Fault::Slow, Fault::BadGateway];
     for (at, fault) in (1..).zip(faults) {
         server.fail(Route::Query, at, fault);
     }
@@ -107,7 +116,9 @@ fn one_rate_limit_slows_all_clients() {
     let second = first.another().expect("a client");
     std::thread::scope(|scope| {
         for client in [first, second] {
-            scope.spawn(move || client.query(&json!({ "posts": {} }), 1 << 20).map(drop).expect("rows"));
+            scope.spawn(move || {
+                client.query(&json!({ "posts": {} }), 1 << 20).map(drop).expect("rows")
+            });
         }
     });
     assert_eq!(*slept.lock().expect("no panic"), [7000], "one wait serves both");

@@ -93,9 +93,13 @@ fn archive_backup_and_pages_give_the_same_tables() {
         let (found, snapshot) = by_api(&server, taking).expect("a snapshot");
         assert_eq!(found, expected, "{taking:?}");
         let source = &snapshot.meta().source;
-        assert_eq!((source.kind.as_str(), source.name.as_str()), ("instantdb", crate::instantdb::APP));
+        assert_eq!(
+            (source.kind.as_str(), source.name.as_str()),
+            ("instantdb", crate::instantdb::APP)
+        );
         assert_eq!(source.title.as_deref(), Some("Generated <app> & \"data\""));
-        let links = |snapshot: &Snapshot| snapshot.meta().links.iter().map(|link| link.rows).sum::<u64>();
+        let links =
+            |snapshot: &Snapshot| snapshot.meta().links.iter().map(|link| link.rows).sum::<u64>();
         assert!(links(&snapshot) > 0);
     }
 }
@@ -112,7 +116,11 @@ fn it_is_identified_by_what_is_read() {
         let calls = server.calls(Route::Query) + server.calls(Route::Download);
         let (after, _) = source.read(&contract(), &mut |_| Ok(()), &Silent).expect("rows");
         assert_eq!(before.sha256, after.sha256);
-        assert_eq!(calls, server.calls(Route::Query) + server.calls(Route::Download), "fetched once");
+        assert_eq!(
+            calls,
+            server.calls(Route::Query) + server.calls(Route::Download),
+            "fetched once"
+        );
         let (_, again) = by_api(&server, taking).expect("a snapshot");
         assert_eq!(again.meta().source.sha256, after.sha256, "{taking:?}");
     }

@@ -198,7 +198,9 @@ pub(super) fn check_archive(archive: &Path, content: &Content, plan: &Plan) -> R
             violated(&mut counts, entity.to_string());
         }
     }
-    found.into_keys().for_each(|entity| violated(&mut counts, entity));
+    for entity in found.into_keys() {
+        violated(&mut counts, entity);
+    }
     let mut sum = check("`tripleCount` of `config.json` is the triples of all lines", triples);
     if said("tripleCount").and_then(|raw| raw.parse().ok()) != Some(triples) {
         violated(&mut sum, "tripleCount".to_owned());
@@ -229,7 +231,7 @@ pub(super) fn check_links(content: &Content, plan: &Plan) -> Vec<Check> {
         }
         let mut name = format!("{}.{} leads to {}", link.on, link.label, link.to);
         if !is_ours && noted.count > 0 {
-            name = format!("{name}, or as in the source to no row ({})", noted.count);
+            name = format!("{name}, or to no row of the archive ({})", noted.count);
         }
         let violations = if is_ours { noted.count } else { 0 };
         checks.push(Check { name, evaluated, violations, samples: noted.first });

@@ -52,8 +52,7 @@ impl Content {
         contract: &Contract,
         (drop_legacy, progress): (bool, &dyn Progress),
     ) -> Result<Self> {
-        let none = model::App::default();
-        let schema = app.as_ref().map_or(&none, |app| &app.schema);
+        let schema = app.as_ref().map(|app| &app.schema);
         let model = model::merge(schema, contract, &plan.meta.links, drop_legacy)?;
         let mut faults = Faults::default();
         let pairs = pairs(plan, &model.routes, &mut faults)?;
@@ -221,7 +220,9 @@ impl Content {
     fn config_text(&self, plan: &Plan) -> String {
         let counts = self.counts(plan);
         let mut object = Object::default();
-        counts.iter().for_each(|(entity, rows)| object.put(entity, &rows.to_string()));
+        for (entity, rows) in &counts {
+            object.put(entity, &rows.to_string());
+        }
         let counts = object.finish();
         let triples: u64 = self.tallies.values().map(|tally| tally.triples).sum();
         let triples = triples.to_string();

@@ -45,13 +45,20 @@ pub(super) struct App {
 /// # Errors
 /// They contradict each other.
 pub(super) fn merge(
-    app: &App,
+    app: Option<&App>,
     contract: &Contract,
     carried: &[LinksMeta],
     drop_legacy: bool,
 ) -> Result<Model> {
     let after = &contract.after.schema;
-    let mut merging = Merging { model: Model::default(), added: Vec::new(), clashes: Vec::new() };
+    let none = App::default();
+    let mut merging = Merging {
+        model: Model::default(),
+        added: Vec::new(),
+        clashes: Vec::new(),
+        alone: app.is_none(),
+    };
+    let app = app.unwrap_or(&none);
     merging.begin(app, contract, drop_legacy);
     for entity in &after.entities {
         merging.entity(entity);
@@ -78,6 +85,8 @@ pub(super) struct Merging {
     /// Attributes whose definition is new or changed: entity and label.
     added: Vec<(String, String)>,
     pub(super) clashes: Vec<String>,
+    /// There is no app around the target model.
+    pub(super) alone: bool,
 }
 
 impl Merging {
@@ -160,6 +169,15 @@ impl Merging {
             }
         }
         self.add(wanted.clone());
+    }
+
+    /// Adds an entity that a link needs.
+    pub(super) fn know(&mut self, name: &str) {
+        // System entities are there in every app.
+        if !name.starts_with('$') && self.model.schema.entity(name).is_none() {
+            let entity = Entity { name: name.to_owned(), attrs: Vec::new(), optional: true };
+            self.model.schema.entities.push(entity);
+        }
     }
 
     /// Adds a link under a name that no other one has.

@@ -57,6 +57,9 @@ fn carried(
     made: &mut Vec<(String, String, String)>,
 ) -> Option<(String, String, bool, bool)> {
     let Some((link, from, to)) = original(app, contract, file) else {
+        if merging.alone {
+            return made_up(merging, contract, file);
+        }
         let said = format!(
             "`{}.{}` leads to `{}`, and no link of the app's schema does",
             file.entity, file.label, file.target
@@ -100,6 +103,41 @@ fn carried(
         also: Vec::new(),
     });
     Some((target.clone(), label, swapped, true))
+}
+
+/// A link with an entity of an app that the archive does not hold: the ids stay, as lists, for nothing
+/// says how many there may be.
+fn made_up(
+    merging: &mut Merging,
+    contract: &Contract,
+    file: &LinksMeta,
+) -> Option<(String, String, bool, bool)> {
+    let swapped = contract.after.schema.entity(&file.entity).is_none();
+    let (ours, other) =
+        if swapped { (&file.target, &file.entity) } else { (&file.entity, &file.target) };
+    let (label, reverse) = if swapped {
+        (format!("{other}_{}", file.label), file.label.clone())
+    } else {
+        (file.label.clone(), format!("{ours}_{}", file.label))
+    };
+    let label = free(merging, ours, &label, other)?;
+    let reverse = free(merging, other, &reverse, ours)?;
+    merging
+        .model
+        .told
+        .push(format!("`{ours}.{label}` leads to `{other}`, whose rows are not in the archive"));
+    merging.know(other);
+    merging.add(Link {
+        name: format!("{ours}_{label}"),
+        on: ours.clone(),
+        label: label.clone(),
+        has: Has::Many,
+        to: other.clone(),
+        reverse,
+        reverse_has: Has::Many,
+        also: Vec::new(),
+    });
+    Some((ours.clone(), label, swapped, true))
 }
 
 /// The app's link that a file came from, with its ends as the file has them: one that joins the

@@ -56,16 +56,15 @@ fn is_of(ty: Type, raw: &str) -> bool {
     match ty {
         Type::Any => true,
         Type::String => raw.starts_with('"'),
-        Type::Number => is_number(),
         Type::Boolean => matches!(raw, "true" | "false"),
         // PostgreSQL's calendar has no year 0.
         Type::Date if raw.starts_with('"') => json::string(raw)
             .is_some_and(|text| !text.starts_with("0000-") && parse_date(&text).is_some()),
-        Type::Date => is_number(),
+        Type::Number | Type::Date => is_number(),
     }
 }
 
-/// The bytes of a JSON value as PostgreSQL's `jsonb`, counted from above: a header a container and
+/// The bytes of a JSON value as `PostgreSQL`'s `jsonb`, counted from above: a header a container and
 /// a scalar, alignment, and two bytes every four digits. Exact for a string.
 fn jsonb_size(raw: &str) -> usize {
     let bytes = raw.as_bytes();

@@ -41,6 +41,19 @@ impl Same {
     }
 }
 
+impl Same {
+    /// Compares byte by byte.
+    fn compare(&mut self, bytes: &[u8]) {
+        for (place, (is, wanted)) in (self.at..).zip(self.buffer.iter().zip(bytes)) {
+            if is == wanted {
+                self.differing.remove(&place);
+            } else {
+                self.differing.insert(place);
+            }
+        }
+    }
+}
+
 impl Write for Same {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.different {
@@ -49,13 +62,7 @@ impl Write for Same {
             (&self.file).take(bytes.len() as u64).read_to_end(&mut self.buffer)?;
             self.different = self.buffer.len() < bytes.len();
             if self.buffer != bytes || !self.differing.is_empty() {
-                for (place, (is, wanted)) in (self.at..).zip(self.buffer.iter().zip(bytes)) {
-                    if is == wanted {
-                        self.differing.remove(&place);
-                    } else {
-                        self.differing.insert(place);
-                    }
-                }
+                self.compare(bytes);
             }
             self.different |= self.differing.len() > MOST;
         }

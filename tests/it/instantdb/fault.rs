@@ -152,9 +152,7 @@ impl Fault {
             Fault::StatementTimeout => told(429, "timeout", "The query took too long to complete."),
             Fault::SqlException => told(500, "sql-exception", "SQL Exception: deadlock-detected"),
             Fault::OperationTimedOut => told(500, "operation-timed-out", "Operation timed out"),
-            Fault::UnknownError => {
-                told(500, "unknown", "Something went wrong. Sorry about this!")
-            }
+            Fault::UnknownError => told(500, "unknown", "Something went wrong. Sorry about this!"),
             Fault::LimitedByProxy => told(429, "", HTML),
             Fault::BadGateway => told(502, "", HTML),
             Fault::Unavailable => told(503, "", HTML),
@@ -163,12 +161,12 @@ impl Fault {
             Fault::Expired => told(403, "", "<Error><Code>AccessDenied</Code></Error>"),
             Fault::MalformedJson => told(400, "", "Malformed JSON in request body."),
             Fault::Redirect => told(302, "", ""),
-            Fault::NotFound => told(404, "", "{\"message\":\"Oops! We couldn't match this route.\"}"),
+            Fault::NotFound => {
+                told(404, "", "{\"message\":\"Oops! We couldn't match this route.\"}")
+            }
             Fault::ReadOnly => told(400, "app-read-only", "This app is in read-only mode."),
             Fault::Disabled => told(400, "app-disabled", "This app is disabled."),
-            Fault::BadToken => {
-                told(400, "record-not-found", "Record not found: app-admin-token")
-            }
+            Fault::BadToken => told(400, "record-not-found", "Record not found: app-admin-token"),
             Fault::ParameterLimit => told(
                 400,
                 "parameter-limit-exceeded",
@@ -188,7 +186,8 @@ impl Fault {
 }
 
 const HTML: &str = "<html><body><h1>Bad \u{202e}gateway\u{1b}[31m</h1></body></html>";
-const UNKNOWN: &str = r#"{"type":"unknown","message":"Something went wrong.","hint":{"debug-uri":"x"}}"#;
+const UNKNOWN: &str =
+    r#"{"type":"unknown","message":"Something went wrong.","hint":{"debug-uri":"x"}}"#;
 
 /// What a fault answers.
 pub(super) enum Answer {

@@ -34,7 +34,8 @@ impl Store {
             }
         }
         for link in schema["links"].as_object().into_iter().flatten().map(|(_, link)| link) {
-            let text = |side: &str, key: &str| link[side][key].as_str().unwrap_or_default().to_owned();
+            let text =
+                |side: &str, key: &str| link[side][key].as_str().unwrap_or_default().to_owned();
             store.declare(Attr {
                 etype: text("forward", "on"),
                 label: text("forward", "label"),
@@ -51,7 +52,8 @@ impl Store {
 
     /// The app of a backup archive, as a server holds it after restoring it.
     pub(crate) fn from_archive(path: &str) -> Self {
-        let mut zip = zip::ZipArchive::new(std::fs::File::open(path).expect("a file")).expect("a zip");
+        let mut zip =
+            zip::ZipArchive::new(std::fs::File::open(path).expect("a file")).expect("a zip");
         let mut read = |name: &str| {
             let mut text = String::new();
             zip.by_name(name).expect("an entry").read_to_string(&mut text).expect("text");
@@ -89,7 +91,9 @@ impl Store {
         for (label, raw) in members {
             let attr = self.attr(etype, &label).unwrap_or_else(|| panic!("{etype}.{label}"));
             match self.attrs[attr].link && raw.starts_with('[') {
-                true => elements(raw).expect("links").into_iter().for_each(|to| self.put(attr, &id, to)),
+                true => {
+                    elements(raw).expect("links").into_iter().for_each(|to| self.put(attr, &id, to))
+                }
                 false if self.attrs[attr].link && raw == "null" => {}
                 false => self.put(attr, &id, raw),
             }

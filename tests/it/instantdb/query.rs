@@ -10,8 +10,18 @@ use super::scan::canonical;
 use super::store::{Refusal, Store, refusal};
 
 const OPTIONS: [&str; 12] = [
-    "where", "order", "limit", "first", "last", "offset", "after", "before", "afterInclusive",
-    "beforeInclusive", "aggregate", "fields",
+    "where",
+    "order",
+    "limit",
+    "first",
+    "last",
+    "offset",
+    "after",
+    "before",
+    "afterInclusive",
+    "beforeInclusive",
+    "aggregate",
+    "fields",
 ];
 
 fn invalid(message: impl Into<String>) -> Refusal {
@@ -73,12 +83,8 @@ impl Ask<'_> {
         let taken = |label: &str| {
             label == "id" || fields.is_none_or(|fields| fields.iter().any(|field| field == label))
         };
-        let children: Vec<(&String, &Value)> = form
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(label, _)| *label != "$")
-            .collect();
+        let children: Vec<(&String, &Value)> =
+            form.as_object().into_iter().flatten().filter(|(label, _)| *label != "$").collect();
         let is_child = |label: &str| children.iter().any(|(child, _)| *child == label);
         let mut parts = Vec::new();
         for (at, attr) in self.store.of(etype) {
@@ -90,13 +96,22 @@ impl Ask<'_> {
             }
         }
         for (label, form) in children {
-            parts.push(format!("{}:{}", Value::from(label.as_str()), self.child((etype, id), label, form)?));
+            parts.push(format!(
+                "{}:{}",
+                Value::from(label.as_str()),
+                self.child((etype, id), label, form)?
+            ));
         }
         Ok(format!("{{{}}}", parts.join(",")))
     }
 
     /// An expanded link: an array, in which what does not exist is null.
-    fn child(&self, (etype, id): (&str, &str), label: &str, form: &Value) -> Result<String, Refusal> {
+    fn child(
+        &self,
+        (etype, id): (&str, &str),
+        label: &str,
+        form: &Value,
+    ) -> Result<String, Refusal> {
         let empty = Map::new();
         let options = form["$"].as_object().unwrap_or(&empty);
         check_options(options, false)?;
@@ -169,7 +184,12 @@ impl Ask<'_> {
         })
     }
 
-    fn order(&self, etype: &str, ids: &mut Vec<String>, order: Option<&Value>) -> Result<(), Refusal> {
+    fn order(
+        &self,
+        etype: &str,
+        ids: &mut Vec<String>,
+        order: Option<&Value>,
+    ) -> Result<(), Refusal> {
         ids.sort_by_key(|id| (self.created(etype, id), id.clone()));
         let Some(order) = order.and_then(Value::as_object) else { return Ok(()) };
         let Some((label, direction)) = order.iter().next().filter(|_| order.len() == 1) else {

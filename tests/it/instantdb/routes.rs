@@ -199,7 +199,11 @@ fn download(state: &State, request: &Request) -> Reply {
     };
     let body = zstd::encode_all(text, 0).expect("zstd");
     let here = format!("/store/{backup}/file?name={name}&sig=again-{TOKEN}").replace('$', "%24");
-    Reply { http: 200, headers: vec![("content-encoding", "zstd".to_owned()), ("x-here", here)], body }
+    Reply {
+        http: 200,
+        headers: vec![("content-encoding", "zstd".to_owned()), ("x-here", here)],
+        body,
+    }
 }
 
 fn attr_json(attr: &Attr) -> Value {

@@ -37,7 +37,9 @@ impl Op {
 
 /// Runs the steps of a body as one transaction; gives its number.
 pub(crate) fn transact(store: &mut Store, body: &str) -> Result<u64, Refusal> {
-    let malformed = |what: &str| refusal("param-missing", format!("Missing parameter: [\"body\" \"{what}\"]"), "{}");
+    let malformed = |what: &str| {
+        refusal("param-missing", format!("Missing parameter: [\"body\" \"{what}\"]"), "{}")
+    };
     let looked = scan(body);
     if looked.depth > 1000 || looked.longest > 20_000_000 {
         let message = "Something went wrong. Sorry about this!".to_owned();
@@ -68,8 +70,11 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn all(mut self) -> Result<(), Refusal> {
-        let steps: Vec<String> =
-            elements(self.steps).map_err(|_| self.invalid("no array", &[]))?.iter().map(|step| walk_uuids(step)).collect();
+        let steps: Vec<String> = elements(self.steps)
+            .map_err(|_| self.invalid("no array", &[]))?
+            .iter()
+            .map(|step| walk_uuids(step))
+            .collect();
         self.check_attributes(&steps)?;
         let mut ops = Vec::new();
         for (at, step) in steps.iter().enumerate() {
@@ -134,26 +139,32 @@ impl Run<'_> {
     /// The link of that label, from either side; true when from the forward one.
     fn link(&self, etype: &str, label: &str) -> Option<(usize, bool)> {
         let forward = self.store.attr(etype, label).filter(|at| self.store.attrs[*at].link);
-        forward.map(|at| (at, true)).or_else(|| self.store.reverse(etype, label).map(|at| (at, false)))
+        forward
+            .map(|at| (at, true))
+            .or_else(|| self.store.reverse(etype, label).map(|at| (at, false)))
     }
 
     fn expand(&mut self, at: usize, step: &str, ops: &mut Vec<Op>) -> Result<(), Refusal> {
         let parts = elements(step).map_err(|_| self.invalid("no step", &[at]))?;
-        let text = |at: usize| parts.get(at).and_then(|raw| string(raw)).map(|text| text.into_owned());
+        let text =
+            |at: usize| parts.get(at).and_then(|raw| string(raw)).map(|text| text.into_owned());
         let (Some(op), Some(etype)) = (text(0), text(1)) else {
             return Err(self.invalid("no step", &[at]));
         };
         self.store_entity(&etype);
         let id = self.entity(at, &etype, parts.get(2).unwrap_or(&"null"))?;
         let args = parts.get(3).copied().unwrap_or("null");
-        let strict = parts.get(4).is_some_and(|opts| opts.replace(' ', "").contains("\"upsert\":false"));
+        let strict =
+            parts.get(4).is_some_and(|opts| opts.replace(' ', "").contains("\"upsert\":false"));
         let exists = self.store.exists(&etype, &id);
         match op.as_str() {
             "create" if exists => {
                 return Err(self.invalid(&format!("Creating entities that exist: {id}"), &[at]));
             }
             "update" | "merge" if strict && !exists => {
-                return Err(self.invalid(&format!("Updating entities that don't exist: {id}"), &[at]));
+                return Err(
+                    self.invalid(&format!("Updating entities that don't exist: {id}"), &[at])
+                );
             }
             "create" | "update" | "merge" => self.values(&op, (&etype, &id), args, ops)?,
             "link" | "unlink" => self.links(&op, (&etype, &id), args, ops)?,
@@ -175,7 +186,9 @@ impl Run<'_> {
         let wrong = || {
             let shown = text.as_deref().unwrap_or(raw);
             self.invalid(
-                &format!("Invalid entity ID '{shown}'. Entity IDs must be UUIDs or lookup references."),
+                &format!(
+                    "Invalid entity ID '{shown}'. Entity IDs must be UUIDs or lookup references."
+                ),
                 &[at, 2],
             )
         };
@@ -232,15 +245,18 @@ impl Run<'_> {
             let (attr, forward) = self.link(etype, &label).unwrap_or_else(|| {
                 let (etype, label) = (etype.to_owned(), label.clone().into_owned());
                 let reverse = Some((label.clone(), etype.clone()));
-                let made = Attr { etype, label, link: true, many: true, reverse, ..Attr::default() };
+                let made =
+                    Attr { etype, label, link: true, many: true, reverse, ..Attr::default() };
                 (self.store.declare(made), true)
             });
-            let targets = if raw.starts_with('[') { elements(raw).unwrap_or_default() } else { vec![raw] };
+            let targets =
+                if raw.starts_with('[') { elements(raw).unwrap_or_default() } else { vec![raw] };
             for target in targets {
                 let target = string(target).and_then(|text| uuid(&text)).ok_or_else(|| {
                     refusal("validation-failed", "Linked value must be a valid uuid.", "{}")
                 })?;
-                let (from, to) = if forward { (id.to_owned(), target) } else { (target, id.to_owned()) };
+                let (from, to) =
+                    if forward { (id.to_owned(), target) } else { (target, id.to_owned()) };
                 let raw = format!("\"{to}\"");
                 ops.push(match op {
                     "link" => Op::Add { attr, id: from, raw },
@@ -308,7 +324,8 @@ impl Run<'_> {
         for op in ops {
             let (Op::Add { attr, id, raw } | Op::Merge { attr, id, raw }) = op else { continue };
             let declared = &self.store.attrs[*attr];
-            let held = self.store.values(*attr, id).is_some_and(|held| held.contains_key(&canonical(raw)));
+            let held =
+                self.store.values(*attr, id).is_some_and(|held| held.contains_key(&canonical(raw)));
             let others = || self.store.having(*attr, raw).len() > 1;
             if !declared.unique || declared.label == "id" || raw == "null" || !held || !others() {
                 continue;
@@ -337,7 +354,8 @@ impl Run<'_> {
                 }
                 let label = &attr.label;
                 let message = format!("Missing required attribute `{etype}/{label}`: {id}");
-                let record = json!({ "entity_id": id, "attr_id": attr.id, "etype": etype, "label": label });
+                let record =
+                    json!({ "entity_id": id, "attr_id": attr.id, "etype": etype, "label": label });
                 let hint = json!({ "records": [record] }).to_string();
                 return Err(refusal("validation-failed", message, &hint));
             }
