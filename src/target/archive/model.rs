@@ -67,7 +67,7 @@ pub(super) fn merge(
         merging.link(link);
     }
     routes::plan(&mut merging, &app.schema, contract, carried);
-    let Merging { mut model, added, clashes } = merging;
+    let Merging { mut model, added, clashes, .. } = merging;
     if !clashes.is_empty() {
         let mut error = Error::refused("the app's schema and the contract's model contradict each other")
             .help("bring the app's schema in line and take a new backup, or leave the legacy entities out with `--drop-legacy` where a label is theirs");
