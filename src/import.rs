@@ -248,8 +248,9 @@ impl Run<'_> {
         let found = found?;
         self.progress.done("every table");
         let checks = self.target.check(self.plan, self.progress)?;
+        let differing: Vec<String> = found.iter().map(|read| read.differing.ids()).collect();
         let outcome = self.outcome(standings, Some(found), checks);
-        judge(self.plan, &outcome, steps)?;
+        judge(self.plan, &outcome, &differing, steps)?;
         if self.job.mode == Mode::DryRun {
             journal.append(Event::Rehearsed)?;
             return Ok(outcome);
@@ -328,11 +329,12 @@ fn refuse_in_the_way(found: &[Standing], listed: Option<&Path>, name: &str) -> R
 }
 
 /// Compares what the target holds with what the bundle holds.
-fn judge(plan: &Plan, outcome: &Outcome, is_written: bool) -> Result<()> {
-    let tables = plan.tables.iter().zip(&outcome.tables).filter(|(_, found)| !found.equal);
-    let differing = tables.map(|(table, found)| {
+fn judge(plan: &Plan, outcome: &Outcome, differing: &[String], is_written: bool) -> Result<()> {
+    let tables = plan.tables.iter().zip(&outcome.tables).zip(differing);
+    let places = tables.filter(|((_, found), _)| !found.equal).map(|((table, found), ids)| {
+        let ids = if ids.is_empty() { String::new() } else { format!(" ({ids})") };
         format!(
-            "`{}`: the bundle has {} rows with digest {}, the target returns {} with {}",
+            "`{}`: the bundle has {} rows with digest {}, the target returns {} with {}{ids}",
             table.name,
             grouped(table.rows),
             table.digest,
@@ -344,7 +346,7 @@ fn judge(plan: &Plan, outcome: &Outcome, is_written: bool) -> Result<()> {
         let (count, ids) = (grouped(check.violations), check.samples.join(", "));
         format!("{}: {count} of {} do not ({ids})", check.name, grouped(check.evaluated))
     });
-    let places: Vec<String> = differing.chain(broken).collect();
+    let places: Vec<String> = places.chain(broken).collect();
     if places.is_empty() {
         return Ok(());
     }

@@ -97,6 +97,49 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(text).ok().map(Cow::Owned)
 }
 
+/// What escapes in the strings of a JSON text stand for, beyond what every store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Escapes {
+    /// U+0000.
+    pub nul: bool,
+    /// Half a surrogate pair.
+    pub lone_surrogate: bool,
+}
+
+/// Looks through the escapes of a JSON text.
+pub fn escapes(text: &str) -> Escapes {
+    let bytes = text.as_bytes();
+    let mut found = Escapes::default();
+    let (mut from, mut high) = (0, None);
+    while let Some(at) = memchr::memchr(b'\\', &bytes[from..]).map(|at| from + at) {
+        let code = if bytes.get(at + 1) == Some(&b'u') { hex4(bytes, at + 2) } else { None };
+        let follows = high.take() == Some(at);
+        match code {
+            Some(0) => found.nul = true,
+            Some(0xdc00..=0xdfff) if follows => {
+                from = at + 6;
+                continue;
+            }
+            Some(0xdc00..=0xdfff) => found.lone_surrogate = true,
+            Some(0xd800..=0xdbff) => high = Some(at + 6),
+            _ => {}
+        }
+        // A high half that nothing followed is seen when the next escape, or the end, is reached.
+        found.lone_surrogate |= follows;
+        from = (at + if code.is_some() { 6 } else { 2 }).min(bytes.len());
+        if high.is_some_and(|next| !bytes[next.min(bytes.len())..].starts_with(b"\\u")) {
+            found.lone_surrogate = true;
+            high = None;
+        }
+    }
+    found
+}
+
+fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
+    let digits = std::str::from_utf8(bytes.get(at..at + 4)?).ok()?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
 /// Appends a text as a JSON string.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
@@ -175,5 +218,24 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(at_path(text, &title), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn escapes_are_told_from_escaped_backslashes() {
+        let check = |text: &str, nul, lone_surrogate| {
+            assert_eq!(escapes(text), Escapes { nul, lone_surrogate }, "{text}");
+        };
+        check(r#""plain \n \\ \" é""#, false, false);
+        check(r#""\u0000""#, true, false);
+        check(r#""\\u0000""#, false, false);
+        check(r#""\\\u0000""#, true, false);
+        check(r#""\ud83d\ude00""#, false, false);
+        check(r#""\ud83d""#, false, true);
+        check(r#""\ude00""#, false, true);
+        check(r#""\ud83d\ud83d\ude00""#, false, true);
+        check(r#""\ud83dx\ude00""#, false, true);
+        check(r#""\ud83d\n""#, false, true);
+        check(r#""\uD83D\uDE00\u0000""#, true, false);
+        check(r#""\ud83d\u0041""#, false, true);
     }
 }

@@ -6,7 +6,8 @@
 //! 1. [`schema`]: entities, attributes, links, types: the words every stage shares.
 //! 2. [`contract`]: the *Before/After Migration Contract* as data. It names every entity; no other
 //!    module knows one.
-//! 3. [`source`]: where legacy rows come from: a backup archive, a dataset envelope, a folder.
+//! 3. [`source`]: where legacy rows come from: a backup archive, a dataset envelope, a folder, a
+//!    PostgreSQL database.
 //! 4. [`snapshot`]: the source's tables as sealed Parquet, with nothing lost.
 //! 5. [`transform`]: contract × snapshot -> decisions on narrow columns (polars).
 //! 6. [`bundle`]: the target's rows in order, the quarantine, and the account of every row.

@@ -3,7 +3,8 @@
 //!
 //! A session is the same on every machine: UTC, ISO dates, every digit of a float, UTF-8, and no
 //! object of the database in the way of a built-in one (`search_path = pg_catalog`), so every
-//! statement names tables with their schema.
+//! statement names tables with their schema. Where a row-level policy would hide rows, the server says
+//! so and gives none.
 
 pub mod copy;
 mod failed;
@@ -17,7 +18,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use failed::{failed, failed_io};
+pub use failed::{failed, failed_io, line_of};
 pub use login::Login;
 pub use place::{Place, TlsMode};
 pub use postgres::Client;
@@ -29,10 +30,10 @@ use place::Host;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What every session is set to.
-const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; \
+const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'iso_8601'; \
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'; \
     SET search_path = pg_catalog; SET idle_in_transaction_session_timeout = 0; \
-    SET statement_timeout = 0; SET lock_timeout = '10s'";
+    SET statement_timeout = 0; SET lock_timeout = '10s'; SET row_security = off";
 
 /// Connects to the first of the place's hosts that answers.
 ///
@@ -103,9 +104,14 @@ fn attempt(
         return Ok(config.ssl_mode(SslMode::Require).connect(connector));
     }
     Ok(match config.ssl_mode(SslMode::Prefer).connect(connector) {
-        Err(error) if failed::is_tls(&error) => plain(config),
+        Err(error) if failed::is_tls(&error) || wants_plain(&error) => plain(config),
         tried => tried,
     })
+}
+
+/// Whether a server refused a login that it may take without TLS.
+fn wants_plain(error: &postgres::Error) -> bool {
+    error.code() == Some(&postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
 /// A name as SQL writes it, whatever stands in it.

@@ -15,6 +15,7 @@ mod cells;
 mod journal;
 mod plan;
 mod scan;
+pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -291,6 +292,8 @@ pub struct ReadBack {
     pub migrated: Option<u64>,
     /// The logical digest, computed from what the store returns.
     pub digest: String,
+    /// Rows that do not say what the bundle's say, as far as the store can tell them.
+    pub differing: Noted,
 }
 
 /// One check by the store's own means.

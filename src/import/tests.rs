@@ -94,7 +94,8 @@ impl Target for Memory {
     ) -> Result<ReadBack> {
         let mine = self.rows.iter().filter(|(name, _)| *name == table.name);
         let rows = mine.map(|(_, rows)| rows).sum::<u64>() - u64::from(self.lose);
-        Ok(ReadBack { rows, migrated: None, digest: table.digest.clone() })
+        let differing = Noted::default();
+        Ok(ReadBack { rows, migrated: None, digest: table.digest.clone(), differing })
     }
 
     fn check(&mut self, _plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Check>> {

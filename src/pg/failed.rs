@@ -59,10 +59,27 @@ fn refused(error: &DbError, what: &str) -> Error {
             told = told.at(format!("{what} `{name}`"));
         }
     }
+    if let Some(line) = error.where_().and_then(copied_line) {
+        told = told.at(format!("{LINE}{line}"));
+    }
     match help {
         "" => told,
         help => told.help(help),
     }
+}
+
+/// What names a row by its place in a copy.
+const LINE: &str = "copied row ";
+
+/// The row of a copy that the server could not take, as `COPY x, line 7, column y: "…"` says it.
+fn copied_line(context: &str) -> Option<u64> {
+    let digits = context.strip_prefix("COPY ")?.split_once(", line ")?.1;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Which row of a copy a failure is about, counted from 1, when the server said it.
+pub fn line_of(error: &Error) -> Option<u64> {
+    error.at.iter().find_map(|at| at.strip_prefix(LINE)).and_then(|line| line.parse().ok())
 }
 
 /// The primary message without what may be data, and its SQLSTATE.
@@ -119,7 +136,7 @@ fn broken(error: &postgres::Error, place: &Place, what: &str) -> Error {
             format!("TLS was refused: {under}"),
             "check `sslmode` and `sslrootcert` in the URL, and the server's certificate",
         ),
-        "authentication error" if under == "password missing" => {
+        _ if under == "password missing" => {
             let help =
                 "give it by a password file, a password command, `PGPASSWORD` or `~/.pgpass`";
             let said = format!("{what}: the server asks for a password");

@@ -48,7 +48,8 @@ fn read(path: &Path) -> Result<String> {
 fn refuse_open(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let meta = path.metadata().map_err(|error| storage::failed(path, error))?;
-    if meta.permissions().mode() & 0o077 == 0 {
+    let others = meta.permissions().mode() & 0o077;
+    if others == 0 {
         return Ok(());
     }
     Err(Error::usage("the password file can be read by others than its owner")

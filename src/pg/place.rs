@@ -55,10 +55,10 @@ impl Host {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name.contains(':') {
-            true => write!(f, "[{}]:{}", self.name, self.port),
-            false => write!(f, "{}:{}", self.name, self.port),
+        if self.name.contains(':') {
+            return write!(f, "[{}]:{}", self.name, self.port);
         }
+        write!(f, "{}:{}", self.name, self.port)
     }
 }
 

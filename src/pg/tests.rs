@@ -65,7 +65,20 @@ fn what_is_no_url_is_told_without_a_secret() {
         "postgres://me@h,i/db?port=1,2,3",
         "postgres://me@h/%00",
     ];
-    assert_snapshot!(urls.map(parsed).join("\n"), @"");
+    assert_snapshot!(urls.map(parsed).join("\n"), @"
+    this is no URL of a PostgreSQL database
+    the database's URL names no database
+    a `@` stands behind the host of the database's URL
+    a `@` stands behind the host of the database's URL
+    the database's URL has a `%` without two hexadecimal digits behind it
+    a port in the database's URL is no number from 1 to 65535
+    `sslmode` in the database's URL has no value that is known
+    the database's URL has an unknown parameter `colour`
+    the database's URL has an unknown parameter
+    `connect_timeout` in the database's URL has no value that is known
+    the database's URL has not as many ports as hosts
+    the database's URL is no UTF-8 text
+    ");
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn hosts(spec: &str, names: Option<String>, ports: Option<String>) -> Result<Vec
     }
     for host in &mut hosts {
         if host.name.is_empty() {
-            host.name = "localhost".to_owned();
+            "localhost".clone_into(&mut host.name);
         }
     }
     Ok(hosts)

@@ -8,7 +8,7 @@ mod columns;
 
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{Place as At, Tally};
+use super::rows::{LONGEST_ROW, Place as At, Tally, too_long};
 use super::{Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
@@ -165,6 +165,9 @@ fn rows(
         at += 1;
         object.clear();
         columns::write_object(&table.columns, cells, &mut object);
+        if object.len() as u64 > LONGEST_ROW {
+            return Err(too_long(At::TableRow(&table.shown(), at)));
+        }
         let text = std::str::from_utf8(&object).map_err(|error| {
             Error::damaged("the row holds text that is no UTF-8")
                 .at(At::TableRow(&table.shown(), at))

@@ -23,3 +23,4 @@ mod pg_source;
 mod instantdb;
 mod instantdb_client;
 mod instantdb_source;
+mod pg_triples;

@@ -1,4 +1,5 @@
 //! Connections to a real PostgreSQL server: who gets in, by which way, and what is said.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, as the tests")]
 
 use std::path::Path;
 
@@ -75,9 +76,22 @@ fn a_session_is_the_same_everywhere() {
         "idle_in_transaction_session_timeout",
         "statement_timeout",
         "lock_timeout",
+        "row_security",
     ];
     let settings: String = client.query_one(sql, &[&names.as_slice()]).unwrap().get(0);
-    assert_snapshot!(settings, @"");
+    assert_snapshot!(settings, @"
+    DateStyle = ISO, MDY
+    IntervalStyle = iso_8601
+    TimeZone = UTC
+    application_name = rethread
+    client_encoding = UTF8
+    extra_float_digits = 3
+    idle_in_transaction_session_timeout = 0
+    lock_timeout = 10000
+    row_security = off
+    search_path = pg_catalog
+    statement_timeout = 0
+    ");
 }
 
 #[test]
@@ -105,7 +119,11 @@ fn a_password_is_found_where_it_is_kept() {
     assert_eq!(tried(&anyone, &named), "plain");
     mode(&file, 0o640);
     let said = tried(&plain, &kept).replace(folder.path().to_str().unwrap(), "");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    Usage: the password file can be read by others than its owner
+      --> /pgpass
+    help: take that away with `chmod 600`
+    ");
     // What was told goes before the URL, and the URL before the file.
     assert!(tried(&in_url, &with_password("other")).contains("28P01"));
 }
@@ -129,7 +147,29 @@ fn what_goes_wrong_is_told() {
         tried("postgres:///postgres?host=/nowhere&user=me", &login()),
         tried("postgres://localhost/postgres", &login()),
     ];
-    assert_snapshot!(cases.join("\n"), @"");
+    assert_snapshot!(cases.join("\n"), @r#"
+    Usage: cannot connect: password authentication failed for user "guarded" (SQLSTATE 28P01)
+      --> guarded@HOST:PORT/postgres
+    help: check user and password: by a password file, a password command, `PGPASSWORD` or `~/.pgpass`; the server's `pg_hba.conf` says who may log in from where
+    Usage: cannot connect: the server asks for a password
+      --> guarded@HOST:PORT/postgres
+    help: give it by a password file, a password command, `PGPASSWORD` or `~/.pgpass`
+    Usage: cannot connect: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", no encryption (SQLSTATE 28000)
+      --> stranger@HOST:PORT/postgres
+    help: check user and password: by a password file, a password command, `PGPASSWORD` or `~/.pgpass`; the server's `pg_hba.conf` says who may log in from where
+    Usage: cannot connect: database "nowhere" does not exist (SQLSTATE 3D000)
+      --> postgres@HOST:PORT/nowhere
+    help: name a database that exists: `psql --list` shows them
+    System: cannot connect: no server answers there
+      --> postgres@HOST:PORT/postgres
+    help: check host and port, and that the server listens there
+    System: cannot connect: there is no such socket
+      --> me@/nowhere:5432/postgres
+    help: check host and port, and that the server listens there
+    Usage: no user is named for the database
+      --> HOST:PORT/postgres
+    help: write it into the URL as `postgres://USER@…`, or set `PGUSER`
+    "#);
 }
 
 #[test]
@@ -151,6 +191,7 @@ fn tls_is_as_strict_as_the_url_says() {
     };
     assert_eq!(at("postgres", "localhost", "disable"), "plain");
     assert_eq!(at("guarded", "localhost", "prefer"), "TLS");
+    assert_eq!(at("open", "localhost", "prefer"), "plain");
     assert_eq!(at("sealed", "localhost", "require"), "TLS");
     assert_eq!(at("sealed", "127.0.0.1", &format!("require{ca}")), "TLS");
     assert_eq!(at("sealed", "127.0.0.1", &format!("verify-ca{ca}")), "TLS");
@@ -161,7 +202,20 @@ fn tls_is_as_strict_as_the_url_says() {
         at("sealed", "localhost", "verify-ca"),
         at("sealed", "localhost", "require&sslrootcert=/dev/null"),
     ];
-    assert_snapshot!(refused.join("\n"), @"");
+    assert_snapshot!(refused.join("\n"), @r#"
+    Usage: cannot connect: no pg_hba.conf entry for host "127.0.0.1", user "sealed", database "postgres", no encryption (SQLSTATE 28000)
+      --> sealed@HOST:PORT/postgres
+    help: check user and password: by a password file, a password command, `PGPASSWORD` or `~/.pgpass`; the server's `pg_hba.conf` says who may log in from where
+    System: cannot connect: TLS was refused: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("localhost")
+      --> sealed@HOST:PORT/postgres
+    help: check `sslmode` and `sslrootcert` in the URL, and the server's certificate
+    System: cannot connect: TLS was refused: invalid peer certificate: UnknownIssuer
+      --> sealed@HOST:PORT/postgres
+    help: check `sslmode` and `sslrootcert` in the URL, and the server's certificate
+    Usage: `sslrootcert` names a file without a readable certificate
+      --> /dev/null
+    help: name a PEM file of the certificates to trust
+    "#);
 }
 
 #[test]
@@ -171,7 +225,11 @@ fn a_server_without_tls_serves_those_who_do_not_insist() {
         format!("postgres://postgres@localhost:{}/postgres?sslmode={mode}", server.port())
     };
     assert_eq!(tried(&url("prefer"), &login()), "plain");
-    assert_snapshot!(tried(&url("require"), &login()), @"");
+    assert_snapshot!(tried(&url("require"), &login()), @"
+    System: cannot connect: TLS was refused: server does not support TLS
+      --> postgres@HOST:PORT/postgres
+    help: check `sslmode` and `sslrootcert` in the URL, and the server's certificate
+    ");
 }
 
 #[test]
@@ -197,7 +255,26 @@ fn the_servers_words_hold_no_values() {
         said("SET ROLE guarded; SELECT 1 FROM public.t"),
     ];
     let cases = cases.join("\n").replace(database.name(), "DB");
-    assert_snapshot!(cases, @"");
+    assert_snapshot!(cases, @r#"
+    System: the rows cannot be written: duplicate key value violates unique constraint "t_pkey" (SQLSTATE 23505)
+      --> table `public.t`
+      --> constraint `t_pkey`
+      --> postgres@HOST:PORT/DB
+    System: the rows cannot be written: new row for relation "t" violates check constraint "t_name_check" (SQLSTATE 23514)
+      --> table `public.t`
+      --> constraint `t_name_check`
+      --> postgres@HOST:PORT/DB
+    System: the rows cannot be written: invalid input syntax for type uuid (SQLSTATE 22P02)
+      --> postgres@HOST:PORT/DB
+    System: the rows cannot be written: invalid input syntax for type timestamp with time zone (SQLSTATE 22007)
+      --> postgres@HOST:PORT/DB
+    Usage: the rows cannot be written: relation "t" does not exist (SQLSTATE 42P01)
+      --> postgres@HOST:PORT/DB
+    help: name a table that exists
+    Usage: the rows cannot be written: permission denied for table t (SQLSTATE 42501)
+      --> postgres@HOST:PORT/DB
+    help: grant the user the right, or log in as another
+    "#);
 }
 
 #[test]
@@ -213,7 +290,11 @@ fn a_table_that_is_held_is_waited_for_only_so_long() {
     client.batch_execute("SET lock_timeout = '50ms'").unwrap();
     let error = client.batch_execute("SELECT 1 FROM public.t").unwrap_err();
     let said = told(&pg::failed(&error, &place, "the table cannot be read"));
-    assert_snapshot!(said.replace(database.name(), "DB"), @"");
+    assert_snapshot!(said.replace(database.name(), "DB"), @"
+    System: the table cannot be read: canceling statement due to lock timeout (SQLSTATE 55P03)
+      --> postgres@HOST:PORT/DB
+    help: another session holds the table: `pg_stat_activity` shows which; end it and run again
+    ");
 }
 
 #[test]
@@ -247,7 +328,7 @@ fn rows_go_and_come_in_binary() {
         out.bytea(&[0, 255]).unwrap();
     }
     assert!(out.uuid("nonsense").is_err());
-    assert!(out.timestamptz(i64::MAX).is_err());
+    assert!(out.timestamptz(i64::MIN).is_err());
     assert_eq!(out.finish().unwrap(), 300);
 
     let source =
@@ -269,18 +350,66 @@ fn rows_go_and_come_in_binary() {
         count += 1;
     }
     assert_eq!(count, 300);
+}
 
-    // A NUL in a text and JSON that is none are refused by the server; nothing of them stays.
-    for (text, json) in [("a\0b", "{}"), ("a", "{\"canary\"")] {
-        let sink = client.copy_in("COPY public.t (a, f) FROM STDIN (FORMAT BINARY)").unwrap();
+#[test]
+fn what_the_server_does_not_take_leaves_nothing() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    database.run("CREATE TABLE public.t (a text, f jsonb)");
+    let place = Place::parse(&database.url()).unwrap();
+    let mut client = pg::connect(&place, &login()).unwrap();
+    let mut said = String::new();
+    for (text, json) in [("canary\0b", "{}"), ("a", "{\"canary\""), ("a", "\"canary\\u0000\"")] {
+        let sink = client.copy_in("COPY public.t FROM STDIN (FORMAT BINARY)").unwrap();
         let mut out = pg::copy::Writer::new(sink, &place, "the rows cannot be written");
+        out.row(2).unwrap();
+        out.text("sound").unwrap();
+        out.jsonb("{}").unwrap();
         out.row(2).unwrap();
         out.text(text).unwrap();
         out.jsonb(json).unwrap();
-        told(&out.finish().unwrap_err());
+        said += &told(&out.finish().unwrap_err());
+        said.push('\n');
     }
+    assert_snapshot!(said.replace(database.name(), "DB"), @"
+    System: the rows cannot be written: invalid byte sequence for encoding (SQLSTATE 22021)
+      --> postgres@HOST:PORT/DB
+    System: the rows cannot be written: invalid input syntax for type json (SQLSTATE 22P02)
+      --> postgres@HOST:PORT/DB
+    System: the rows cannot be written: unsupported Unicode escape sequence (SQLSTATE 22P05)
+      --> postgres@HOST:PORT/DB
+    ");
     let count: i64 = client.query_one("SELECT count(*) FROM public.t", &[]).unwrap().get(0);
-    assert_eq!(count, 300);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_connection_that_breaks_is_told() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let place = Place::parse(&database.url()).unwrap();
+    let mut client = pg::connect(&place, &login()).unwrap();
+    let sql = "COPY (SELECT pg_catalog.repeat('x', 1000) FROM pg_catalog.generate_series(1, 1000000)) \
+               TO STDOUT (FORMAT BINARY)";
+    let source = client.copy_out(sql).unwrap();
+    let mut rows = pg::copy::Reader::new(source, 1, &place, "the table cannot be read").unwrap();
+    rows.next_row().unwrap();
+    database.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+          WHERE application_name = 'rethread' AND datname = current_database()",
+    );
+    let error = loop {
+        match rows.next_row() {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the rows cannot end"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind, rethread::error::Kind::System);
+    let said = told(&error);
+    let lost = said.contains("the connection was lost") || said.contains("57P01");
+    assert!(lost, "{said}");
 }
 
 #[test]

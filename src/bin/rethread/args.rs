@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+use crate::places::{From, Store, origin, table, target};
+
 const EXAMPLES: &str = "\
 Examples:
   rethread run backup.zip                    the whole way, into out/<id>/thread.sqlite
@@ -82,8 +84,10 @@ Examples:
   rethread run backup.zip
   rethread run exports/2027-03 --name march --release release.toml")]
 pub(crate) struct Run {
-    /// Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
-    pub(crate) source: PathBuf,
+    /// Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
+    /// postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
+    #[arg(value_parser = origin)]
+    pub(crate) source: From,
     /// Name of the snapshot [default: the source's own name]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -93,9 +97,32 @@ pub(crate) struct Run {
     /// Folder that holds the bundles
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub(crate) out: PathBuf,
+    /// How the source is read
+    #[command(flatten)]
+    pub(crate) live: Live,
     /// The contract and what fills its blanks
     #[command(flatten)]
     pub(crate) contract: Rules,
+}
+
+/// How a source that is a server is read.
+#[derive(Debug, Clone, Default, Group)]
+pub(crate) struct Live {
+    /// PostgreSQL: the table of an entity, as ENTITY=SCHEMA.TABLE; may be repeated
+    #[arg(long, value_name = "ENTITY=TABLE", value_parser = table, help_heading = "Sources")]
+    pub(crate) table: Vec<(String, String)>,
+    /// PostgreSQL: the schema of all other entities' tables
+    #[arg(long, value_name = "NAME", default_value = "public", help_heading = "Sources")]
+    pub(crate) pg_schema: String,
+    /// InstantDB: have a new backup made, in place of the newest there is
+    #[arg(long, help_heading = "Sources", conflicts_with = "by_query")]
+    pub(crate) fresh: bool,
+    /// InstantDB: read the rows page by page, in place of a backup
+    #[arg(long, help_heading = "Sources")]
+    pub(crate) by_query: bool,
+    /// How to reach servers
+    #[command(flatten)]
+    pub(crate) keys: Keys,
 }
 
 /// Source to snapshot.
@@ -107,11 +134,16 @@ Examples:
   rethread export backup.zip
   rethread export dataset.json --to snapshots/march")]
 pub(crate) struct Export {
-    /// Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
-    pub(crate) source: PathBuf,
+    /// Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
+    /// postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
+    #[arg(value_parser = origin)]
+    pub(crate) source: From,
     /// The snapshot's folder [default: snapshots/ and the source's own name]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: Option<PathBuf>,
+    /// How the source is read
+    #[command(flatten)]
+    pub(crate) live: Live,
     /// The contract and what fills its blanks
     #[command(flatten)]
     pub(crate) contract: Rules,
@@ -210,12 +242,62 @@ pub(crate) struct Rollback {
 /// Which target, and whether to act.
 #[derive(Debug, Clone, Group)]
 pub(crate) struct At {
-    /// SQLite database as PATH or sqlite:PATH [default: thread.sqlite in the bundle's folder]
+    /// thread.db or sqlite:PATH; postgres://USER@HOST/DB; new-backup.zip; instantdb://APP_ID
+    /// [default: thread.sqlite in the bundle's folder]
     #[arg(long, value_name = "TARGET", value_parser = target)]
-    pub(crate) to: Option<PathBuf>,
+    pub(crate) to: Option<Store>,
     /// Act; without it, everything but the commit
     #[arg(long)]
     pub(crate) execute: bool,
+    /// PostgreSQL: the schema of the tables
+    #[arg(long, value_name = "NAME", default_value = "public", help_heading = "Targets")]
+    pub(crate) schema: String,
+    /// PostgreSQL: how payloads stand; jsonb keeps their values, text every byte
+    #[arg(long, value_enum, default_value_t = Json::Jsonb, value_name = "TYPE", help_heading = "Targets")]
+    pub(crate) json_as: Json,
+    /// Archive: the backup archive that the snapshot was taken from, to be carried over
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub(crate) source: Option<PathBuf>,
+    /// Archive: leave the legacy entities and their links out
+    #[arg(long, help_heading = "Targets")]
+    pub(crate) drop_legacy: bool,
+    /// How to reach servers
+    #[command(flatten)]
+    pub(crate) keys: Keys,
+}
+
+/// How to reach servers. No secret is ever an argument.
+#[derive(Debug, Clone, Default, Group)]
+pub(crate) struct Keys {
+    /// InstantDB: address of the server [default: https://api.instantdb.com]
+    #[arg(long, value_name = "URL", help_heading = "Servers")]
+    pub(crate) api_uri: Option<String>,
+    /// InstantDB: file that holds the admin token [default: the variable RETHREAD_TOKEN]
+    #[arg(long, value_name = "FILE", help_heading = "Servers", conflicts_with = "token_command")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// InstantDB: command that prints the admin token
+    #[arg(long, value_name = "COMMAND", help_heading = "Servers")]
+    pub(crate) token_command: Option<String>,
+    /// PostgreSQL: file that holds the password [default: PGPASSWORD, PGPASSFILE or ~/.pgpass]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Servers",
+        conflicts_with = "password_command"
+    )]
+    pub(crate) password_file: Option<PathBuf>,
+    /// PostgreSQL: command that prints the password
+    #[arg(long, value_name = "COMMAND", help_heading = "Servers")]
+    pub(crate) password_command: Option<String>,
+}
+
+/// How payloads stand in PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Json {
+    /// As jsonb
+    Jsonb,
+    /// As text that is checked to be JSON
+    Text,
 }
 
 /// What becomes of rows that are not ours.
@@ -336,17 +418,6 @@ fn setting(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn target(text: &str) -> Result<PathBuf, String> {
-    let path = text.strip_prefix("sqlite:").unwrap_or(text);
-    match (path, text.split_once("://")) {
-        ("", _) => Err("name the database, as thread.db or sqlite:thread.db".to_owned()),
-        (_, Some((scheme, _))) if scheme != "sqlite" => {
-            Err(format!("`{scheme}` is no target this version writes; SQLite is"))
-        }
-        _ => Ok(PathBuf::from(path)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,13 +433,5 @@ mod tests {
         assert_eq!(setting("a.b = x=y"), Ok(("a.b".to_owned(), " x=y".to_owned())));
         assert!(setting("=x").is_err());
         assert!(setting("release.to").is_err());
-    }
-
-    #[test]
-    fn a_target_is_a_path_or_a_sqlite_path() {
-        assert_eq!(target("sqlite:/a b/c.db"), Ok(PathBuf::from("/a b/c.db")));
-        assert_eq!(target("c.db"), Ok(PathBuf::from("c.db")));
-        assert!(target("postgres://host/db").is_err());
-        assert!(target("sqlite:").is_err());
     }
 }

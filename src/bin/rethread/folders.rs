@@ -9,19 +9,21 @@ use rethread::contract::Contract;
 use rethread::error::{Error, Result};
 use rethread::progress::Progress;
 use rethread::snapshot::{self, Snapshot};
-use rethread::source;
+use rethread::source::{self, Backup, InstantDb, Source, Taking};
 use rethread::storage;
 
-use crate::args::Origin;
+use crate::args::{Live, Origin};
+use crate::places::From;
+use crate::servers;
 
 /// The snapshot of a source at a place: taken now, or the intact one that stands there already.
 pub(crate) fn snapshot_of(
-    from: &Path,
+    (from, live): (&From, &Live),
     contract: &Contract,
     place: &Path,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    let mut source = source::open(from)?;
+    let mut source = open((from, live), contract, place)?;
     if place.symlink_metadata().is_err() {
         return snapshot::take(source.as_mut(), contract, place, progress);
     }
@@ -35,6 +37,34 @@ pub(crate) fn snapshot_of(
     progress.begin("export", None);
     progress.done("already exported");
     Ok(there)
+}
+
+/// Opens a source; what it has to fetch first stands beside the snapshot's place.
+fn open(
+    (from, live): (&From, &Live),
+    contract: &Contract,
+    place: &Path,
+) -> Result<Box<dyn Source>> {
+    match from {
+        From::Path(path) => source::open(path),
+        From::Postgres(database) => {
+            let login = servers::login(&live.keys)?;
+            source::postgres(database.clone(), login, &live.table, &live.pg_schema, contract)
+        }
+        From::Triples(database, app) => {
+            source::triples(database.clone(), servers::login(&live.keys)?, app)
+        }
+        From::InstantDb(app) => {
+            let client = servers::instantdb(app, &live.keys)?;
+            let backup = match (live.by_query, live.fresh) {
+                (true, _) => Backup::No,
+                (false, true) => Backup::Fresh,
+                (false, false) => Backup::Newest,
+            };
+            let taking = Taking { backup, ..Taking::default() };
+            Ok(Box::new(InstantDb::new(client, place, taking)))
+        }
+    }
 }
 
 fn taken(place: &Path, said: &str) -> Error {
@@ -56,9 +86,12 @@ fn fits(snapshot: &Snapshot, contract: &Contract) -> bool {
 }
 
 /// The name of a source's snapshot: that of its file or folder, in `[a-z0-9._-]`.
-pub(crate) fn name_of(source: &Path) -> String {
-    let stem = if source.is_dir() { source.file_name() } else { source.file_stem() };
-    let stem = stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+pub(crate) fn name_of(source: &From) -> String {
+    let stem = match source {
+        From::Path(path) => stem_of(path),
+        From::Postgres(database) => database.database().to_owned(),
+        From::Triples(_, app) | From::InstantDb(app) => app.clone(),
+    };
     let plain = stem.chars().map(|c| match c.to_ascii_lowercase() {
         c @ ('a'..='z' | '0'..='9' | '.' | '_' | '-') => c,
         _ => '-',
@@ -68,6 +101,11 @@ pub(crate) fn name_of(source: &Path) -> String {
         "" => "snapshot".to_owned(),
         name => name.to_owned(),
     }
+}
+
+fn stem_of(path: &Path) -> String {
+    let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
 /// A name for a snapshot, when it can be a folder's.
@@ -134,7 +172,7 @@ mod tests {
             ("/", "snapshot"),
         ];
         for (source, name) in cases {
-            assert_eq!(name_of(Path::new(source)), name, "{source}");
+            assert_eq!(name_of(&From::Path(PathBuf::from(source))), name, "{source}");
             assert!(plain_name(name).is_ok());
         }
     }

@@ -1,6 +1,8 @@
 //! The `rethread` command: a thin skin over the library.
 
 mod args;
+mod places;
+mod servers;
 mod run;
 mod contracts;
 mod folders;

@@ -42,7 +42,7 @@ fn whole(it: &args::Run, progress: &dyn Progress) -> Result<Ended> {
     };
     let contract = contracts::load(&it.contract)?;
     let place = it.snapshots.join(name);
-    let snapshot = folders::snapshot_of(&it.source, &contract, &place, progress)?;
+    let snapshot = folders::snapshot_of((&it.source, &it.live), &contract, &place, progress)?;
     let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
     deliver(bundle, &snapshot, contract, &Wanted::embedded(), progress)
 }
@@ -51,7 +51,7 @@ fn export(it: &args::Export, progress: &dyn Progress) -> Result<Ended> {
     let contract = contracts::load(&it.contract)?;
     let usual = || Path::new("snapshots").join(folders::name_of(&it.source));
     let place = it.to.clone().unwrap_or_else(usual);
-    let snapshot = folders::snapshot_of(&it.source, &contract, &place, progress)?;
+    let snapshot = folders::snapshot_of((&it.source, &it.live), &contract, &place, progress)?;
     let tables = &snapshot.meta().tables;
     let rows: serde_json::Map<_, _> =
         tables.iter().map(|table| (table.entity.clone(), table.rows.into())).collect();

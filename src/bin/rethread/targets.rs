@@ -5,18 +5,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rethread::bag;
 use rethread::bundle::{self, Bundle};
-use rethread::error::{Result, grouped};
+use rethread::error::{Error, Result, grouped};
 use rethread::import::{self, Order, Outcome};
 use rethread::progress::Progress;
 use rethread::storage;
+use rethread::target::postgres::{Options, Payloads, Postgres};
 use rethread::target::sqlite::Sqlite;
-use rethread::target::{OnConflict, State, Target};
+use rethread::target::{Mode, OnConflict, State, Target};
 use rethread::verify::VerifiedBundle;
 use serde_json::json;
 
-use crate::args::{self, At, Conflict};
-use crate::contracts;
+use crate::args::{self, At, Conflict, Json, Keys};
+use crate::places::Store;
 use crate::render::Ended;
+use crate::{contracts, servers};
 
 /// What an import is to do.
 pub(crate) struct Wanted {
@@ -27,7 +29,16 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Into the database in the bundle's own folder.
     pub(crate) fn embedded() -> Self {
-        Self { at: At { to: None, execute: true }, on_conflict: OnConflict::Refuse }
+        let at = At {
+            to: None,
+            execute: true,
+            schema: String::new(),
+            json_as: Json::Jsonb,
+            source: None,
+            drop_legacy: false,
+            keys: Keys::default(),
+        };
+        Self { at, on_conflict: OnConflict::Refuse }
     }
 
     /// As the command line says.
@@ -44,17 +55,28 @@ impl Wanted {
 /// The database in the bundle's own folder.
 const EMBEDDED: &str = "thread.sqlite";
 
-/// Where the database of a target is, and whether it is the bundle's own.
-fn place(bundle: &Bundle, at: &At) -> (PathBuf, bool) {
-    let own = bundle.path(EMBEDDED);
-    let place = at.to.clone().unwrap_or_else(|| own.clone());
-    let embedded = storage::full_path(&place) == storage::full_path(&own);
-    (place, embedded)
-}
-
+/// The target of a bundle, and whether it is the database in the bundle's own folder.
 fn open(bundle: &Bundle, at: &At) -> Result<(Box<dyn Target>, bool)> {
-    let (place, embedded) = place(bundle, at);
-    Ok((Box::new(Sqlite::new(place)), embedded))
+    let own = bundle.path(EMBEDDED);
+    let target: Box<dyn Target> = match &at.to {
+        None => return Ok((Box::new(Sqlite::new(own)), true)),
+        Some(Store::Sqlite(path)) => {
+            let embedded = storage::full_path(path) == storage::full_path(&own);
+            return Ok((Box::new(Sqlite::new(path)), embedded));
+        }
+        Some(Store::Postgres(place)) => {
+            let payloads = match at.json_as {
+                Json::Jsonb => Payloads::Jsonb,
+                Json::Text => Payloads::Text,
+            };
+            let options = Options { schema: at.schema.clone(), payloads };
+            Box::new(Postgres::new(place.clone(), servers::login(&at.keys)?, options))
+        }
+        Some(Store::Archive(_) | Store::InstantDb(_)) => {
+            return Err(Error::usage("this target is not written yet"));
+        }
+    };
+    Ok((target, false))
 }
 
 fn order(at: &At, embedded: bool, on_conflict: OnConflict) -> Order<'static> {
@@ -81,10 +103,15 @@ pub(crate) fn import(
 
 /// Says where the data is now, or what to do to bring it there.
 pub(crate) fn told(ended: Ended, bundle: &Bundle, wanted: &Wanted, outcome: &Outcome) -> Ended {
-    let (place, embedded) = place(bundle, &wanted.at);
     let ended = ended.with("import", json!(outcome));
-    if embedded || wanted.at.execute {
-        return ended.with_place("database", &place);
+    let place = match &wanted.at.to {
+        None => bundle.path(EMBEDDED).display().to_string(),
+        Some(Store::Sqlite(path)) => path.display().to_string(),
+        Some(_) => outcome.name.clone(),
+    };
+    if outcome.mode == Mode::Import {
+        let place = format!("  {:<12} {place}\n", outcome.target);
+        return ended.and(place).with("database", outcome.name.as_str());
     }
     ended.and(format!(
         "  {:<12} {}\n  {:<12} the same command with `--execute`\n",

@@ -105,6 +105,11 @@ impl<'c, 'p> Writer<'c, 'p> {
         Ok(())
     }
 
+    /// Puts sixteen bytes as a UUID.
+    pub fn bytes16(&mut self, bytes: &[u8; 16]) {
+        self.fixed(bytes);
+    }
+
     /// Puts a double.
     pub fn float8(&mut self, value: f64) {
         self.fixed(&value.to_be_bytes());

@@ -45,9 +45,10 @@ impl Table {
     /// The statement that streams its rows in their order.
     pub(super) fn select(&self) -> String {
         let columns = self.columns.iter().map(Column::select).collect::<Vec<_>>().join(", ");
-        let order = match self.order.is_empty() {
-            true => String::new(),
-            false => format!(" ORDER BY {}", self.order.join(", ")),
+        let order = if self.order.is_empty() {
+            String::new()
+        } else {
+            format!(" ORDER BY {}", self.order.join(", "))
         };
         let table = self.quoted();
         format!("COPY (SELECT {columns} FROM {table} AS t{order}) TO STDOUT (FORMAT BINARY)")
@@ -235,12 +236,12 @@ fn there(client: &mut Client, missing: &[&Wish]) -> Result<String, postgres::Err
     let mut names: Vec<String> =
         rows.iter().map(|row| format!("`{}`", row.get::<_, &str>(0))).collect();
     if names.len() > 20 {
-        names[20] = "more".to_owned();
+        "more".clone_into(&mut names[20]);
     }
-    Ok(match names.is_empty() {
-        true => "none in that schema".to_owned(),
-        false => names.join(", "),
-    })
+    if names.is_empty() {
+        return Ok("none in that schema".to_owned());
+    }
+    Ok(names.join(", "))
 }
 
 /// `created_at` as `createdAt`.

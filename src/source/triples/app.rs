@@ -6,7 +6,7 @@ use super::WHAT;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::pg::{self, Client, Place, literal};
-use crate::schema::Schema;
+use crate::schema::{Has, Schema};
 use crate::source::config;
 
 /// The app that InstantDB's own attributes belong to.
@@ -34,16 +34,16 @@ pub(super) struct Attr {
     pub(super) key: [u8; 16],
     pub(super) entity: String,
     pub(super) label: String,
-    pub(super) is_many: bool,
-    is_system: bool,
+    /// How many ids a link holds.
+    pub(super) has: Has,
     unique: bool,
     indexed: bool,
     required: bool,
     ty: Option<String>,
     /// Entity and label of a link's other side.
     reverse: Option<(String, String)>,
-    cascade: bool,
-    cascade_reverse: bool,
+    /// What goes with a row that is deleted, seen from the forward and the reverse side.
+    cascade: (bool, bool),
 }
 
 impl Attr {
@@ -109,7 +109,7 @@ fn attrs(client: &mut Client, app: &str) -> Result<Vec<Attr>, postgres::Error> {
     let sql = format!(
         "SELECT a.id::pg_catalog.text, COALESCE(a.etype, f.etype)::pg_catalog.text, \
             COALESCE(a.label, f.label)::pg_catalog.text, a.cardinality::pg_catalog.text = 'many', \
-            a.app_id = {system}, a.is_unique, a.is_indexed, COALESCE(a.is_required, false), \
+            a.is_unique, a.is_indexed, COALESCE(a.is_required, false), \
             a.checked_data_type::pg_catalog.text, \
             CASE WHEN a.value_type::pg_catalog.text = 'ref' \
                  THEN COALESCE(a.reverse_etype, r.etype)::pg_catalog.text END, \
@@ -128,21 +128,19 @@ fn attrs(client: &mut Client, app: &str) -> Result<Vec<Attr>, postgres::Error> {
         let (Some(entity), Some(label)) = names else { continue };
         let id: String = row.get(0);
         let key = uuid::Uuid::try_parse(&id).unwrap_or_default().into_bytes();
-        let reverse: (Option<String>, Option<String>) = (row.get(9), row.get(10));
+        let reverse: (Option<String>, Option<String>) = (row.get(8), row.get(9));
         attrs.push(Attr {
             id,
             key,
             entity,
             label,
-            is_many: row.get(3),
-            is_system: row.get(4),
-            unique: row.get(5),
-            indexed: row.get(6),
-            required: row.get(7),
-            ty: row.get(8),
+            has: if row.get(3) { Has::Many } else { Has::One },
+            unique: row.get(4),
+            indexed: row.get(5),
+            required: row.get(6),
+            ty: row.get(7),
             reverse: reverse.0.zip(reverse.1),
-            cascade: row.get(11),
-            cascade_reverse: row.get(12),
+            cascade: (row.get(10), row.get(11)),
         });
     }
     attrs.retain(|attr| !attr.entity.starts_with('$') || SHARED.contains(&attr.entity.as_str()));
@@ -172,7 +170,7 @@ fn counts(
     let mut counts = BTreeMap::new();
     for attr in ids {
         let rows = of(attr);
-        if rows > 0 || !attr.is_system {
+        if rows > 0 || !attr.entity.starts_with('$') {
             *counts.entry(attr.entity.clone()).or_default() += rows;
         }
     }
@@ -225,13 +223,13 @@ fn link(attr: &Attr, to: &str, reverse: &str) -> String {
         "{{\"forward\":{{\"on\":{},\"has\":\"{}\",\"label\":{}{required}{}}},\
          \"reverse\":{{\"on\":{},\"has\":\"{}\",\"label\":{}{}}}}}",
         quoted(&attr.entity),
-        if attr.is_many { "many" } else { "one" },
+        if attr.has == Has::Many { "many" } else { "one" },
         quoted(&attr.label),
-        cascade(attr.cascade),
+        cascade(attr.cascade.0),
         quoted(to),
         if attr.unique { "one" } else { "many" },
         quoted(reverse),
-        cascade(attr.cascade_reverse),
+        cascade(attr.cascade.1),
     )
 }
 

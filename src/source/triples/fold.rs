@@ -6,6 +6,8 @@ use super::app::Attr;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::pg::copy::Cells;
+use crate::schema::Has;
+use crate::source::rows::{LONGEST_ROW, too_long};
 
 /// One row.
 pub(super) struct Folded<'f> {
@@ -68,6 +70,9 @@ impl<'a> Fold<'a> {
             return Ok(());
         };
         let from = self.values.len();
+        if (from + value.len()) as u64 > LONGEST_ROW {
+            return Err(too_long(uuid::Uuid::from_bytes(id)));
+        }
         self.values.push_str(value);
         let created_at = cells.get(3).and_then(|cell| cell.try_into().ok());
         self.triples.push(Triple {
@@ -125,7 +130,7 @@ fn write_object<'a>(
         json::write_string(&attr.label, out);
         out.push(b':');
         match triples {
-            _ if attr.is_many => {
+            _ if attr.has == Has::Many => {
                 for (at, triple) in triples.iter().enumerate() {
                     out.push(if at == 0 { b'[' } else { b',' });
                     out.extend_from_slice(values[triple.value.clone()].as_bytes());

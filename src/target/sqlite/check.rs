@@ -5,13 +5,13 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
-use super::schema::quoted;
+use super::schema::{DIGEST, quoted};
 use super::{Open, fail, merge, values};
 use crate::bundle::Origin;
-use crate::digest::{self, RowDigest, TableDigest};
+use crate::digest::{self, RowDigest, TableDigest, row_hex};
 use crate::error::{Error, Kind};
 use crate::progress::Progress;
-use crate::target::{Check, Column, Plan, ReadBack, Role, Table};
+use crate::target::{Check, Column, Noted, Plan, ReadBack, Role, Table};
 
 /// Why a table cannot be read back.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ pub(super) fn read_back(
 ) -> Result<ReadBack, Unreadable> {
     let columns: Vec<&Column> = table.logical().map(|(_, column)| column).collect();
     let names = columns.iter().map(|column| quoted(&column.name));
-    let names: Vec<String> = std::iter::once(quoted(Origin::ORIGIN)).chain(names).collect();
+    let names = std::iter::once(quoted(Origin::ORIGIN)).chain(names);
+    let names: Vec<String> = names.chain([quoted(DIGEST)]).collect();
     let sql = if open.staged.is_some() {
         format!("SELECT {} FROM {}", names.join(", "), quoted(&table.name))
     } else {
@@ -56,16 +57,21 @@ pub(super) fn read_back(
     let mut rows = select.query([])?;
     let (mut digest, mut row_digest, mut migrated) =
         (TableDigest::default(), RowDigest::default(), 0);
+    let mut differing = Noted::default();
     while let Some(row) = rows.next()? {
         migrated += u64::from(row.get_ref(0)? == ValueRef::Text(Origin::MIGRATED.as_bytes()));
-        let values = row_values(table, &columns, row)?;
-        digest.add(row_digest.of(values));
+        let found = row_digest.of(row_values(table, &columns, row)?);
+        if row.get_ref(columns.len() + 1)? != ValueRef::Text(row_hex(found).as_bytes()) {
+            differing.add(|| merge::key_of(table, &columns, row).join(" -> "));
+        }
+        digest.add(found);
         if digest.rows.is_multiple_of(STEP) {
             progress.advance(STEP);
         }
     }
     progress.advance(digest.rows % STEP);
-    Ok(ReadBack { rows: digest.rows, migrated: Some(migrated), digest: digest.hex() })
+    let (rows, migrated) = (digest.rows, Some(migrated));
+    Ok(ReadBack { rows, migrated, digest: digest.hex(), differing })
 }
 
 /// Rows between two signs of progress.

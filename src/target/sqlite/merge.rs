@@ -170,7 +170,7 @@ impl Met<'_> {
     }
 }
 
-/// The key of a row that a query of [`both`] gave.
+/// The key of a row whose columns begin after its first value.
 pub(super) fn key_of(table: &Table, columns: &[&Column], row: &Row<'_>) -> Vec<String> {
     let place = |key: &Column| columns.iter().position(|column| column.name == key.name);
     let keys = table.keys().map(|(_, key)| {

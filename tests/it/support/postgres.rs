@@ -3,7 +3,7 @@
 //! it waits for the end of a pipe.
 //!
 //! Who may log in: `postgres` without a password; `guarded` by SCRAM with [`PASSWORD`]; `sealed`
-//! the same, over TLS only; nobody else. The certificate names `localhost` and leads to
+//! the same, over TLS only; `open` never over TLS; nobody else. The certificate names `localhost` and leads to
 //! [`Server::ca`].
 
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use ::postgres::{Client, Config, NoTls};
 
-/// The password of `guarded` and `sealed`: no output of the program may hold it.
+/// The password of `guarded`, `sealed` and `open`: no output of the program may hold it.
 pub(crate) const PASSWORD: &str = "canary-pässword:\\1";
 
 /// Copies the template (making it first where there is none), runs the server, and ends it when
@@ -34,6 +34,7 @@ local all guarded scram-sha-256
 host all postgres all trust
 host all guarded all scram-sha-256
 hostssl all sealed all scram-sha-256
+hostnossl all open all scram-sha-256
 END
     cd "$new"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
@@ -75,6 +76,7 @@ pub(crate) fn server() -> Option<&'static Server> {
 
 impl Server {
     /// Starts a server with more settings; `None`, said on stderr, where none is installed.
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
         let Some(bin) = binaries() else {
             eprintln!("skipped: no PostgreSQL server is installed");
@@ -91,7 +93,7 @@ impl Server {
         let user = unprivileged();
         let name = user.unwrap_or("self");
         let version = bin.parent()?.file_name()?.to_string_lossy().into_owned();
-        let template = format!("/tmp/rethread-pg-template-1-{version}-{name}");
+        let template = format!("/tmp/rethread-pg-template-2-{version}-{name}");
         let mut command = Command::new(if user.is_some() { "setpriv" } else { "sh" });
         if let Some(user) = user {
             command.args([&format!("--reuid={user}"), "--clear-groups", "--no-new-privs", "sh"]);
@@ -103,7 +105,7 @@ impl Server {
         let mut server = Self { folder, port, watch };
         for _ in 0..600 {
             if let Ok(mut client) = server.connect("postgres") {
-                server.furnish(&mut client);
+                furnish(&mut client);
                 return Some(server);
             }
             if server.watch.try_wait().expect("a child").is_some() {
@@ -112,15 +114,6 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         None
-    }
-
-    fn furnish(&self, client: &mut Client) {
-        let password = PASSWORD.replace('\'', "''");
-        let users = format!(
-            "CREATE ROLE guarded LOGIN PASSWORD '{password}'; \
-             CREATE ROLE sealed LOGIN PASSWORD '{password}'"
-        );
-        client.batch_execute(&users).expect("roles");
     }
 
     /// The port, on `localhost`.
@@ -192,6 +185,17 @@ impl Database<'_> {
     pub(crate) fn run(&self, sql: &str) {
         self.client().batch_execute(sql).expect("the statements run");
     }
+}
+
+/// Makes the users that need a password.
+fn furnish(client: &mut Client) {
+    let password = PASSWORD.replace('\'', "''");
+    let users = format!(
+        "CREATE ROLE guarded LOGIN PASSWORD '{password}'; \
+         CREATE ROLE sealed LOGIN PASSWORD '{password}'; \
+         CREATE ROLE open LOGIN PASSWORD '{password}'"
+    );
+    client.batch_execute(&users).expect("roles");
 }
 
 fn free_port() -> u16 {

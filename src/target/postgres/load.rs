@@ -1,0 +1,160 @@
+//! Rows on their way in, by binary COPY.
+
+use std::collections::BTreeMap;
+
+use super::schema::{DIGEST, IMPORTS, columns, named, type_of};
+use super::{Open, merge};
+use crate::error::{Error, Kind, Result, grouped};
+use crate::json;
+use crate::pg::{self, copy::Writer, literal, quoted};
+use crate::progress::Progress;
+use crate::target::{Column, ColumnKind, Plan, Rows, Table, Value};
+
+/// Copies every row of the bundle: into the tables themselves, or into the temporary ones.
+pub(super) fn copy_all(open: &mut Open, plan: &Plan, progress: &dyn Progress) -> Result<()> {
+    for (at, table) in plan.tables.iter().enumerate() {
+        if let Err(error) = copy(open, (at, table), plan, progress) {
+            return Err(place(error, plan, table));
+        }
+    }
+    Ok(())
+}
+
+fn copy(
+    open: &mut Open,
+    (at, table): (usize, &Table),
+    plan: &Plan,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let into = if open.fresh { named(&open.options, &table.name) } else { merge::staged(at) };
+    let columns: Vec<(usize, &Column, &str)> = columns(open, table)
+        .map(|(at, column)| (at, column, type_of(column, &open.options)))
+        .collect();
+    let names = columns.iter().map(|(_, column, _)| quoted(&column.name));
+    let names: Vec<String> = names.chain([quoted(DIGEST)]).collect();
+    let sql = format!("COPY {into} ({}) FROM STDIN (FORMAT BINARY)", names.join(", "));
+    let what = format!("`{}` cannot be written", table.name);
+    let out = open.client.copy_in(&sql);
+    let out = out.map_err(|error| pg::failed(&error, &open.place, &what))?;
+    let mut writer = Writer::new(out, &open.place, &what);
+    let fields = u16::try_from(names.len()).unwrap_or(u16::MAX);
+    plan.scan_digested(table, progress, &mut |rows| {
+        for row in 0..rows.len() {
+            let put = put_row(&mut writer, rows, row, (fields, &columns));
+            put.map_err(|error| row_named(error, table, rows, row))?;
+        }
+        Ok(())
+    })?;
+    writer.finish()?;
+    Ok(())
+}
+
+fn put_row(
+    writer: &mut Writer<'_, '_>,
+    rows: &Rows<'_>,
+    row: usize,
+    (fields, columns): (u16, &[(usize, &Column, &str)]),
+) -> Result<()> {
+    writer.row(fields)?;
+    for (at, column, ty) in columns {
+        match rows.value(*at, row) {
+            Value::Null => writer.null(),
+            Value::Text(id) if *ty == "uuid" => uuid(writer, id, column)?,
+            Value::Json(text) if *ty == "jsonb" => jsonb(writer, text, column)?,
+            Value::Text(text) | Value::Json(text) => plain(writer, text, column)?,
+            Value::Number(number) => writer.float8(number),
+            Value::Boolean(value) => writer.bool(value),
+            Value::Date(micros) => writer.timestamptz(micros)?,
+            Value::Whole(number) => writer.int8(number),
+        }
+    }
+    writer.bytes16(&rows.digest(row).to_be_bytes());
+    Ok(())
+}
+
+fn uuid(writer: &mut Writer<'_, '_>, id: &str, column: &Column) -> Result<()> {
+    if id.len() == 36 && uuid::Uuid::try_parse(id).is_ok() {
+        return writer.uuid(id);
+    }
+    Err(unfit(column, "is no UUID", "import into a target that takes any text as an id"))
+}
+
+fn plain(writer: &mut Writer<'_, '_>, text: &str, column: &Column) -> Result<()> {
+    if text.contains('\0') {
+        let help = "take it out of the source, or import into SQLite";
+        return Err(unfit(column, "has a NUL character, which PostgreSQL cannot hold", help));
+    }
+    writer.text(text)
+}
+
+fn jsonb(writer: &mut Writer<'_, '_>, text: &str, column: &Column) -> Result<()> {
+    let found = json::escapes(text);
+    let why = if found.nul {
+        "has a NUL character, which jsonb cannot hold"
+    } else if found.lone_surrogate {
+        "has half a surrogate pair, which jsonb cannot hold"
+    } else {
+        return writer.jsonb(text);
+    };
+    Err(unfit(column, why, "keep payloads as text with `--json-as text`"))
+}
+
+fn unfit(column: &Column, why: &str, help: &str) -> Error {
+    Error::refused(format!("a value of `{}` {why}", column.name)).help(help)
+}
+
+fn row_named(error: Error, table: &Table, rows: &Rows<'_>, row: usize) -> Error {
+    match error.kind {
+        // What the server says comes rows later; its own word for the place is looked at instead.
+        Kind::System => error,
+        _ => error.at(format!("`{}` {}", table.name, rows.key(table, row).join(" -> "))),
+    }
+}
+
+/// Names the row that the server could not take, when it says which line of the copy it was.
+fn place(error: Error, plan: &Plan, table: &Table) -> Error {
+    let Some(line) = pg::line_of(&error) else { return error };
+    let mut left = line;
+    let mut found = None;
+    let silent = crate::progress::Silent;
+    // A second look at the bundle can only fail as the first one did.
+    drop(plan.scan(table, &silent, &mut |rows| {
+        let count = rows.len() as u64;
+        if found.is_none() && left <= count && left > 0 {
+            let row = usize::try_from(left - 1).unwrap_or_default();
+            found = Some(rows.key(table, row).join(" -> "));
+        }
+        left = left.saturating_sub(count);
+        Ok(())
+    }));
+    match found {
+        Some(id) => error.at(format!("`{}` {id}", table.name)),
+        None => error.at(format!("`{}` row {}", table.name, grouped(line))),
+    }
+}
+
+/// Notes which run wrote which bundle.
+pub(super) fn record(open: &mut Open, plan: &Plan) -> Result<()> {
+    let counts: BTreeMap<&str, u64> =
+        plan.tables.iter().map(|table| (table.name.as_str(), table.rows)).collect();
+    // A map of names to counts always has a JSON form.
+    let counts = serde_json::to_string(&counts).unwrap_or_default();
+    let values = [&open.job.run, &plan.bundle, &plan.contract, &plan.program, &counts];
+    let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+    let sql = format!(
+        "INSERT INTO {} (\"run\", \"bundle\", \"contract\", \"program\", \"counts\") VALUES ({}) \
+         ON CONFLICT (\"run\") DO UPDATE SET \"at\" = now()",
+        named(&open.options, IMPORTS),
+        values.join(", ")
+    );
+    open.run(&sql, "the import cannot be recorded")
+}
+
+/// How a column is asked for so that its bytes can be read: ids and payloads as text.
+pub(super) fn asked(column: &Column, alias: &str) -> String {
+    let name = format!("{alias}.{}", quoted(&column.name));
+    match column.kind {
+        ColumnKind::Text | ColumnKind::Json => format!("{name}::text"),
+        _ => name,
+    }
+}
