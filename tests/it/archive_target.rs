@@ -486,9 +486,9 @@ fn a_killed_import_goes_on_and_ends_the_same() {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mut points = Vec::new();
+    let world = World::dataset(&data::sound());
+    world.import(KEEP, false).expect("a dry run");
     for number in 1..100 {
-        let world = World::dataset(&data::sound());
-        world.import(KEEP, false).expect("a dry run");
         let kill = Kill(AtomicUsize::new(number));
         let mut target = world.target(KEEP);
         let run = std::panic::AssertUnwindSafe(|| world.run(&mut target, true, &kill));

@@ -21,7 +21,7 @@ use crate::json;
 use crate::progress::{Progress, Silent};
 use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
-use crate::target::{Check, Plan, ReadBack, Role, Table};
+use crate::target::{Check, Noted, Plan, ReadBack, Role, Table};
 use crate::{source, storage};
 
 /// A snapshot of a finished archive, in a folder that goes when this does.
@@ -77,7 +77,8 @@ impl Back {
         } else {
             self.rows(plan, table, progress)?
         };
-        Ok(ReadBack { rows: digest.rows, migrated: None, digest: digest.hex() })
+        let differing = Noted::default();
+        Ok(ReadBack { rows: digest.rows, migrated: None, digest: digest.hex(), differing })
     }
 
     fn rows(&self, plan: &Plan, table: &Table, progress: &dyn Progress) -> Result<TableDigest> {

@@ -93,7 +93,7 @@ fn carried(
     let reverse = free(merging, other.entity, other.label, target)?;
     made.push((link.name.clone(), target.clone(), label.clone()));
     merging.add(Link {
-        name: format!("{}_{target}", link.name),
+        name: format!("{target}_{label}"),
         on: target.clone(),
         label: label.clone(),
         has: ours.has,
