@@ -246,9 +246,19 @@ fn config_says_what_the_archive_holds() {
             format!("{name}: {} - {}", side("forward"), side("reverse"))
         })
         .collect();
-    insta::assert_snapshot!(added.join("\n"), @"");
+    insta::assert_snapshot!(added.join("\n"), @"
+    thread_items_author: thread_items.author (one) - $users.events_thread_items (many)
+    thread_items_emails: thread_items.emails (many) - emails.events_thread_items (many)
+    thread_items_whatsappMessages: thread_items.whatsappMessages (many) - whatsapp_messages.event_thread_items (one)
+    ");
     let notes: Vec<_> = world.notes().into_iter().filter(|(key, _)| key == "labels").collect();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&notes[0].1).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&notes[0].1).expect("JSON"), @r#"
+    [
+      "`emails.events` belongs to the link `emailsEvents`: the link with `thread_items` is `emails.events_thread_items` there",
+      "`$users.events` belongs to the link `context_eventsAuthor`: the link with `thread_items` is `$users.events_thread_items` there",
+      "`whatsapp_messages.event` belongs to the link `whatsapp_messagesEvent`: the link with `thread_items` is `whatsapp_messages.event_thread_items` there"
+    ]
+    "#);
 }
 
 #[test]
@@ -361,14 +371,22 @@ fn a_source_without_an_app_gives_the_thread_model_alone() {
     assert!(world.written(KEEP).is_read_back());
     let new = files(world.place());
     let names: Vec<&str> = new.iter().map(|(name, _)| name.as_str()).collect();
-    insta::assert_snapshot!(names.join("\n"), @"");
+    insta::assert_snapshot!(names.join("\n"), @"
+    config.json
+    entities/thread_contexts.jsonl
+    entities/thread_executions.jsonl
+    entities/thread_items.jsonl
+    entities/thread_parts.jsonl
+    entities/thread_steps.jsonl
+    entities/thread_threads.jsonl
+    ");
     let mut config = json_of(&new, "config.json");
     let schema = config["schema"].take();
-    insta::assert_snapshot!(config.to_string(), @"");
-    insta::assert_snapshot!(schema["entities"]["thread_parts"].to_string(), @"");
-    insta::assert_snapshot!(schema["links"]["threadContextsCurrentExecution"].to_string(), @"");
+    insta::assert_snapshot!(config.to_string(), @r#"{"appId":null,"authorizedRedirectOrigins":[],"backupAt":null,"counts":{"thread_contexts":1,"thread_executions":1,"thread_items":2,"thread_parts":2,"thread_steps":1,"thread_threads":1},"description":"thread model by rethread 0.1.0","emailTemplates":[],"isn":null,"rules":null,"schema":null,"title":"app.json","tripleCount":61,"webhooks":[]}"#);
+    insta::assert_snapshot!(schema["entities"]["thread_parts"].to_string(), @r#"{"attrs":{"idx":{"config":{"indexed":true,"unique":false},"required":true,"valueType":"number"},"key":{"config":{"indexed":true,"unique":true},"required":true,"valueType":"string"},"part":{"config":{"indexed":false,"unique":false},"required":false,"valueType":"json"},"stepId":{"config":{"indexed":true,"unique":false},"required":true,"valueType":"string"},"type":{"config":{"indexed":true,"unique":false},"required":false,"valueType":"string"},"updatedAt":{"config":{"indexed":false,"unique":false},"required":false,"valueType":"date"}}}"#);
+    insta::assert_snapshot!(schema["links"]["threadContextsCurrentExecution"].to_string(), @r#"{"forward":{"has":"one","label":"currentExecution","on":"thread_contexts"},"reverse":{"has":"one","label":"currentOf","on":"thread_executions"}}"#);
     insta::assert_snapshot!(
-        String::from_utf8_lossy(file(&new, "entities/thread_steps.jsonl")), @""
+        String::from_utf8_lossy(file(&new, "entities/thread_steps.jsonl")), @r#"{"entity":{"id":"00000000-0000-4000-8000-000400000001","createdAt":"2026-03-01T10:00:02.000Z","status":"completed","iteration":0,"executionId":"00000000-0000-4000-8000-000300000001","triggerEventId":"00000000-0000-4000-8000-000200000001","reactionEventId":"00000000-0000-4000-8000-000200000002","eventId":"00000000-0000-4000-8000-000200000002","execution":"00000000-0000-4000-8000-000300000001"},"createdAt":1772359202000}"#
     );
     // No time of the store, no required date, no date at all.
     let parts = rows(&new, "thread_parts");
@@ -379,11 +397,11 @@ fn a_source_without_an_app_gives_the_thread_model_alone() {
 fn a_dry_run_writes_nothing() {
     let world = World::sample();
     let outcome = world.import(KEEP, false).expect("a dry run");
-    insta::assert_snapshot!(outcome.sentence(), @"");
+    insta::assert_snapshot!(outcome.sentence(), @"dry run: 1,553 rows would be created, 0 updated, 0 unchanged in `new.zip`; nothing was written");
     assert!(!world.place().parent().expect("a folder").exists());
     let without = World::sample();
     let error = without.import(KEEP, true).expect_err("no dry run");
-    insta::assert_snapshot!(error.message, @"");
+    insta::assert_snapshot!(error.message, @"the contract asks for a dry run before the import");
 }
 
 #[test]
@@ -392,12 +410,16 @@ fn a_second_import_has_nothing_to_do() {
     world.written(KEEP);
     let before = std::fs::metadata(world.place()).expect("a file").modified().expect("a time");
     let outcome = world.import(KEEP, true).expect("a second import");
-    insta::assert_snapshot!(outcome.sentence(), @"");
+    insta::assert_snapshot!(outcome.sentence(), @"nothing to do: all 1,553 rows are in `new.zip` already");
     let after = std::fs::metadata(world.place()).expect("a file").modified().expect("a time");
     assert_eq!(before, after);
     // With other options it is another archive.
     let error = world.import(DROP, true).expect_err("another archive");
-    insta::assert_snapshot!(told(&error, &world), @"");
+    insta::assert_snapshot!(told(&error, &world), @"
+    Refused: another file stands where the archive goes
+      at /target/new.zip
+      help: name another file, or move this one away; it is left as it is
+    ");
     assert!(leftovers(&world).is_empty());
 }
 
@@ -428,10 +450,10 @@ fn a_rollback_removes_what_the_import_made() {
     let world = World::sample();
     world.written(KEEP);
     let undone = world.rollback(false).expect("a rehearsal");
-    insta::assert_snapshot!(undone.sentence(), @"");
+    insta::assert_snapshot!(undone.sentence(), @"dry run: 1,553 rows would be removed from `new.zip`, 0 restored, 0 left as they are; nothing was changed");
     assert!(world.place().exists());
     let undone = world.rollback(true).expect("a rollback");
-    insta::assert_snapshot!(undone.sentence(), @"");
+    insta::assert_snapshot!(undone.sentence(), @"1,553 rows removed from `new.zip`, 0 restored, 0 left as they were; it holds what it held before the import");
     assert!(!world.place().exists());
     assert!(leftovers(&world).is_empty());
     assert!(world.rollback(true).is_err());
@@ -447,7 +469,11 @@ fn a_changed_archive_is_not_removed() {
     std::fs::write(world.place(), &content).expect("a file");
     for execute in [false, true] {
         let error = world.rollback(execute).expect_err("a changed file");
-        insta::allow_duplicates!(insta::assert_snapshot!(told(&error, &world), @""));
+        insta::allow_duplicates!(insta::assert_snapshot!(told(&error, &world), @"
+        Refused: the archive is no longer as the import left it
+          at /target/new.zip
+          help: bring back what was imported, or remove it yourself; it is left as it is
+        "));
     }
     assert_eq!(std::fs::read(world.place()).expect("a file"), content);
 }
@@ -512,12 +538,21 @@ fn an_archive_needs_its_source() {
     let world = World::sample();
     let mut target = Archive::new(world.place(), None, KEEP);
     let error = world.run(&mut target, false, &Silent).expect_err("no source");
-    insta::assert_snapshot!(told(&error, &world), @"");
+    insta::assert_snapshot!(told(&error, &world), @"
+    Usage: the archive is made out of the one that the snapshot was taken from
+      at `sample-backup.zip`, SHA-256 e14ce3823d920161849df4fe9621e381b25d3a2851c152d283c0d9c03d3dd3ff
+      help: name that file with `--source FILE`
+    ");
     let other = world.folder.path().join("other.zip");
     make_zip(&other, &[("config.json", br#"{"counts":{}}"#.to_vec())]);
     let mut target = Archive::new(world.place(), Some(other), KEEP);
     let error = world.run(&mut target, false, &Silent).expect_err("another source");
-    insta::assert_snapshot!(told(&error, &world), @"");
+    insta::assert_snapshot!(told(&error, &world), @"
+    Refused: this is not the archive that the snapshot was taken from
+      at /other.zip: SHA-256 6c4ec1f4c6859d3f4ecbc2514bc78b9043709e74c307365a68b9366aca2e5a1d
+      at the snapshot's `sample-backup.zip`: SHA-256 e14ce3823d920161849df4fe9621e381b25d3a2851c152d283c0d9c03d3dd3ff
+      help: name the archive as it was exported, with `--source FILE`
+    ");
 }
 
 /// A dataset with one change, and what the archive says about it.
@@ -539,10 +574,13 @@ fn rows_that_no_server_could_restore_are_refused() {
         check_refused(move |data| data[row][0][label] = value)
     };
     let long = "é".repeat(507);
-    insta::assert_snapshot!(set("context_events", "status", json!(long)), @"");
-    insta::assert_snapshot!(set("context_contexts", "key", json!(long)), @"");
-    insta::assert_snapshot!(set("context_events", "content", json!({ "a": "x\u{0}y" })), @"");
-    insta::assert_snapshot!(set("story_steps", "errorText", json!("\u{0}")), @"");
+    insta::assert_snapshot!(set("context_events", "status", json!(long)), @"  at `thread_items`: an indexed or unique text is longer than 1,012 bytes (`status`): 1 (00000000-0000-4000-8000-000200000001)");
+    insta::assert_snapshot!(set("context_contexts", "key", json!(long)), @"
+    at `thread_contexts`: an indexed or unique text is longer than 1,012 bytes (`key`): 1 (00000000-0000-4000-8000-000100000001)
+    at `thread_threads`: an indexed or unique text is longer than 1,012 bytes (`key`): 1 (6d448ae9-8a6c-5f9f-8256-c4e89a813c8e)
+    ");
+    insta::assert_snapshot!(set("context_events", "content", json!({ "a": "x\u{0}y" })), @"  at `thread_items`: a text holds a NUL character (`content`): 1 (00000000-0000-4000-8000-000200000001)");
+    insta::assert_snapshot!(set("story_steps", "errorText", json!("\u{0}")), @"  at `thread_steps`: a text holds a NUL character (`errorText`): 1 (00000000-0000-4000-8000-000400000001)");
     let text = data::sound().to_string();
     let raw = |value: &str| {
         let folder = TempDir::new().expect("a folder");
@@ -552,7 +590,261 @@ fn rows_that_no_server_could_restore_are_refused() {
         let error = world.import(KEEP, false).expect_err("a row that no server takes");
         error.at.join("\n")
     };
-    insta::assert_snapshot!(raw(r#""\ud83d""#), @"");
-    insta::assert_snapshot!(raw(&("[".repeat(1001) + &"]".repeat(1001))), @"");
-    insta::assert_snapshot!(raw(&format!("\"{}\"", "x".repeat(20_000_001))), @"");
+    insta::assert_snapshot!(raw(r#""\ud83d""#), @"`thread_items`: a text holds a lone surrogate (`content`): 1 (00000000-0000-4000-8000-000200000001)");
+    insta::assert_snapshot!(raw(&("[".repeat(996) + &"]".repeat(996))), @"`thread_items`: the JSON is nested deeper than 1,000 levels (`content`): 1 (00000000-0000-4000-8000-000200000001)");
+    insta::assert_snapshot!(raw(&format!("\"{}\"", "x".repeat(20_000_001))), @"`thread_items`: a text is longer than 20,000,000 characters (`content`): 1 (00000000-0000-4000-8000-000200000001)");
+}
+
+/// The sample's files, to be changed.
+fn sample_files() -> Vec<(String, Vec<u8>)> {
+    files(fixture("sample-backup.zip"))
+}
+
+fn world_of(files: &[(String, Vec<u8>)]) -> World {
+    let files: Vec<_> =
+        files.iter().map(|(name, content)| (name.as_str(), content.clone())).collect();
+    World::archive(&files)
+}
+
+/// The sample after a change of its `config.json`.
+fn with_config(change: impl FnOnce(&mut Value)) -> Vec<(String, Vec<u8>)> {
+    let mut files = sample_files();
+    let mut config = json_of(&files, "config.json");
+    change(&mut config);
+    files[0].1 = config.to_string().into_bytes();
+    files
+}
+
+/// The files after a change of the text of one.
+fn with_text(
+    mut files: Vec<(String, Vec<u8>)>,
+    name: &str,
+    change: impl FnOnce(String) -> String,
+) -> Vec<(String, Vec<u8>)> {
+    let at = files.iter().position(|(found, _)| found == name).expect("a file");
+    let text = String::from_utf8(std::mem::take(&mut files[at].1)).expect("text");
+    files[at].1 = change(text).into_bytes();
+    files
+}
+
+fn refusal_of(files: &[(String, Vec<u8>)], options: Options) -> String {
+    let world = world_of(files);
+    let error = world.import(options, false).expect_err("a refusal");
+    assert_eq!(error.kind.exit_code(), 5, "{error}");
+    std::iter::once(error.message).chain(error.at).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn schemas_that_contradict_each_other_are_refused() {
+    let files = with_config(|config| {
+        let schema = &mut config["schema"];
+        let items = &mut schema["entities"]["thread_items"]["attrs"];
+        items["type"]["valueType"] = json!("number");
+        items["status"]["config"]["unique"] = json!(true);
+        items["execution"] = json!({ "valueType": "string", "required": false });
+        let links = schema["links"].as_object_mut().expect("links");
+        links.remove("thread_itemsExecution");
+        links["thread_itemsContext"]["forward"]["has"] = json!("many");
+        links["whatsapp_messagesEvent"]["forward"]["on"] = json!("emails");
+    });
+    insta::assert_snapshot!(refusal_of(&files, KEEP), @"
+    the app's schema and the contract's model contradict each other
+    `thread_items.type` is `number` in the app, `string` in the contract
+    `thread_items.status` is `string, unique` in the app, `string` in the contract
+    the app's link `thread_itemsContext` is `thread_items.context` (many) to `thread_contexts.items` (many), the contract's is `thread_items.context` (one) to `thread_contexts.items` (many)
+    `thread_items.execution` of the contract's link `threadExecutionItems` belongs to an attribute in the app
+    ");
+    let files = with_config(|config| {
+        let links = config["schema"]["links"].as_object_mut().expect("links");
+        links.remove("thread_contextsThread");
+        links.insert(
+            "old".to_owned(),
+            json!({
+                "forward": { "on": "context_contexts", "has": "one", "label": "thread" },
+                "reverse": { "on": "thread_threads", "has": "many", "label": "contexts" },
+            }),
+        );
+    });
+    insta::assert_snapshot!(refusal_of(&files, KEEP), @"
+    the app's schema and the contract's model contradict each other
+    `thread_threads.contexts` of the contract's link `threadContextsThread` belongs to the link `old` in the app
+    ");
+    // The label is free once the legacy entities go.
+    world_of(&files).import(DROP, false).expect("a dry run");
+}
+
+#[test]
+fn an_index_that_only_the_contract_wants_is_added() {
+    let files = with_config(|config| {
+        let attr = &mut config["schema"]["entities"]["thread_items"]["attrs"]["type"];
+        attr["config"]["indexed"] = json!(false);
+        config["schema"]["entities"]["thread_items"]["attrs"]["mood"] =
+            json!({ "valueType": "string" });
+    });
+    let world = world_of(&files);
+    world.written(KEEP);
+    let config = json_of(&self::files(world.place()), "config.json");
+    let attrs = &config["schema"]["entities"]["thread_items"]["attrs"];
+    assert_eq!(attrs["type"]["config"]["indexed"], true);
+    assert_eq!(attrs["mood"], json!({ "valueType": "string" }));
+}
+
+#[test]
+fn rows_that_the_apps_schema_does_not_fit_are_refused() {
+    let item = "entities/thread_items.jsonl";
+    let mood = |text: String| text.replacen("{\"entity\":{", "{\"entity\":{\"mood\":\"low\",", 1);
+    let with_mood = with_text(sample_files(), item, mood);
+    insta::assert_snapshot!(refusal_of(&with_mood, KEEP), @"
+    an InstantDB server could not restore 1 value
+    `thread_items`: the app's schema has no such label (`mood`): 1 (72549f45-2625-458f-96c9-d274be4e9fc7)
+    ");
+    let declared = |attr: Value| {
+        let files = with_config(|config| {
+            config["schema"]["entities"]["thread_items"]["attrs"]["mood"] = attr;
+        });
+        with_text(files, item, mood)
+    };
+    let world = world_of(&declared(json!({ "valueType": "string" })));
+    world.written(KEEP);
+    let rows = rows(&files(world.place()), "thread_items");
+    assert_eq!(rows.values().filter(|row| row["entity"]["mood"] == "low").count(), 1);
+    let wrong = declared(json!({ "valueType": "number" }));
+    insta::assert_snapshot!(refusal_of(&wrong, KEEP), @"
+    an InstantDB server could not restore 1 value
+    `thread_items`: the value is not of the attribute's type (`mood`): 1 (72549f45-2625-458f-96c9-d274be4e9fc7)
+    ");
+    let needed = declared(json!({ "valueType": "string", "required": true }));
+    insta::assert_snapshot!(refusal_of(&needed, KEEP), @"
+    an InstantDB server could not restore 262 values
+    `thread_items`: a required value is missing (`mood`): 262 (33396937-83a0-4ab8-b587-3ad4b2a47367, 0dbe94cc-c0d8-4077-9fa6-7559500c75ac, 01d892dc-8903-4e1b-ae24-9bc14db293a5, 48aa76da-e3be-48e6-92f7-3262fb8729f6, b18fa26c-8640-4c35-9108-b86913f5cd8b and 257 more)
+    ");
+    let demanded = with_config(|config| {
+        config["schema"]["links"]["owner"] = json!({
+            "forward": { "on": "thread_items", "has": "one", "label": "owner", "required": true },
+            "reverse": { "on": "$users", "has": "many", "label": "owned" },
+        });
+    });
+    insta::assert_snapshot!(refusal_of(&demanded, KEEP), @"
+    an InstantDB server could not restore 263 values
+    `thread_items`: a required value is missing (`owner`): 263 (33396937-83a0-4ab8-b587-3ad4b2a47367, 0dbe94cc-c0d8-4077-9fa6-7559500c75ac, 01d892dc-8903-4e1b-ae24-9bc14db293a5, 48aa76da-e3be-48e6-92f7-3262fb8729f6, b18fa26c-8640-4c35-9108-b86913f5cd8b and 258 more)
+    ");
+    let several = with_config(|config| {
+        config["schema"]["links"]["emailsEvents"]["reverse"]["has"] = json!("one");
+    });
+    let twice = |text: String| {
+        let first: Value = serde_json::from_str(text.lines().next().expect("a row")).expect("JSON");
+        let id = "0ad5faf4-80c4-4c89-b593-000000000000";
+        let row =
+            json!({ "entity": { "id": id, "events": first["entity"]["events"] }, "createdAt": 1 });
+        format!("{text}{row}\n")
+    };
+    let count = |mut files: Vec<(String, Vec<u8>)>| {
+        let mut config = json_of(&files, "config.json");
+        config["counts"]["emails"] = json!(7);
+        files[0].1 = config.to_string().into_bytes();
+        files
+    };
+    let several = count(with_text(several, "entities/emails.jsonl", twice));
+    insta::assert_snapshot!(refusal_of(&several, KEEP), @"
+    an InstantDB server could not restore 3 values
+    `thread_items`: a link to one holds a list (`emails`): 3 (8edbb167-b08a-47dc-a2d1-09cf82b4eb8d, d6b0745d-4ac4-435b-aadb-5d09dbbd0c81, c7d580f8-379f-49f0-b85f-0ce6633c96b5)
+    ");
+    let shared = with_config(|config| {
+        config["schema"]["links"]["context_eventsAuthor"]["reverse"]["has"] = json!("one");
+    });
+    insta::assert_snapshot!(refusal_of(&shared, KEEP), @"
+    an InstantDB server could not restore 127 values
+    `thread_items`: another row leads to the same row of `$users`, which only one may (`author`): 127 (09f038ba-c0d7-4076-9444-2a95b318d54c, 1bc1d238-8ad2-4e8c-b8c4-e278e091029c, 20862d53-6de3-46d4-afad-1db12d359726, 23c01cd9-8fa8-4034-8267-694428971fd8, 2859896d-ecac-408b-9618-329fd92deb51 and 122 more)
+    ");
+    let user = "991ae5d5-03ea-4f06-a985-44a863c1d48e";
+    let no_id =
+        |text: String| text.replacen(&format!("\"author\":\"{user}\""), "\"author\":\"nobody\"", 1);
+    let nobody = with_text(sample_files(), "entities/context_events.jsonl", no_id);
+    insta::assert_snapshot!(refusal_of(&nobody, KEEP), @"
+    an InstantDB server could not restore 1 value
+    `thread_items.author`: a link leads to an id that is no UUID: 1 (06136caf-d2bf-4516-b7eb-65e2248bdee0)
+    ");
+}
+
+#[test]
+fn files_and_unknown_entries_are_carried_over_in_order() {
+    let mut old = sample_files();
+    old.insert(1, ("notes.txt".to_owned(), b"kept".to_vec()));
+    old.push(("files/b".to_owned(), vec![0; 100_000]));
+    old.push(("files/a".to_owned(), (0..=255).collect()));
+    let world = world_of(&old);
+    world.written(KEEP);
+    let new = files(world.place());
+    let names: Vec<&str> = new.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[names.len() - 3..], ["files/b", "files/a", "notes.txt"]);
+    for name in ["files/b", "files/a", "notes.txt", "entities/emails.jsonl"] {
+        assert_eq!(file(&new, name), file(&old, name), "{name}");
+    }
+}
+
+#[test]
+fn a_damaged_source_is_found_before_anything_is_written() {
+    let mut old = sample_files();
+    old.push(("files/a".to_owned(), b"a rather plain text".to_vec()));
+    let world = world_of(&old);
+    // The hash would tell: so it is the check of the content that is tried here.
+    let source = world.source.clone().expect("a source");
+    let mut bytes = std::fs::read(&source).expect("a file");
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&source, bytes).expect("a file");
+    let error = world.import(KEEP, false).expect_err("another file");
+    assert!(error.message.contains("not the archive that the snapshot was taken from"), "{error}");
+}
+
+#[test]
+fn an_unzipped_archive_is_a_source_too() {
+    let folder = TempDir::new().expect("a folder");
+    for (name, content) in sample_files() {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+    }
+    let (unzipped, zipped) = (World::of(folder.path()), World::sample());
+    for options in [KEEP, DROP] {
+        unzipped.written(options);
+        zipped.written(options);
+        assert_eq!(files(unzipped.place()), files(zipped.place()));
+        unzipped.rollback(true).expect("a rollback");
+        zipped.rollback(true).expect("a rollback");
+    }
+}
+
+#[test]
+fn links_that_another_entity_holds_itself_stay_there() {
+    let mut files = with_config(|config| {
+        let links = config["schema"]["links"].as_object_mut().expect("links");
+        links.insert(
+            "emailsItem".to_owned(),
+            json!({
+                "forward": { "on": "emails", "has": "one", "label": "item" },
+                "reverse": { "on": "thread_items", "has": "many", "label": "mails" },
+            }),
+        );
+    });
+    let item = "72549f45-2625-458f-96c9-d274be4e9fc7";
+    let gone = "72549f45-2625-458f-96c9-000000000000";
+    let mut left = vec![gone, item];
+    files = with_text(files, "entities/emails.jsonl", |text| {
+        let with = |line: &str| match left.pop() {
+            Some(id) => {
+                line.replacen("\"events\"", &format!("\"item\":\"{id}\",\"events\""), 1) + "\n"
+            }
+            None => format!("{line}\n"),
+        };
+        text.lines().map(with).collect()
+    });
+    for options in [KEEP, DROP] {
+        let world = world_of(&files);
+        assert!(world.written(options).is_read_back());
+        let new = self::files(world.place());
+        let there = String::from_utf8_lossy(file(&new, "entities/emails.jsonl")).into_owned();
+        assert!(there.contains(item) && there.contains(gone));
+        assert!(rows(&new, "thread_items")[item]["entity"].get("mails").is_none());
+    }
 }

@@ -18,7 +18,7 @@ mod rules;
 mod properties;
 mod found;
 mod archive_target;
-//TMP mod pg_connect;
+mod pg_connect;
 mod pg_source;
 mod instantdb;
 mod instantdb_client;

@@ -241,3 +241,141 @@ impl Row<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Entity, Link, Schema};
+
+    const ID: &str = "00000001-0000-4000-8000-000000000001";
+    const TO: &str = "00000002-0000-4000-8000-000000000002";
+
+    fn model() -> Model {
+        let attr = |name: &str, ty: Type, flags: &str| Attr {
+            name: name.to_owned(),
+            ty,
+            required: flags.contains('!'),
+            unique: false,
+            indexed: flags.contains('^'),
+        };
+        let link = |label: &str, has: Has| Link {
+            name: label.to_owned(),
+            on: "a".to_owned(),
+            label: label.to_owned(),
+            has,
+            to: "b".to_owned(),
+            reverse: format!("{label}Of"),
+            reverse_has: Has::Many,
+            also: Vec::new(),
+        };
+        let attrs = vec![
+            attr("at", Type::Date, ""),
+            attr("made", Type::Date, "!"),
+            attr("state", Type::String, "^"),
+            attr("any", Type::Any, ""),
+        ];
+        let entity = Entity { name: "a".to_owned(), attrs, optional: false };
+        let links = vec![link("one", Has::One), link("many", Has::Many), link("old", Has::One)];
+        Model {
+            schema: Schema { entities: vec![entity], links },
+            dropped: [("a".to_owned(), "gone".to_owned())].into(),
+            ..Model::default()
+        }
+    }
+
+    /// The line that a row becomes, or what is wrong with it.
+    fn written(entity: &str, rest: &str, pairs: &Pairs) -> String {
+        let model = model();
+        let rows = Rows::new("a", &model, pairs);
+        let (mut out, mut tally, mut faults) = (Vec::new(), Tally::default(), Faults::default());
+        rows.write(&format!("{{\"entity\":{entity}{rest}}}"), &mut out, &mut tally, &mut faults);
+        let said: Vec<String> =
+            faults.found().map(|(_, said, noted)| format!("{said}: {}", noted.ids())).collect();
+        if said.is_empty() {
+            let line = String::from_utf8(out).unwrap();
+            assert_eq!(tally.bytes, line.len() as u64);
+            format!("{} {}", tally.triples, line.trim_end().replace(ID, "ID").replace(TO, "TO"))
+        } else {
+            said.join("; ").replace(ID, "ID")
+        }
+    }
+
+    fn check(members: &str, expected: &str) {
+        let made = "\"made\":\"2024-01-01T00:00:00.001Z\"";
+        let entity = format!("{{\"id\":\"{ID}\",{made}{members}}}");
+        let found = written(&entity, "", &Pairs::new());
+        assert_eq!(found.replace(made, "MADE"), expected);
+    }
+
+    #[test]
+    fn a_row_becomes_a_line_that_the_server_restores() {
+        let line = |triples: u64, members: &str| {
+            format!(
+                "{triples} {{\"entity\":{{\"id\":\"ID\",MADE{members}}},\"createdAt\":1704067200001}}"
+            )
+        };
+        check("", &line(3, ",\"state\":null"));
+        check(
+            ",\"state\":\"x\",\"any\":{\"a\":[1.0]}",
+            &line(4, ",\"state\":\"x\",\"any\":{\"a\":[1.0]}"),
+        );
+        check(",\"gone\":\"x\"", &line(3, ",\"state\":null"));
+        let linked = format!(",\"one\":\"{TO}\",\"many\":[\"{TO}\",\"{ID}\"]");
+        check(&linked, &line(6, ",\"one\":\"TO\",\"many\":[\"TO\",\"ID\"],\"state\":null"));
+        check(&format!(",\"many\":\"{TO}\""), &line(4, ",\"many\":[\"TO\"],\"state\":null"));
+    }
+
+    #[test]
+    fn what_the_server_would_not_take_is_named() {
+        for (members, expected) in [
+            (",\"nobody\":1", "the app's schema has no such label (`nobody`): ID"),
+            (",\"one\":[]", "a link to one holds a list (`one`): ID"),
+            (",\"one\":\"x\"", "a link leads to an id that is no UUID (`one`): ID"),
+            (",\"many\":[1]", "a link leads to an id that is no UUID (`many`): ID"),
+            (",\"state\":1", "the value is not of the attribute's type (`state`): ID"),
+            (",\"any\":\"\\ud800\"", "a text holds a lone surrogate (`any`): ID"),
+        ] {
+            check(members, expected);
+        }
+        let none = Pairs::new();
+        assert_eq!(written("{\"id\":\"thread_1\"}", "", &none), "the id is no UUID: thread_1");
+        assert_eq!(written("{}", "", &none), "the id is no UUID: ");
+        let bare = format!("{{\"id\":\"{ID}\"}}");
+        assert_eq!(written(&bare, "", &none), "a required value is missing (`made`): ID");
+    }
+
+    #[test]
+    fn links_of_the_bundle_come_onto_the_row() {
+        let (id, to) = (uuid(ID).unwrap(), uuid(TO).unwrap());
+        let entity = format!("{{\"id\":\"{ID}\",\"made\":1.5,\"state\":\"\",\"old\":\"{ID}\"}}");
+        let of = |pairs: &[(u128, u128)]| {
+            let pairs = [("old".to_owned(), pairs.to_vec())].into();
+            written(&entity, ",\"createdAt\":7", &pairs)
+        };
+        let line = |triples: u64, link: &str| {
+            format!(
+                "{triples} {{\"entity\":{{\"id\":\"ID\",\"made\":1.5,\"state\":\"\"{link}}},\"createdAt\":7}}"
+            )
+        };
+        // What the link file says counts, and nothing of another row.
+        assert_eq!(of(&[(id, to)]), line(4, ",\"old\":\"TO\""));
+        assert_eq!(of(&[(0, to), (to, id)]), line(3, ""));
+        assert_eq!(of(&[(id, id), (id, to)]), "a link to one holds a list (`old`): ID");
+    }
+
+    #[test]
+    fn the_time_of_a_row_is_never_missing() {
+        let at = |members: &str, rest: &str| {
+            let mut model = model();
+            model.schema.entities[0].attrs[1].required = false;
+            let none = Pairs::new();
+            let rows = Rows::new("a", &model, &none);
+            let text = format!("{{\"entity\":{{\"id\":\"{ID}\"{members}}}{rest}}}");
+            rows.created_at(&Line::parse(&text).unwrap())
+        };
+        assert_eq!(at("", ""), 0);
+        assert_eq!(at(",\"at\":-0.5", ""), -1);
+        assert_eq!(at(",\"made\":8,\"at\":9", ""), 9);
+        assert_eq!(at(",\"at\":9", ",\"createdAt\":7"), 7);
+    }
+}
