@@ -13,6 +13,7 @@ mod address;
 mod answer;
 mod attrs;
 mod backup;
+mod envelope;
 mod failure;
 mod gate;
 mod send;
@@ -38,7 +39,7 @@ use send::Call;
 pub use answer::Answer;
 pub use attrs::{AppSchema, Attr};
 pub use backup::{Backup, BackupFile, Job, JobStatus};
-pub use failure::{Class, Failure};
+pub use failure::{Class, Failure, Told};
 pub use gate::TRIES;
 
 /// The address of Instant Cloud.
@@ -133,7 +134,7 @@ impl Client {
             .build()
             .map_err(|error| Error::system("the network cannot be used").because(error))?;
         let bearer = bearer(&token)?;
-        let (api, files) = send::clients(&settings)?;
+        let (api, files) = send::clients(&settings, &address)?;
         Ok(Self { runtime, api, files, address, token, bearer, settings, gate })
     }
 
@@ -156,7 +157,7 @@ impl Client {
         self.again(&call, &AppSchema::parse)
     }
 
-    /// Runs a query (the InstaQL object itself). Links are arrays, never objects.
+    /// Runs a query (the `InstaQL` object itself). Links are arrays, never objects.
     ///
     /// # Errors
     /// As [`Client::schema`]; [`Class::Halve`] when the answer is too much for the server, or is
@@ -164,7 +165,7 @@ impl Client {
     pub fn query(&self, query: &Value, most: u64) -> Result<Answer, Failure> {
         let body = serde_json::json!({ "query": query, "inference?": false }).to_string();
         let call = Call::post(&["admin", "query"], body).at_most(most);
-        self.again(&call, &Answer::parse)
+        self.again(&call, &|text| Answer::parse(text.to_owned()))
     }
 
     /// Runs steps (the text of a JSON array) as one transaction. Unknown attributes are refused,
@@ -192,8 +193,8 @@ impl Client {
     }
 }
 
-fn tx_id(text: String) -> Option<TxId> {
-    let members = json::members(&text).ok()?;
+fn tx_id(text: &str) -> Option<TxId> {
+    let members = json::members(text).ok()?;
     members.iter().find(|(key, _)| key == "tx-id")?.1.parse().ok()
 }
 

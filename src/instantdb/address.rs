@@ -22,13 +22,12 @@ impl Address {
                 .help("name it as `https://api.example.com`, or `http://localhost:8888`")
         };
         let given = api_uri.trim();
-        let text = match given.contains("://") {
-            true => given.to_owned(),
-            false => {
-                let secure = format!("https://{given}");
-                let local = Url::parse(&secure).is_ok_and(|url| is_loopback(&url));
-                if local { format!("http://{given}") } else { secure }
-            }
+        let text = if given.contains("://") {
+            given.to_owned()
+        } else {
+            let secure = format!("https://{given}");
+            let local = Url::parse(&secure).is_ok_and(|url| is_loopback(&url));
+            if local { format!("http://{given}") } else { secure }
         };
         let base = Url::parse(&text).map_err(|error| wrong("is no URL").because(error))?;
         if !matches!(base.scheme(), "https" | "http") || base.host_str().is_none() {
@@ -52,9 +51,14 @@ impl Address {
         open.then(|| format!("the token travels unencrypted to `{}`", self.host()))
     }
 
-    /// Whether files may be fetched without encryption: the API itself is.
+    /// Whether nothing may be fetched without encryption, the API itself and what it leads to.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.base.scheme() == "https"
+    }
+
+    /// Whether files may be fetched from there.
     pub(super) fn allows(&self, url: &Url) -> bool {
-        url.scheme() == "https" || (url.scheme() == "http" && self.base.scheme() == "http")
+        url.scheme() == "https" || (url.scheme() == "http" && !self.is_encrypted())
     }
 
     /// Scheme, host and port, for messages.

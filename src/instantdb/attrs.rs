@@ -65,8 +65,8 @@ impl AppSchema {
     }
 
     /// Reads the answer of `GET /dash/apps/:id/schema/pull`.
-    pub(super) fn parse(text: String) -> Option<Self> {
-        let pulled: Pulled<'_> = serde_json::from_str(&text).ok()?;
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let pulled: Pulled<'_> = serde_json::from_str(text).ok()?;
         let mut attrs = Vec::new();
         for raw in pulled.attrs {
             attrs.push(attr(raw.get())?);

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 
-use reqwest::header::CONTENT_ENCODING;
+use reqwest::header::{CONTENT_ENCODING, HeaderValue};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -95,7 +95,7 @@ impl Client {
     /// The server cannot be reached, refuses, or answers something else.
     pub fn backups(&self) -> Result<Vec<Backup>, Failure> {
         let call = Call::get(&["dash", "apps", self.app_id(), "backups"]);
-        self.again(&call, &|text| read::<Backups>(&text).map(|found| found.backups))
+        self.again(&call, &|text| read::<Backups>(text).map(|found| found.backups))
     }
 
     /// Begins a backup. It does no harm twice, so it is repeated; the server makes one at a time.
@@ -105,7 +105,7 @@ impl Client {
     pub fn create_backup(&self, description: &str) -> Result<Job, Failure> {
         let body = serde_json::json!({ "description": description }).to_string();
         let call = Call::post(&["dash", "apps", self.app_id(), "backups"], body);
-        self.again(&call, &|text| read::<Started>(&text).map(|found| found.job))
+        self.again(&call, &|text| read::<Started>(text).map(|found| found.job))
     }
 
     /// How far the making of a backup is.
@@ -114,7 +114,7 @@ impl Client {
     /// As [`Client::backups`].
     pub fn backup_job(&self, id: &str) -> Result<Job, Failure> {
         let call = Call::get(&["dash", "apps", self.app_id(), "backup-jobs", id]);
-        self.again(&call, &|text| read::<Started>(&text).map(|found| found.job))
+        self.again(&call, &|text| read::<Started>(text).map(|found| found.job))
     }
 
     /// The files of a backup.
@@ -123,7 +123,8 @@ impl Client {
     /// As [`Client::backups`].
     pub fn backup_files(&self, backup: &str) -> Result<Vec<BackupFile>, Failure> {
         let call = Call::get(&["dash", "apps", self.app_id(), "backups", backup, "files"]);
-        self.again(&call, &|text| read::<Files>(&text).map(|found| found.files))
+        self.again(&call, &|text| read::<Files>(text).map(|found| found.files))
+            .map_err(Failure::of_backup)
     }
 
     /// Where a file of a backup can be fetched for an hour; who knows the address may fetch it, so
@@ -134,7 +135,8 @@ impl Client {
     pub fn file_url(&self, backup: &str, name: &str) -> Result<Secret, Failure> {
         let route = ["dash", "apps", self.app_id(), "backups", backup, "file-url"];
         let call = Call::get(&route).with("name", name);
-        self.again(&call, &|text| read::<Signed>(&text).map(|found| Secret::new(found.url)))
+        self.again(&call, &|text| read::<Signed>(text).map(|found| Secret::new(found.url)))
+            .map_err(Failure::of_backup)
     }
 
     /// Downloads a file of a backup to a place where nothing is, unpacked, and checks its size. A
@@ -157,9 +159,10 @@ impl Client {
             };
             storage::remove_if_there(to)?;
             if !self.back_off(tried) {
-                let said = format!("a file of the backup cannot be fetched: {said}");
+                let said =
+                    format!("a file of the backup cannot be fetched in {TRIES} tries: {said}");
                 return Err(Error::system(said)
-                    .at(format!("{} ({TRIES} tries)", file.name))
+                    .at(format!("backup {backup}: {}", file.name))
                     .help("run the same command again later"));
             }
         }
@@ -171,23 +174,22 @@ impl Client {
         if !self.address.allows(&url) {
             return Err(Stop::from("its address is not encrypted"));
         }
-        let response = self.runtime.block_on(self.files.get(url).send());
+        let response = self.runtime.block_on(async { self.files.get(url).send().await });
         let response = response.map_err(|error| Stop::from(cause(&error)))?;
         if response.status().as_u16() != 200 {
             return Err(Stop::Network(format!("the store answers {}", response.status().as_u16())));
         }
-        let packed = match response.headers().get(CONTENT_ENCODING).map(|name| name.as_bytes()) {
+        let packed = match response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             Some(b"zstd") => true,
             None | Some(b"identity") => false,
             Some(_) => return Err(Stop::from("it is packed in an unknown way")),
         };
         let mut body = Body { client: self, response, chunk: Vec::new(), at: 0, total: 0 };
-        let written = match packed {
-            true => {
-                let unpacked = zstd::stream::read::Decoder::new(&mut body);
-                copy(unpacked.map_err(|_| Stop::from("it cannot be unpacked"))?, to)?
-            }
-            false => copy(&mut body, to)?,
+        let written = if packed {
+            let unpacked = zstd::stream::read::Decoder::new(&mut body);
+            copy(unpacked.map_err(|_| Stop::from("it cannot be unpacked"))?, to)?
+        } else {
+            copy(&mut body, to)?
         };
         match file.size {
             Some(size) if size != written.bytes && size != body.total => Err(Stop::Network(
@@ -211,10 +213,7 @@ impl From<&str> for Stop {
 }
 
 fn cause(error: &reqwest::Error) -> &'static str {
-    match error.is_timeout() {
-        true => "there was no answer in time",
-        false => "the connection failed",
-    }
+    if error.is_timeout() { "there was no answer in time" } else { "the connection failed" }
 }
 
 fn copy(mut from: impl Read, to: &Path) -> Result<Written, Stop> {

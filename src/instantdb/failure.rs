@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::gate::{LONGEST, TRIES};
+use super::envelope::{Envelope, seconds};
+use super::gate::LONGEST;
 use crate::error::{Error, printable};
-use crate::json;
 use crate::secret::Secret;
 
 /// The most characters of a server's message that are kept.
@@ -30,6 +30,13 @@ pub enum Class {
 pub struct Failure {
     /// What to do.
     pub class: Class,
+    /// What happened.
+    pub told: Box<Told>,
+}
+
+/// What a failing call told.
+#[derive(Debug, Default)]
+pub struct Told {
     /// The HTTP status, when there was an answer.
     pub http: Option<u16>,
     /// The `type` of the server's error.
@@ -42,6 +49,8 @@ pub struct Failure {
     pub attribute: Option<String>,
     /// Method, host and route.
     pub route: String,
+    /// How often it was tried.
+    pub tries: u32,
 }
 
 /// Status and headers of an answer.
@@ -52,20 +61,30 @@ pub(super) struct Said {
 
 impl Failure {
     fn new(class: Class, route: &str, message: impl Into<String>) -> Self {
-        Self {
-            class,
-            http: None,
-            kind: None,
-            message: message.into(),
-            entity_id: None,
-            attribute: None,
-            route: route.to_owned(),
-        }
+        let told = Told { message: message.into(), route: route.to_owned(), ..Told::default() };
+        Self { class, told: Box::new(told) }
     }
 
     /// A failure that no single call had.
     pub(crate) fn ended(class: Class) -> Self {
         Self::new(class, "", "")
+    }
+
+    /// The same after so many tries.
+    pub(super) fn after(mut self, tries: u32) -> Self {
+        self.told.tries = tries;
+        self
+    }
+
+    /// The same where a backup was named, which the server may have removed.
+    pub(super) fn of_backup(mut self) -> Self {
+        if self.told.kind.as_deref() == Some("record-not-found") {
+            let error = Error::system("the server does not have that backup any more")
+                .at(self.told.route.clone())
+                .help("run the same command again, and check that the token is that of the app");
+            self.class = Class::Fatal(error);
+        }
+        self
     }
 
     /// The connection failed.
@@ -90,7 +109,9 @@ impl Failure {
     /// The answer is a success without what it should hold.
     pub(super) fn shapeless(route: &str) -> Self {
         let message = "the answer is cut off or has an unknown form";
-        Self { http: Some(200), ..Self::new(Class::Ambiguous, route, message) }
+        let mut failure = Self::new(Class::Ambiguous, route, message);
+        failure.told.http = Some(200);
+        failure
     }
 
     /// The server answered something else than success.
@@ -98,27 +119,66 @@ impl Failure {
         let text = std::str::from_utf8(body).unwrap_or_default();
         let envelope = Envelope::read(text);
         let message = shown(&envelope.message.clone().unwrap_or_default(), token);
-        let mut failure = Self::new(Class::Ambiguous, route, message);
-        failure.http = Some(said.http);
-        failure.kind = envelope.kind.as_deref().map(|kind| shown(kind, token));
-        failure.entity_id = envelope.entity_id.as_deref().map(|id| shown(id, token));
-        failure.attribute = envelope.attribute.as_deref().map(|name| shown(name, token));
+        let told = Told {
+            http: Some(said.http),
+            kind: envelope.kind.as_deref().map(|kind| shown(kind, token)),
+            entity_id: envelope.entity_id.as_deref().map(|id| shown(id, token)),
+            attribute: envelope.attribute.as_deref().map(|name| shown(name, token)),
+            message,
+            route: route.to_owned(),
+            tries: 1,
+        };
         let after = envelope.after.or_else(|| said.after.as_deref().and_then(seconds));
         let missing: Vec<String> = envelope.missing.iter().map(|name| shown(name, token)).collect();
-        failure.class = failure.classed(text, after, &missing);
-        if let Class::Fatal(error) = &mut failure.class {
+        let mut class = told.classed(text, after, &missing);
+        if let Class::Fatal(error) = &mut class {
             error.at.push(route.to_owned());
         }
-        failure
+        Self { class, told: Box::new(told) }
     }
 
+    /// Whether the server refused for good what was asked, for a reason that is not the token.
+    pub fn is_refusal(&self) -> bool {
+        let known = ["app-read-only", "app-disabled", "record-not-found"];
+        let kind = self.told.kind.as_deref().unwrap_or_default();
+        matches!(self.told.http, Some(400 | 404 | 405)) && !known.contains(&kind)
+    }
+
+    /// The failure as the end of a run.
+    pub fn into_error(self) -> Error {
+        let told = self.told.saying();
+        let error = match self.class {
+            Class::Fatal(error) => return error,
+            Class::Retry(_) if self.told.http.is_some() => {
+                let tries = self.told.tries;
+                Error::system(format!("the server still limits the rate after {tries} tries{told}"))
+            }
+            Class::Retry(_) | Class::Ambiguous => {
+                let times = match self.told.tries {
+                    0 | 1 => String::new(),
+                    tries => format!(" {tries} times"),
+                };
+                Error::system(format!("the server failed{times}{told}"))
+            }
+            Class::Halve => {
+                Error::system(format!("the server does not manage what was asked{told}"))
+            }
+            Class::BadRows => {
+                let said = format!("the server refuses what was sent{told}");
+                return Error::system(said).at(self.told.route);
+            }
+        };
+        error.at(self.told.route).help("run the same command again later")
+    }
+}
+
+impl Told {
     /// The retry matrix (`INSTANTDB` §2.8).
     fn classed(&self, body: &str, after: Option<Duration>, missing: &[String]) -> Class {
         match (self.http.unwrap_or_default(), self.kind.as_deref().unwrap_or_default()) {
-            (429, "timeout") => Class::Halve,
-            (429, _) if after.is_some_and(|after| after > LONGEST) => Class::Fatal(self.limited()),
+            (429, "timeout") | (413, _) | (400, "parameter-limit-exceeded") => Class::Halve,
+            (429, _) if after.is_some_and(|after| after > LONGEST) => Class::Fatal(limited()),
             (429, _) => Class::Retry(after),
-            (413, _) | (400, "parameter-limit-exceeded") => Class::Halve,
             (408 | 500..=599, _) => Class::Ambiguous,
             (400, "validation-failed") if !missing.is_empty() => {
                 Class::Fatal(lacks_attributes(missing))
@@ -134,11 +194,6 @@ impl Failure {
             (400, "") if body.starts_with("Malformed JSON") => Class::BadRows,
             _ => Class::Fatal(self.final_error()),
         }
-    }
-
-    fn limited(&self) -> Error {
-        Error::system("the server limits the rate, and asks to wait for longer than 10 minutes")
-            .help("run the same command again later")
     }
 
     fn final_error(&self) -> Error {
@@ -160,12 +215,12 @@ impl Failure {
                 .help("name the final address as `--api-uri`: no token is sent on by a redirect"),
             (404 | 405, _) => Error::usage("the server does not know this call")
                 .help("check `--api-uri`; a self-hosted server may be too old for it"),
-            _ => Error::system(format!("the server refuses the call{}", self.told())),
+            _ => Error::system(format!("the server refuses the call{}", self.saying())),
         }
     }
 
     /// What the server told, as the end of a sentence.
-    fn told(&self) -> String {
+    fn saying(&self) -> String {
         let mut told = self.http.map_or_else(String::new, |http| format!(" ({http}"));
         if !told.is_empty() {
             told.extend(self.kind.iter().flat_map(|kind| [" ", kind.as_str()]));
@@ -177,32 +232,11 @@ impl Failure {
         }
         told
     }
+}
 
-    /// Whether the server refused for good what was asked, for a reason that is not the token.
-    pub fn is_refusal(&self) -> bool {
-        let known = ["app-read-only", "app-disabled", "record-not-found"];
-        let kind = self.kind.as_deref().unwrap_or_default();
-        matches!(self.http, Some(400 | 404 | 405)) && !known.contains(&kind)
-    }
-
-    /// The failure as the end of a run.
-    pub fn into_error(self) -> Error {
-        let told = self.told();
-        let error = match self.class {
-            Class::Fatal(error) => return error,
-            Class::Retry(_) if self.http.is_some() => {
-                Error::system(format!("the server still limits the rate after {TRIES} tries{told}"))
-            }
-            Class::Retry(_) | Class::Ambiguous => {
-                Error::system(format!("the server failed {TRIES} times{told}"))
-            }
-            Class::Halve => {
-                Error::system(format!("the server does not manage what was asked{told}"))
-            }
-            Class::BadRows => Error::system(format!("the server refuses what was sent{told}")),
-        };
-        error.at(self.route).help("run the same command again later; what was done is kept")
-    }
+fn limited() -> Error {
+    Error::system("the server limits the rate, and asks to wait for longer than 10 minutes")
+        .help("run the same command again later")
 }
 
 fn lacks_attributes(missing: &[String]) -> Error {
@@ -222,72 +256,4 @@ fn shown(text: &str, token: &Secret) -> String {
         cut.push('…');
     }
     printable(&cut.replace('\n', " "))
-}
-
-/// What is kept of the server's error envelope: nothing that echoes the request.
-#[derive(Default)]
-struct Envelope {
-    kind: Option<String>,
-    message: Option<String>,
-    after: Option<Duration>,
-    entity_id: Option<String>,
-    attribute: Option<String>,
-    missing: Vec<String>,
-}
-
-impl Envelope {
-    fn read(text: &str) -> Self {
-        let mut envelope = Self::default();
-        let string = |raw: &str| json::string(raw).map(std::borrow::Cow::into_owned);
-        for (key, raw) in json::members(text).unwrap_or_default() {
-            match key.as_ref() {
-                "type" => envelope.kind = string(raw),
-                "message" => envelope.message = string(raw),
-                "hint" => envelope.hint(raw),
-                _ => {}
-            }
-        }
-        envelope
-    }
-
-    fn hint(&mut self, hint: &str) {
-        let string = |raw: &str| json::string(raw).map(std::borrow::Cow::into_owned);
-        let (mut namespace, mut label) = (None, None);
-        for (key, raw) in json::members(hint).unwrap_or_default() {
-            match key.as_ref() {
-                "retry-after" => self.after = seconds(raw.trim_matches('"')),
-                "entity-id" => self.entity_id = string(raw),
-                "namespace" | "etype" => namespace = string(raw),
-                "attribute" | "label" => label = string(raw),
-                "records" => self.entity_id = first_member(raw, "entity_id").and_then(string),
-                "errors" => self.missing = missing(raw),
-                _ => {}
-            }
-        }
-        if let (Some(namespace), Some(label)) = (namespace, label) {
-            self.attribute = Some(format!("{namespace}.{label}"));
-        }
-    }
-}
-
-/// The attributes that the first error of a list says are missing.
-fn missing(errors: &str) -> Vec<String> {
-    let attributes = first_member(errors, "hint").and_then(|hint| member(hint, "attributes"));
-    let names = attributes.and_then(|raw| json::elements(raw).ok()).unwrap_or_default();
-    let named = names.iter().filter_map(|raw| json::string(raw)).take(20);
-    named.map(std::borrow::Cow::into_owned).collect()
-}
-
-fn first_member<'t>(list: &'t str, key: &str) -> Option<&'t str> {
-    member(json::elements(list).ok()?.first()?, key)
-}
-
-fn member<'t>(object: &'t str, key: &str) -> Option<&'t str> {
-    json::members(object).ok()?.into_iter().find(|(name, _)| name == key).map(|(_, raw)| raw)
-}
-
-/// A number of seconds; dates are not read, since nothing here has a clock.
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -61,7 +61,9 @@ mod tests {
             count.fetch_add(1, Ordering::SeqCst);
         });
         let seen = [gate.pass(), gate.pass()];
-        seen.iter().for_each(|seen| gate.hold(*seen, Duration::ZERO, &sleep));
+        for seen in seen {
+            gate.hold(seen, Duration::ZERO, &sleep);
+        }
         assert_eq!(slept.load(Ordering::SeqCst), 1);
         gate.hold(gate.pass(), Duration::ZERO, &sleep);
         assert_eq!(slept.load(Ordering::SeqCst), 2);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Response};
 
+use super::address::Address;
 use super::failure::{Class, Failure, Said};
 use super::gate::{self, TRIES};
 use super::{Client, Settings};
@@ -52,12 +53,16 @@ impl<'a> Call<'a> {
 }
 
 /// The client of the API and the one that downloads.
-pub(super) fn clients(settings: &Settings) -> Result<(reqwest::Client, reqwest::Client)> {
+pub(super) fn clients(
+    settings: &Settings,
+    address: &Address,
+) -> Result<(reqwest::Client, reqwest::Client)> {
     let builder = || {
         reqwest::Client::builder()
             .user_agent(crate::PROGRAM.replace(' ', "/"))
             .connect_timeout(settings.connect)
             .pool_idle_timeout(Duration::from_secs(20))
+            .https_only(address.is_encrypted())
             .no_proxy()
             .referer(false)
             .no_gzip()
@@ -75,7 +80,7 @@ pub(super) fn clients(settings: &Settings) -> Result<(reqwest::Client, reqwest::
 }
 
 /// Understands the text of an answer; `None` when it has another shape.
-pub(super) type Understand<'a, T> = dyn Fn(String) -> Option<T> + 'a;
+pub(super) type Understand<'a, T> = dyn Fn(&str) -> Option<T> + 'a;
 
 impl Client {
     /// A call that changes nothing, repeated until it succeeds or there were tries enough.
@@ -108,7 +113,7 @@ impl Client {
             tried += 1;
             let failure = match self.once(call, shape) {
                 Ok(found) => return Ok(found),
-                Err(failure) => failure,
+                Err(failure) => failure.after(tried),
             };
             match &failure.class {
                 _ if tried >= TRIES => return Err(failure),
@@ -144,7 +149,7 @@ impl Client {
         if said.http != 200 {
             return Err(Failure::answered(&route, &said, &body, &self.token));
         }
-        let understood = String::from_utf8(body).ok().and_then(shape);
+        let understood = std::str::from_utf8(&body).ok().and_then(shape);
         understood.ok_or_else(|| Failure::shapeless(&route))
     }
 }

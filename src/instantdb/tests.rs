@@ -74,10 +74,14 @@ fn an_echo_is_not_kept() {
     let failure = failure(400, None, &body);
     let told = format!("{failure:?}");
     assert!(!told.to_lowercase().contains(TOKEN) && !told.contains("payload"), "{told}");
-    assert!(failure.message.starts_with("bad [hidden] [hidden]\\u{1b}xxx"), "{}", failure.message);
-    assert!(failure.message.chars().count() < 320);
-    assert_eq!(failure.entity_id.as_deref(), Some("e"));
-    assert_eq!(failure.attribute.as_deref(), Some("a.b"));
+    assert!(
+        failure.told.message.starts_with("bad [hidden] [hidden]\\u{1b}xxx"),
+        "{}",
+        failure.told.message
+    );
+    assert!(failure.told.message.chars().count() < 320);
+    assert_eq!(failure.told.entity_id.as_deref(), Some("e"));
+    assert_eq!(failure.told.attribute.as_deref(), Some("a.b"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test module uses a part of it")]
 
 mod backups;
+mod checks;
 mod fault;
 mod fill;
 mod http;

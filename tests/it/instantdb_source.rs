@@ -22,7 +22,9 @@ fn contract() -> Contract {
 }
 
 fn server() -> Server {
-    Server::start(Store::from_archive(&fixture("sample-backup.zip")))
+    static STORE: std::sync::OnceLock<Store> = std::sync::OnceLock::new();
+    let store = STORE.get_or_init(|| Store::from_archive(&fixture("sample-backup.zip")));
+    Server::start(store.clone())
 }
 
 /// Tables and their digests.
@@ -174,7 +176,41 @@ fn faults_of_a_backup() {
             (Route::Backups, Fault::Redirect),
         ],
     );
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    Download CutFile: survived
+    Download ShortFile: survived
+    Download BadZstd: survived
+    Download CutZstd: survived
+    Download Expired: survived
+    Download Moved: survived
+    Download Closed: survived
+    Download Slow: survived
+    FileUrl BadGateway: survived
+    FileUrl OtherShape: survived
+    Files CutJson: survived
+    Files LimitedByHeader: survived
+    Files NotFound: error: the server does not know this call
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups/b0000000-0000-4000-8000-000000000000/files
+    help: check `--api-uri`; a self-hosted server may be too old for it
+
+    Backups Empty: survived
+    Backups Html: survived
+    Backups NotFound: error: the server does not know this call
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: take a backup from the app's dashboard, or allow reading the app page by page
+
+    Backups BadToken: error: the server does not know this token for this app
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: compare app id, token and API address with the app's dashboard
+
+    Backups Disabled: error: the app is disabled: the server does not answer for it
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: take the app's backup from its dashboard and name that file
+
+    Backups Redirect: error: the server sends the call elsewhere
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: name the final address as `--api-uri`: no token is sent on by a redirect
+    ");
 }
 
 #[test]
@@ -202,7 +238,61 @@ fn faults_of_pages() {
             (Route::Query, Fault::Invalid),
         ],
     );
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    Schema Html: survived
+    Schema UnknownError: survived
+    Schema BadToken: error: the server does not know this token for this app
+      --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/schema/pull
+    help: compare app id, token and API address with the app's dashboard
+
+    Query LimitedByHint: survived
+    Query LimitedBare: survived
+    Query StatementTimeout: survived
+    Query TooLarge: survived
+    Query SqlException: survived
+    Query GatewayTimeout: survived
+    Query Closed: survived
+    Query ClosedMidway: survived
+    Query Slow: survived
+    Query CutJson: survived
+    Query Empty: survived
+    Query OtherShape: survived
+    Query Disabled: error: the app is disabled: the server does not answer for it
+      --> POST http://server/admin/query
+      --> `$files`
+    help: take the app's backup from its dashboard and name that file
+
+    Query Redirect: error: the server sends the call elsewhere
+      --> POST http://server/admin/query
+      --> `$files`
+    help: name the final address as `--api-uri`: no token is sent on by a redirect
+
+    Query Invalid: error: the server refuses what was sent (400 validation-failed): Validation failed for steps: no (Bearer [hidden])
+      --> POST http://server/admin/query
+      --> `$files`
+    ");
+}
+
+#[test]
+fn a_page_that_is_too_much_at_once_is_divided() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let expected = by_archive(folder.path());
+    let server = server();
+    let entities = 15;
+    // The ids of each entity come by 16 queries; then the pages begin.
+    for nth in [1, 2, 5, 9] {
+        server.fail(Route::Query, entities * 16 + nth, Fault::StatementTimeout);
+        server.fail(Route::Query, entities * 16 + nth + 10, Fault::TooLarge);
+    }
+    assert_eq!(by_api(&server, PAGES).expect("a snapshot").0, expected);
+    server.fail_always(Route::Query, Fault::StatementTimeout);
+    let error = by_api(&server, PAGES).expect_err("nothing is small enough");
+    insta::assert_snapshot!(shown(&error, &server), @"
+    error: the server does not manage what was asked (429 timeout): The query took too long to complete. (Bearer [hidden])
+      --> POST http://server/admin/query
+      --> `$files`
+    help: run the same command again later
+    ");
 }
 
 #[test]
@@ -220,7 +310,11 @@ fn a_file_that_cannot_be_fetched_ends_the_export() {
     server.back_up();
     server.fail_always(Route::Download, Fault::CutZstd);
     let error = by_api(&server, NEWEST).expect_err("cut off");
-    insta::assert_snapshot!(shown(&error, &server), @"");
+    insta::assert_snapshot!(shown(&error, &server), @"
+    error: a file of the backup cannot be fetched in 6 tries: it is cut off or cannot be unpacked
+      --> backup b0000000-0000-4000-8000-000000000000: config.json
+    help: run the same command again later
+    ");
     assert_eq!(server.calls(Route::Download), 6);
 }
 
@@ -236,18 +330,34 @@ fn backups_that_cannot_be_had() {
     old.fail_always(Route::CreateBackup, Fault::NotFound);
     told.push_str(&shown(&by_api(&old, FRESH).expect_err("no such call"), &old));
     by_api(&old, Taking { fall_back: true, ..FRESH }).expect("by pages");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    error: the app has no backup
+      --> instantdb://d92ddb12-9b52-4715-8100-8b9f45a2cbc1
+    help: let one be made (`--fresh`), or allow reading the app page by page
+    error: the server failed to make a backup
+      --> backup job c0000000-0000-4000-8000-000000000000
+    help: run the same command again later, or take the newest backup there is
+    error: the server does not know this call
+      --> POST http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
+    help: take a backup from the app's dashboard, or allow reading the app page by page
+    ");
 }
 
 #[test]
 fn rows_that_come_meanwhile_are_noticed() {
     let folder = tempfile::tempdir().expect("a folder");
+    let fetch = |server: &Server| {
+        let (client, _) = client(server);
+        InstantDb::new(client, &folder.path().join("fetched"), PAGES).fetch(&Silent)
+    };
+    let quiet = server();
+    fetch(&quiet).expect("nobody writes");
+    let calls = quiet.calls(Route::Query);
     let mut errors = String::new();
-    for nth in [40, 260] {
+    // After the ids of `emails` were listed; after its rows were read, before it is listed again.
+    for nth in [100, calls - 14] {
         let server = server();
-        let (client, _) = client(&server);
-        let source = InstantDb::new(client, &folder.path().join("fetched"), PAGES);
-        server.delay(std::time::Duration::from_millis(1));
+        server.delay(std::time::Duration::from_millis(5));
         let error = std::thread::scope(|scope| {
             scope.spawn(|| {
                 while server.calls(Route::Query) < nth {
@@ -256,11 +366,18 @@ fn rows_that_come_meanwhile_are_noticed() {
                 let row = r#"{"id":"00000000-0000-4000-8000-000000000001","subject":"new"}"#;
                 server.state().store.restore("emails", row);
             });
-            source.fetch(&Silent).expect_err("it was written to")
+            fetch(&server).expect_err("it was written to")
         });
         errors.push_str(&shown(&error, &server));
     }
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @"
+    error: the app was written to while it was read
+      --> `emails`: 6 rows before, 7 after, not the same ones
+    help: make the app read-only while it is exported, or take a backup
+    error: the app was written to while it was read
+      --> `emails`: 6 rows before, 7 after, not the same ones
+    help: make the app read-only while it is exported, or take a backup
+    ");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
@@ -269,5 +386,8 @@ fn an_entity_that_the_app_lacks_is_an_error() {
     let schema = serde_json::json!({ "entities": { "context_contexts": { "attrs": {} } } });
     let server = Server::start(Store::with_schema(&schema));
     let error = by_api(&server, PAGES).expect_err("entities are missing");
-    insta::assert_snapshot!(shown(&error, &server), @"");
+    insta::assert_snapshot!(shown(&error, &server), @"
+    error: the source has no `context_events`, `story_executions`, `story_steps`, `story_parts`
+    help: name another source, or declare with `optional = true` in the contract what an app may lack
+    ");
 }

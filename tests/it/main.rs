@@ -20,6 +20,8 @@ mod found;
 mod archive_target;
 mod pg_connect;
 mod pg_source;
+mod pg_target;
+mod kills;
 mod instantdb;
 mod instantdb_client;
 mod instantdb_source;

@@ -56,6 +56,14 @@ impl Place {
         }
     }
 
+    /// Calls the program so that it dies at a point of its work; `None` when it did, the exit code
+    /// when it came to its end before.
+    pub(crate) fn run_until(&self, args: &[&str], point: u32) -> Option<i32> {
+        let mut command = self.command(args);
+        let command = command.env("RETHREAD_STOP_AT", point.to_string());
+        command.output().expect("the program starts").status.code()
+    }
+
     /// The call, not yet started.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rethread"));

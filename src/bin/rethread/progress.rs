@@ -1,6 +1,7 @@
 //! Progress on stderr: bars on a terminal, a line per finished step elsewhere.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,12 +15,47 @@ use crate::args::Args;
 pub(crate) fn for_run(args: &Args) -> Box<dyn Progress> {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if args.quiet || args.json {
+    let hears: Box<dyn Progress> = if args.quiet || args.json {
         Box::new(Silent)
     } else if io::stderr().is_terminal() && !set("NO_COLOR") && !dumb {
         Box::new(Bars::default())
     } else {
         Box::new(Lines::default())
+    };
+    let stop = std::env::var_os(STOP_AT).and_then(|at| at.to_str()?.parse().ok());
+    match stop {
+        Some(at) => Box::new(Stopped { at, reached: AtomicU64::new(0), hears }),
+        None => hears,
+    }
+}
+
+/// Names a point, counted from 1, at which the program dies at once, as by `kill -9`: for tests.
+const STOP_AT: &str = "RETHREAD_STOP_AT";
+
+/// Dies at one of the points where a kill must do no harm.
+struct Stopped {
+    at: u64,
+    reached: AtomicU64,
+    hears: Box<dyn Progress>,
+}
+
+impl Progress for Stopped {
+    fn begin(&self, step: &str, total: Option<u64>) {
+        self.hears.begin(step, total);
+    }
+
+    fn advance(&self, units: u64) {
+        self.hears.advance(units);
+    }
+
+    fn done(&self, outcome: &str) {
+        self.hears.done(outcome);
+    }
+
+    fn reached(&self, _point: &str) {
+        if self.reached.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+            std::process::abort();
+        }
     }
 }
 

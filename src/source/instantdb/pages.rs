@@ -81,14 +81,19 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// How many ids are asked for at once.
+    fn listed(&self) -> usize {
+        self.page.saturating_mul(20)
+    }
+
     /// All ids of an entity in order, read by shards of `digits` digits.
     fn ids(&self, entity: &str, digits: usize) -> Result<Vec<u128>> {
         let mut ids = Vec::new();
-        let most = self.page.saturating_mul(20);
+        let most = self.listed();
         let mut shards = Shard::all(digits);
         while let Some(shard) = shards.pop() {
-            let options = json!({ "where": { "$entityIdStartsWith": shard.prefix() },
-                                  "limit": most + 1, "fields": ["id"] });
+            let mut options = json!({ "limit": most + 1, "fields": ["id"] });
+            shard.narrow(&mut options);
             match self.ask(entity, options, &[], PAGE_BYTES) {
                 Ok(answer) => {
                     let found = self.found(&answer, entity, &shard)?;
@@ -132,16 +137,14 @@ impl<'a> Pages<'a> {
         }
         let path = folder.join("entities").join(format!("{entity}.jsonl"));
         let mut file = HashingFile::create(&path)?;
-        let mut shards = Shard::all(1);
+        let mut shards = Shard::all(0);
         while let Some(shard) = shards.pop() {
             let expected = shard.of(ids);
             if expected.is_empty() {
                 continue;
             }
-            let lines = match expected.len() <= self.page {
-                true => self.page(entity, &shard, expected)?,
-                false => None,
-            };
+            let fits = expected.len() <= self.page;
+            let lines = if fits { self.page(entity, &shard, expected)? } else { None };
             match lines {
                 Some(lines) => {
                     file.write_all(&lines).map_err(|error| storage::failed(&path, error))?;
@@ -162,8 +165,8 @@ impl<'a> Pages<'a> {
             .map(|attr| attr.label.as_str())
             .collect();
         let most = if expected.len() > 1 { PAGE_BYTES } else { LONGEST_ROW };
-        let options = json!({ "where": { "$entityIdStartsWith": shard.prefix() },
-                              "limit": self.page + 1 });
+        let mut options = json!({ "limit": self.page + 1 });
+        shard.narrow(&mut options);
         let answer = match self.ask(entity, options, &many, most) {
             Ok(answer) => answer,
             Err(failure) if matches!(failure.class, Class::Halve) && expected.len() > 1 => {
@@ -184,7 +187,8 @@ impl<'a> Pages<'a> {
 
     /// Lists the ids of an entity again, by other shards.
     fn compare(&self, entity: &str, before: &[u128]) -> Result<()> {
-        let after = self.ids(entity, 2)?;
+        let digits = if before.len() <= self.listed() { 0 } else { 2 };
+        let after = self.ids(entity, digits)?;
         if after == before {
             return Ok(());
         }
@@ -276,7 +280,7 @@ fn linked(raw: &str) -> Option<Vec<String>> {
 fn moved(entity: &str, before: usize, after: usize) -> Error {
     let counts = (grouped(before as u64), grouped(after as u64));
     Error::system("the app was written to while it was read")
-        .at(format!("`{entity}`: {} rows, then {} (by id, not the same)", counts.0, counts.1))
+        .at(format!("`{entity}`: {} rows before, {} after, not the same ones", counts.0, counts.1))
         .help("make the app read-only while it is exported, or take a backup")
 }
 

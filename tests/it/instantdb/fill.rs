@@ -61,7 +61,7 @@ impl Store {
         };
         let config: Value = serde_json::from_str(&read("config.json")).expect("JSON");
         let mut store = Store::with_schema(&config["schema"]);
-        store.title = config["title"].as_str().unwrap_or_default().to_owned();
+        config["title"].as_str().unwrap_or_default().clone_into(&mut store.title);
         for (etype, _) in config["counts"].as_object().expect("counts") {
             for line in read(&format!("entities/{etype}.jsonl")).lines() {
                 let line = members(line).expect("a line");
@@ -90,12 +90,14 @@ impl Store {
         let id = string(id).expect("a text").into_owned();
         for (label, raw) in members {
             let attr = self.attr(etype, &label).unwrap_or_else(|| panic!("{etype}.{label}"));
-            match self.attrs[attr].link && raw.starts_with('[') {
-                true => {
-                    elements(raw).expect("links").into_iter().for_each(|to| self.put(attr, &id, to))
-                }
-                false if self.attrs[attr].link && raw == "null" => {}
-                false => self.put(attr, &id, raw),
+            let link = self.attrs[attr].link;
+            let values = if link && raw.starts_with('[') {
+                elements(raw).expect("links")
+            } else {
+                vec![raw]
+            };
+            for raw in values.into_iter().filter(|raw| !(link && *raw == "null")) {
+                self.put(attr, &id, raw);
             }
         }
     }

@@ -8,9 +8,6 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::{Shared, routes};
 
-/// How much later than any client of the tests waits.
-const LATE: Duration = Duration::from_millis(900);
-
 /// A request.
 pub(super) struct Request {
     pub(super) method: String,
@@ -57,7 +54,7 @@ pub(super) fn serve(mut stream: TcpStream, shared: &Shared) {
 
 /// The next request; `None` at the end of the connection or of the server.
 fn read(stream: &mut TcpStream, rest: &mut Vec<u8>, shared: &Shared) -> Option<Request> {
-    let mut buffer = [0; 1 << 16];
+    let mut buffer = vec![0; 1 << 16];
     loop {
         if let Some((request, length)) = parse(rest) {
             rest.drain(..length);
@@ -117,12 +114,24 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Says nothing until the other side gives up.
+fn wait_for_end(stream: &mut TcpStream) {
+    let mut buffer = [0; 64];
+    loop {
+        match stream.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
 /// Writes an answer; false when the connection is to end.
 fn write(stream: &mut TcpStream, mut reply: Reply, fault: Option<Fault>) -> bool {
     match fault {
         Some(Fault::Closed | Fault::DoneThenClosed) => return false,
         Some(Fault::Slow | Fault::DoneThenSlow) => {
-            std::thread::sleep(LATE);
+            wait_for_end(stream);
             return false;
         }
         Some(Fault::CutJson) => reply.body.truncate(reply.body.len() / 2),

@@ -1,8 +1,9 @@
-//! `POST /admin/query`: InstaQL over the triples.
+//! `POST /admin/query`: `InstaQL` over the triples.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use rethread::json::{members, string};
+use rethread::json::string;
 use rethread::snapshot::parse_date;
 use serde_json::{Map, Value};
 
@@ -59,7 +60,9 @@ impl Ask<'_> {
         }
         let mut ids = self.filter(etype, self.store.ids(etype), options.get("where"));
         self.order(etype, &mut ids, options.get("order"))?;
-        let number = |key: &str| options.get(key).and_then(Value::as_u64).map(|n| n as usize);
+        let number = |key: &str| {
+            options.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok())
+        };
         ids.drain(..number("offset").unwrap_or(0).min(ids.len()));
         if let Some(most) = number("limit").or_else(|| number("first")) {
             ids.truncate(most);
@@ -120,7 +123,7 @@ impl Ask<'_> {
             (Some(at), _) => {
                 let values = self.store.values(at, id).into_iter().flatten();
                 let ids: Vec<String> = values
-                    .filter_map(|(_, triple)| string(&triple.raw).map(|id| id.into_owned()))
+                    .filter_map(|(_, triple)| string(&triple.raw).map(Cow::into_owned))
                     .collect();
                 let attr = &self.store.attrs[at];
                 let to = attr.reverse.clone().map(|(to, _)| to).unwrap_or_default();
@@ -136,15 +139,13 @@ impl Ask<'_> {
         ids.sort_by_key(|id| (self.created(&to, id), id.clone()));
         let mut rows = Vec::new();
         for id in ids {
-            rows.push(match self.store.exists(&to, &id) {
-                true => self.row(&to, &id, form)?,
-                false => "null".to_owned(),
-            });
+            let exists = self.store.exists(&to, &id);
+            rows.push(if exists { self.row(&to, &id, form)? } else { "null".to_owned() });
         }
-        match self.inference && one {
-            true => Ok(rows.into_iter().next().unwrap_or_else(|| "null".to_owned())),
-            false => Ok(format!("[{}]", rows.join(","))),
+        if self.inference && one {
+            return Ok(rows.into_iter().next().unwrap_or_else(|| "null".to_owned()));
         }
+        Ok(format!("[{}]", rows.join(",")))
     }
 
     fn filter(&self, etype: &str, ids: Vec<String>, condition: Option<&Value>) -> Vec<String> {
@@ -171,9 +172,9 @@ impl Ask<'_> {
     fn matches(&self, attr: usize, id: &str, wanted: &Value) -> bool {
         let held = self.store.values(attr, id);
         let is_null = held.is_none_or(|held| held.contains_key("null"));
-        let has = |value: &Value| match value.is_null() {
-            true => is_null,
-            false => held.is_some_and(|held| held.contains_key(&canonical(&value.to_string()))),
+        let has = |value: &Value| {
+            let is_held = |key: String| held.is_some_and(|held| held.contains_key(&key));
+            if value.is_null() { is_null } else { is_held(canonical(&value.to_string())) }
         };
         let Some(operators) = wanted.as_object() else { return has(wanted) };
         operators.iter().all(|(operator, value)| match operator.as_str() {
@@ -184,12 +185,7 @@ impl Ask<'_> {
         })
     }
 
-    fn order(
-        &self,
-        etype: &str,
-        ids: &mut Vec<String>,
-        order: Option<&Value>,
-    ) -> Result<(), Refusal> {
+    fn order(&self, etype: &str, ids: &mut [String], order: Option<&Value>) -> Result<(), Refusal> {
         ids.sort_by_key(|id| (self.created(etype, id), id.clone()));
         let Some(order) = order.and_then(Value::as_object) else { return Ok(()) };
         let Some((label, direction)) = order.iter().next().filter(|_| order.len() == 1) else {
@@ -226,12 +222,10 @@ fn compare(a: Option<&str>, b: Option<&str>) -> Ordering {
     let (Some(a), Some(b)) = (known(a), known(b)) else {
         return known(a).is_some().cmp(&known(b).is_some());
     };
-    let number = |raw: &str| match string(raw) {
-        Some(text) => parse_date(&text).map(|date| date.micros as f64 / 1000.0),
-        None => raw.parse::<f64>().ok(),
-    };
-    match (number(&a), number(&b)) {
-        (Some(a), Some(b)) => a.total_cmp(&b),
+    let micros = |raw: &str| string(raw).and_then(|text| parse_date(&text)).map(|date| date.micros);
+    match (micros(&a), micros(&b), a.parse::<f64>(), b.parse::<f64>()) {
+        (Some(a), Some(b), _, _) => a.cmp(&b),
+        (_, _, Ok(a), Ok(b)) => a.total_cmp(&b),
         _ => a.encode_utf16().cmp(b.encode_utf16()),
     }
 }
@@ -250,9 +244,4 @@ fn check_options(options: &Map<String, Value>, top: bool) -> Result<(), Refusal>
         return Err(invalid("We only support one of `limit`, `first`, `last`."));
     }
     Ok(())
-}
-
-/// The members of a row in its answer, for the tests of the rules.
-pub(super) fn labels(row: &str) -> Vec<String> {
-    members(row).unwrap_or_default().into_iter().map(|(key, _)| key.into_owned()).collect()
 }

@@ -6,6 +6,7 @@ use super::scan::canonical;
 
 /// An attribute, or a link from its forward side.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the server's own flags")]
 pub(crate) struct Attr {
     pub(crate) id: String,
     pub(crate) etype: String,
@@ -146,7 +147,9 @@ impl Store {
     /// Deletes an entity with all links to it.
     pub(crate) fn delete(&mut self, etype: &str, id: &str) {
         let own: Vec<usize> = self.of(etype).map(|(attr, _)| attr).collect();
-        own.into_iter().for_each(|attr| self.set(attr, id, None));
+        for attr in own {
+            self.set(attr, id, None);
+        }
         let to = |attr: &Attr| attr.reverse.as_ref().is_some_and(|(to, _)| to == etype);
         let links: Vec<usize> = (0..self.attrs.len()).filter(|at| to(&self.attrs[*at])).collect();
         for attr in links {
@@ -159,7 +162,8 @@ impl Store {
 
     pub(super) fn set(&mut self, attr: usize, id: &str, values: Option<Values>) {
         let key = (attr, id.to_owned());
-        let old = match values.clone() {
+        let new: Vec<String> = values.iter().flat_map(BTreeMap::keys).cloned().collect();
+        let old = match values {
             Some(values) => self.values.insert(key.clone(), values),
             None => self.values.remove(&key),
         };
@@ -173,8 +177,8 @@ impl Store {
                 self.back.remove(&place);
             }
         }
-        for value in values.iter().flat_map(BTreeMap::keys) {
-            self.back.entry((attr, value.clone())).or_default().insert(id.to_owned());
+        for value in new {
+            self.back.entry((attr, value)).or_default().insert(id.to_owned());
         }
         if let Some(undo) = &mut self.undo {
             undo.push((key, old));

@@ -1,0 +1,126 @@
+//! Death at every point of an import and of its undoing where the program says it may die: the same
+//! command goes on, and the target ends as after an unbroken run.
+
+use crate::data;
+use crate::pg_target::{bundle_of, dump};
+use crate::support::Place;
+use crate::support::postgres::server;
+
+/// Runs a command again and again, dying at its first point, its second, and so on, each time beginning
+/// from the state `begin` makes; after each death the command is run to its end and `judge` looks. Gives
+/// how many points there were.
+fn at_every_point(
+    place: &Place,
+    args: &[&str],
+    begin: &mut dyn FnMut(),
+    judge: &mut dyn FnMut(u32),
+) -> u32 {
+    for point in 1.. {
+        begin();
+        let ended = place.run_until(args, point);
+        if let Some(code) = ended {
+            assert_eq!(code, 0, "the run that was not stopped");
+            return point - 1;
+        }
+        place.run(args).ends(0);
+        judge(point);
+    }
+    unreachable!("there is an end to the points")
+}
+
+#[test]
+fn sqlite_survives_death_at_every_point() {
+    let (place, bundle) = bundle_of(&data::sound());
+    let to = ["--to", "app.db"];
+    let import = [&["import", &bundle][..], &to, &["--execute"]].concat();
+    let undo = [&["rollback", &bundle][..], &to, &["--execute"]].concat();
+    let database = place.path("app.db");
+    let ours = "CREATE TABLE notes (x); INSERT INTO notes VALUES (1)";
+    let sql = |sql: &str| {
+        rusqlite::Connection::open(&database).expect("a database").execute_batch(sql).expect("SQL");
+    };
+    let rows = |table: &str| -> i64 {
+        let db = rusqlite::Connection::open(&database).expect("a database");
+        db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("rows")
+    };
+    let mut points = Vec::new();
+    for is_new in [true, false] {
+        let clear = || {
+            drop(std::fs::remove_file(&database));
+            drop(std::fs::remove_dir_all(place.path(&bundle).join("import")));
+            if !is_new {
+                sql(ours);
+            }
+            place.run(&["import", &bundle, "--to", "app.db"]).ends(0);
+        };
+        let after_import = |point: u32| {
+            assert_eq!(rows("thread_parts"), 2, "import, point {point}");
+            assert_eq!(rows("rethread_imports"), 1, "import, point {point}");
+            assert!(
+                place
+                    .run(&["status"])
+                    .ends(0)
+                    .stdout
+                    .contains("migrated_verified    sqlite `app.db`")
+            );
+            place.run(&undo).ends(0);
+            assert_eq!(database.exists(), !is_new, "what is left is what was there, point {point}");
+        };
+        points.push(at_every_point(&place, &import, &mut || clear(), &mut |at| after_import(at)));
+        let loaded = || {
+            clear();
+            place.run(&import).ends(0);
+        };
+        let after_undo = |point: u32| {
+            assert_eq!(database.exists(), !is_new, "rollback, point {point}");
+            if !is_new {
+                assert_eq!(rows("notes"), 1);
+                assert_eq!(rows("sqlite_schema"), 1, "rollback, point {point}");
+            }
+            assert!(place.run(&["status"]).ends(0).stdout.contains("rolled_back"));
+        };
+        points.push(at_every_point(&place, &undo, &mut || loaded(), &mut |at| after_undo(at)));
+    }
+    eprintln!("points: {points:?}");
+    assert!(points.iter().all(|count| *count >= 6), "{points:?}");
+}
+
+#[test]
+fn postgres_survives_death_at_every_point() {
+    let Some(server) = server() else { return };
+    let (place, bundle) = bundle_of(&data::sound());
+    let database = server.database();
+    let url = database.url();
+    let import = ["import", &bundle, "--to", &url, "--on-conflict", "replace", "--execute"];
+    let undo = ["rollback", &bundle, "--to", &url, "--execute"];
+    let part = "('00000000-0000-4000-8000-000500000001', 'k', 's', 9, null, null, null, null)";
+    let table = format!(
+        "CREATE TABLE thread_parts (id uuid PRIMARY KEY, key text, \"stepId\" text, idx double precision,
+            type text, part jsonb, \"updatedAt\" timestamptz, step uuid);
+         INSERT INTO thread_parts VALUES {part}"
+    );
+    let clear = || {
+        drop(std::fs::remove_dir_all(place.path(&bundle).join("import")));
+        database.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        database.run(&table);
+        place.run(&import[..6]).ends(0);
+    };
+    clear();
+    let before = dump(&database);
+    place.run(&import).ends(0);
+    let after = dump(&database);
+    let points = at_every_point(&place, &import, &mut || clear(), &mut |point| {
+        assert_eq!(dump(&database), after, "import, point {point}");
+        place.run(&undo).ends(0);
+        assert_eq!(dump(&database), before, "import and rollback, point {point}");
+    });
+    let loaded = || {
+        clear();
+        place.run(&import).ends(0);
+    };
+    let undone = at_every_point(&place, &undo, &mut || loaded(), &mut |point| {
+        assert_eq!(dump(&database), before, "rollback, point {point}");
+    });
+    eprintln!("points: {points} {undone}");
+    assert!(points >= 8 && undone >= 6, "{points} {undone}");
+}
