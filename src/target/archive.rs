@@ -17,11 +17,14 @@ mod app;
 mod back;
 mod content;
 mod lines;
+mod links;
 mod model;
+mod record;
 mod routes;
 mod rows;
 mod rules;
 mod same;
+mod schema_text;
 mod tally;
 mod write;
 
@@ -32,25 +35,18 @@ use std::path::{Path, PathBuf};
 use self::app::App;
 use self::back::Back;
 use self::content::Content;
+use self::record::{FOUND, LABELS, MADE};
 use self::routes::Route;
 use self::same::Same;
 use super::{
-    Before, BeforeWriter, Check, Counts, Event, Held, Job, Journal, Manner, Plan, ReadBack,
-    Standing, Table, Target, Undoing,
+    Before, BeforeWriter, Check, Held, Job, Journal, Manner, Plan, ReadBack, Standing, Table,
+    Target, Undoing,
 };
 use crate::bag;
 use crate::contract::Contract;
-use crate::digest::TableDigest;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::{self, StagedFile};
-
-/// Note of an import in the journal: SHA-256 of the archive that it made.
-const MADE: &str = "archive sha256";
-/// Note of an import in the journal: labels that had to change.
-const LABELS: &str = "labels";
-/// Note of an import in the journal: SHA-256 of the archive that it found, which was this very one.
-const FOUND: &str = "found sha256";
 
 /// What an archive is to hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,12 +62,14 @@ pub struct Archive {
     source: Option<PathBuf>,
     options: Options,
     open: Option<Open>,
+    told: Vec<String>,
 }
 
 /// An archive during a job.
 struct Open {
     job: Job,
     contract: Contract,
+    app: Option<App>,
     content: Option<Content>,
     staged: Option<StagedFile>,
     back: Option<Back>,
@@ -85,7 +83,8 @@ impl Archive {
     /// The archive at `place`, which need not exist yet. `source` is the archive that the snapshot was
     /// taken from, when it was taken from one.
     pub fn new(place: impl Into<PathBuf>, source: Option<PathBuf>, options: Options) -> Self {
-        Self { place: place.into(), source, options, open: None }
+        let place = place.into();
+        Self { place, source, options, open: None, told: Vec::new() }
     }
 
     /// Where it stands.
@@ -96,8 +95,7 @@ impl Archive {
     /// Labels that had to change because somebody has them already, in words; known once the target
     /// was compared.
     pub fn renamed_labels(&self) -> &[String] {
-        let content = self.open.as_ref().and_then(|open| open.content.as_ref());
-        content.map_or(&[], |content| &content.model.told)
+        &self.told
     }
 
     fn job(&mut self) -> Result<&mut Open> {
@@ -105,15 +103,10 @@ impl Archive {
     }
 
     /// The source archive, opened and proved to be the snapshot's.
-    fn app(
-        &self,
-        plan: &Plan,
-        contract: &Contract,
-        progress: &dyn Progress,
-    ) -> Result<Option<App>> {
+    fn app(&self, plan: &Plan, contract: &Contract) -> Result<Option<App>> {
         let meta = &plan.meta.source;
         match &self.source {
-            Some(source) => App::open(source, meta, contract, progress).map(Some),
+            Some(source) => App::open(source, meta, contract).map(Some),
             None if !meta.kind.starts_with("archive") => Ok(None),
             None => Err(Error::usage(
                 "the archive is made out of the one that the snapshot was taken from",
@@ -123,32 +116,6 @@ impl Archive {
         }
     }
 
-    fn standings(&self, plan: &Plan, before: &mut BeforeWriter<'_>) -> Result<Vec<Standing>> {
-        let is_there = self.place.exists();
-        let mut standings = Vec::new();
-        for table in &plan.tables {
-            let name = table.name.clone();
-            if !is_there {
-                let counts = Counts { created: table.rows, ..Counts::default() };
-                standings.push(Standing {
-                    table: name,
-                    counts,
-                    before: nothing(),
-                    ..Standing::default()
-                });
-                continue;
-            }
-            plan.scan(table, back::QUIET, &mut |rows| {
-                let mut keys = (0..rows.len()).map(|row| rows.key(table, row));
-                keys.try_for_each(|key| before.unchanged(&table.name, &key))
-            })?;
-            let counts = Counts { unchanged: table.rows, ..Counts::default() };
-            let held = Held { rows: table.rows, digest: table.digest.clone() };
-            standings.push(Standing { table: name, counts, before: held, ..Standing::default() });
-        }
-        Ok(standings)
-    }
-
     /// What the archive holds of a table; it is exported once for all of them.
     fn back(&mut self, plan: &Plan, table: &Table, progress: &dyn Progress) -> Result<ReadBack> {
         let place = self.place.clone();
@@ -156,7 +123,7 @@ impl Archive {
         let routes = open.routes();
         if open.back.is_none() {
             let archive = open.staged.as_ref().map_or(&*place, StagedFile::path);
-            open.back = Some(Back::take(archive, &place, &open.contract, progress)?);
+            open.back = Some(Back::take(archive, &place, &open.contract)?);
         }
         match &open.back {
             Some(back) => back.table(plan, table, (&routes, progress)),
@@ -190,7 +157,7 @@ impl Target for Archive {
         Manner::File
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, progress: &dyn Progress) -> Result<()> {
+    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         if self.place.is_dir() {
             return Err(Error::usage("a folder stands where the archive goes")
                 .at(self.place.display())
@@ -206,6 +173,7 @@ impl Target for Archive {
         let mut open = Open {
             job: job.clone(),
             contract,
+            app: None,
             content: None,
             staged: None,
             back: None,
@@ -213,16 +181,14 @@ impl Target for Archive {
             removing: false,
         };
         if job.undoes.is_none() {
-            let app = self.app(plan, &open.contract, progress)?;
-            let looked = (self.options.drop_legacy, progress);
-            open.content = Some(Content::new(app, plan, &open.contract, looked)?);
+            open.app = self.app(plan, &open.contract)?;
         }
         self.open = Some(open);
         Ok(())
     }
 
     fn has_run(&mut self, run: &str, journal: &Journal<'_>) -> Result<bool> {
-        stands(&self.place, noted(journal.entries(), run, MADE))
+        record::stands(&self.place, record::noted(journal.entries(), run, MADE))
     }
 
     fn compare(
@@ -231,19 +197,21 @@ impl Target for Archive {
         before: &mut BeforeWriter<'_>,
         progress: &dyn Progress,
     ) -> Result<Vec<Standing>> {
-        if self.place.exists() {
-            let place = self.place.clone();
-            let content = self.job()?.content.as_mut();
-            let content =
-                content.ok_or_else(|| Error::bug("the archive was not looked through"))?;
-            let same = write::write(Same::with(&place)?, &place, content, (plan, progress))?;
+        let (place, looked) = (self.place.clone(), (self.options.drop_legacy, progress));
+        let open = self.job()?;
+        let content = Content::new(open.app.take(), plan, &open.contract, looked)?;
+        let content = open.content.insert(content);
+        let told = content.model.told.clone();
+        if place.exists() {
+            let same = write::write(Same::with(&place)?, &place, content, (plan, back::QUIET))?;
             if !same.is_same() {
                 return Err(Error::refused("another file stands where the archive goes")
                     .at(place.display())
                     .help("name another file, or move this one away; it is left as it is"));
             }
         }
-        self.standings(plan, before)
+        self.told = told;
+        record::standings(&place, plan, before)
     }
 
     fn apply(
@@ -325,10 +293,11 @@ impl Target for Archive {
         let open = self.job()?;
         let undoes = open.job.undoes.clone().unwrap_or_default();
         let entries = Journal::read(before.folder())?;
-        let (made, found) = (noted(&entries, &undoes, MADE), noted(&entries, &undoes, FOUND));
-        open.made = stands(&place, made)?;
+        let (made, found) =
+            (record::noted(&entries, &undoes, MADE), record::noted(&entries, &undoes, FOUND));
+        open.made = record::stands(&place, made)?;
         let is_gone = open.job.resumed && !place.exists();
-        if !(open.made || is_gone || stands(&place, found)?) {
+        if !(open.made || is_gone || record::stands(&place, found)?) {
             return Err(Error::refused("the archive is no longer as the import left it")
                 .at(place.display())
                 .help("bring back what was imported, or remove it yourself; it is left as it is"));
@@ -357,30 +326,10 @@ impl Target for Archive {
         let place = self.place.clone();
         let open = self.job()?;
         if open.removing || !place.exists() {
-            return Ok(plan.tables.iter().map(|_| nothing()).collect());
+            return Ok(plan.tables.iter().map(|_| record::nothing()).collect());
         }
         // Its SHA-256 was looked at: it is what the import made or found, which was read back.
         let held = |table: &Table| Held { rows: table.rows, digest: table.digest.clone() };
         Ok(plan.tables.iter().map(held).collect())
     }
-}
-
-/// A SHA-256 that a run noted.
-fn noted<'e>(entries: &'e [super::Entry], run: &str, what: &str) -> Option<&'e str> {
-    entries.iter().rev().filter(|entry| entry.run == run).find_map(|entry| match &entry.event {
-        Event::Note { key, value } if key == what => value.as_str(),
-        _ => None,
-    })
-}
-
-/// Whether a file with this SHA-256 stands at a place.
-fn stands(place: &Path, made: Option<&str>) -> Result<bool> {
-    let Some(made) = made.filter(|_| place.is_file()) else { return Ok(false) };
-    Ok(bag::sha256_of(place)?.sha256 == made)
-}
-
-/// What an archive that is not there holds of a table.
-fn nothing() -> Held {
-    let none = TableDigest::default();
-    Held { rows: none.rows, digest: none.hex() }
 }

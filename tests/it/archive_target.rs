@@ -848,3 +848,20 @@ fn links_that_another_entity_holds_itself_stay_there() {
         assert!(rows(&new, "thread_items")[item]["entity"].get("mails").is_none());
     }
 }
+
+#[test]
+fn an_archive_of_more_files_than_a_plain_zip_counts() {
+    let mut old = sample_files();
+    old.extend((0..66_000).map(|number| (format!("files/{number:05}"), Vec::new())));
+    let world = world_of(&old);
+    world.written(KEEP);
+    let zip = std::fs::File::open(world.place()).expect("a file");
+    assert_eq!(ZipArchive::new(zip).expect("a zip").len(), old.len());
+    let python = Command::new("python3")
+        .args(["-c", "import sys,zipfile; print(len(zipfile.ZipFile(sys.argv[1]).namelist()))"])
+        .arg(world.place())
+        .output();
+    if let Ok(output) = python {
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "66015\n");
+    }
+}

@@ -12,7 +12,7 @@ use super::model;
 use super::write::{CONFIG, entity_of, options};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
-use crate::progress::Progress;
+use crate::progress::Silent;
 use crate::snapshot::SourceMeta;
 use crate::{source, storage};
 
@@ -48,14 +48,9 @@ impl App {
     ///
     /// # Errors
     /// It cannot be read, or is another one.
-    pub(super) fn open(
-        place: &Path,
-        meta: &SourceMeta,
-        contract: &Contract,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
+    pub(super) fn open(place: &Path, meta: &SourceMeta, contract: &Contract) -> Result<Self> {
         let mut from = source::open(place)?;
-        let found = from.identify(progress)?;
+        let found = from.identify(&Silent)?;
         if found.sha256 != meta.sha256 {
             return Err(Error::refused("this is not the archive that the snapshot was taken from")
                 .at(format!("{}: SHA-256 {}", place.display(), found.sha256))

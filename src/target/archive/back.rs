@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::app::{broken, damaged};
-use super::content::{Content, each_pair, table_of};
+use super::content::Content;
 use super::lines::{self, Line};
+use super::links::{dangling, each_pair, links_on, table_of};
 use super::routes::Route;
 use super::rules::uuid;
 use super::tally::Tally;
@@ -42,12 +43,7 @@ impl Back {
     ///
     /// # Errors
     /// It cannot be read.
-    pub(super) fn take(
-        archive: &Path,
-        place: &Path,
-        contract: &Contract,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
+    pub(super) fn take(archive: &Path, place: &Path, contract: &Contract) -> Result<Self> {
         let name = place.file_name().unwrap_or_default().to_string_lossy();
         let folder = place.with_file_name(format!(".{name}.read-back"));
         storage::remove_folder(&folder)?;
@@ -55,7 +51,7 @@ impl Back {
         let mut contract = contract.clone();
         contract.before.schema = Schema::default();
         let mut from = source::open(archive)?;
-        let taken = snapshot::take(from.as_mut(), &contract, &folder, progress);
+        let taken = snapshot::take(from.as_mut(), &contract, &folder, QUIET);
         if taken.is_err() {
             storage::remove_folder(&folder)?;
         }
@@ -222,10 +218,10 @@ fn text_of(zip: &mut ZipArchive<BufReader<File>>, archive: &Path) -> Result<Stri
 /// Where links lead. What leads nowhere inside the target model is a violation; what leads nowhere in
 /// the rest of the app did so in the source, and is named.
 pub(super) fn check_links(content: &Content, plan: &Plan) -> Vec<Check> {
-    let links = super::content::links_on(&content.model.schema, plan);
+    let links = links_on(&content.model.schema, plan);
     let mut checks = Vec::new();
     for link in links {
-        let (evaluated, noted) = super::content::dangling(&content.tallies, link);
+        let (evaluated, noted) = dangling(&content.tallies, link);
         let is_ours = plan.schema.link(&link.on, &link.label).is_some();
         if evaluated == 0 && !is_ours {
             continue;

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::app::{App, Carried};
 use super::lines::Line;
-use super::model::{self, Model, Object, quoted};
-use super::routes::Route;
+use super::links::pairs;
+use super::model::{self, Model};
 use super::rows::{Faults, Pairs, Rows};
-use super::rules::uuid;
+use super::schema_text::{Object, quoted};
 use super::tally::Tally;
 use super::write::{entity_of, stripped, target_lines};
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::json;
-use crate::progress::{Progress, Silent};
-use crate::schema::{Has, Schema};
-use crate::target::{Noted, Plan, Table, Value};
+use crate::progress::Progress;
+use crate::schema::Has;
+use crate::target::Plan;
 
 /// Everything the archive is made of.
 pub(super) struct Content {
@@ -111,7 +111,7 @@ impl Content {
     ) -> Result<()> {
         let (Origin::Copied(file) | Origin::Stripped(file)) = origin else {
             let mut sums = (Tally::default(), Faults::default());
-            return self.rows_of(entity, plan, (&mut sums.0, &mut sums.1), visit);
+            return self.rows_of(entity, plan, (&mut sums.0, &mut sums.1, false), visit);
         };
         let Some(app) = &mut self.app else { return Ok(()) };
         let (model, mut out) = (&self.model, Vec::new());
@@ -125,7 +125,7 @@ impl Content {
         &self,
         entity: &str,
         plan: &Plan,
-        sums: (&mut Tally, &mut Faults),
+        sums: (&mut Tally, &mut Faults, bool),
         visit: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let Some(table) = plan.meta.tables.iter().find(|table| table.entity == entity) else {
@@ -146,7 +146,7 @@ impl Content {
             let mut tally = Tally::default();
             match &origin {
                 Origin::Bundle => {
-                    self.rows_of(&entity, plan, (&mut tally, faults), &mut |_| {
+                    self.rows_of(&entity, plan, (&mut tally, faults, true), &mut |_| {
                         progress.advance(1);
                         Ok(())
                     })?;
@@ -274,50 +274,6 @@ fn minimal(plan: &Plan) -> String {
     object.finish()
 }
 
-/// Reads the link files that are written onto rows: 32 bytes a pair.
-fn pairs(plan: &Plan, routes: &[Route], faults: &mut Faults) -> Result<BTreeMap<String, Pairs>> {
-    let mut found: BTreeMap<String, Pairs> = BTreeMap::new();
-    for route in routes.iter().filter(|route| route.written) {
-        let pairs = found.entry(route.entity.clone()).or_default();
-        let pairs = pairs.entry(route.label.clone()).or_default();
-        let Some(table) = table_of(plan, route) else { continue };
-        each_pair(plan, table, &mut |from, to| {
-            let (ours, other) = if route.swapped { (to, from) } else { (from, to) };
-            match (uuid(ours), uuid(other)) {
-                (Some(ours), Some(other)) => pairs.push((ours, other)),
-                _ => faults.add(&table.name, "a link leads to an id that is no UUID", ours),
-            }
-            Ok(())
-        })?;
-    }
-    for pairs in found.values_mut().flat_map(BTreeMap::values_mut) {
-        pairs.sort_unstable();
-        pairs.dedup();
-    }
-    Ok(found)
-}
-
-/// The bundle's table of a route.
-pub(super) fn table_of<'p>(plan: &'p Plan, route: &Route) -> Option<&'p Table> {
-    plan.tables.iter().find(|table| table.link.is_some() && table.name == route.table)
-}
-
-/// Passes both ends of every pair of a link table.
-pub(super) fn each_pair(
-    plan: &Plan,
-    table: &Table,
-    visit: &mut dyn FnMut(&str, &str) -> Result<()>,
-) -> Result<()> {
-    plan.scan(table, &Silent, &mut |rows| {
-        for row in 0..rows.len() {
-            if let (Value::Text(from), Value::Text(to)) = (rows.value(0, row), rows.value(1, row)) {
-                visit(from, to)?;
-            }
-        }
-        Ok(())
-    })
-}
-
 fn refuse(faults: &Faults) -> Result<()> {
     let count: u64 = faults.found().map(|(_, _, noted)| noted.count).sum();
     if count == 0 {
@@ -335,27 +291,4 @@ fn refuse(faults: &Faults) -> Result<()> {
         })
         .collect();
     Err(error)
-}
-
-/// Links of the target model, to say where they lead.
-pub(super) fn links_on<'s>(
-    schema: &'s Schema,
-    plan: &'s Plan,
-) -> impl Iterator<Item = &'s crate::schema::Link> {
-    schema.links.iter().filter(|link| plan.schema.entity(&link.on).is_some())
-}
-
-/// Rows that a link leads away from without leading anywhere.
-pub(super) fn dangling(
-    tallies: &BTreeMap<String, Tally>,
-    link: &crate::schema::Link,
-) -> (u64, Noted) {
-    let pairs = tallies.get(&link.on).and_then(|tally| tally.links.get(&link.label));
-    let pairs = pairs.map_or(&[][..], |pairs| pairs);
-    let mut noted = Noted::default();
-    let there = tallies.get(&link.to);
-    for (_, from) in pairs.iter().filter(|(to, _)| !there.is_some_and(|there| there.has(*to))) {
-        noted.add(|| uuid::Uuid::from_u128(*from).to_string());
-    }
-    (pairs.len() as u64, noted)
 }

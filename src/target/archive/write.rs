@@ -56,13 +56,13 @@ pub(super) fn write<W: Write + Seek>(
     let write_failed = |error| storage::failed(place, error);
     zip.write_all(content.config.as_bytes()).map_err(write_failed)?;
     for (entity, origin) in content.entities(plan) {
-        let tally = content.tallies.get(&entity).cloned().unwrap_or_default();
+        let bytes = content.tallies.get(&entity).map_or(0, |tally| tally.bytes);
         let name = format!("entities/{entity}.jsonl");
         if let (Origin::Copied(file), Some(app)) = (&origin, &mut content.app) {
             app.copy(file, &mut zip, &failed)?;
             continue;
         }
-        zip.start_file(name, options(tally.bytes)).map_err(failed)?;
+        zip.start_file(name, options(bytes)).map_err(failed)?;
         let mut lines = 0;
         content.each_line(&entity, &origin, plan, &mut |text| {
             lines += 1;
@@ -81,11 +81,12 @@ pub(super) fn write<W: Write + Seek>(
     zip.finish().map_err(failed)
 }
 
-/// Passes the lines of a target table as they go into the archive, taking them into a tally.
+/// Passes the lines of a target table as they go into the archive, taking them into a tally; one that
+/// is not kept begins anew with every line.
 pub(super) fn target_lines(
     path: &Path,
     rows: &Rows<'_>,
-    (tally, faults): (&mut Tally, &mut Faults),
+    (tally, faults, is_kept): (&mut Tally, &mut Faults, bool),
     visit: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut out = Vec::new();
@@ -93,6 +94,9 @@ pub(super) fn target_lines(
     lines::each(input, &path.display().to_string(), &mut |text| {
         out.clear();
         rows.write(text, &mut out, tally, faults);
+        if !is_kept {
+            *tally = Tally::default();
+        }
         visit(&out)
     })
 }
