@@ -154,6 +154,11 @@ impl Before {
             .help("bring the file back from a copy of the bundle's folder"))
     }
 
+    /// The folder of the target's imports, which the journal is in too.
+    pub fn folder(&self) -> &Path {
+        self.place.parent().unwrap_or(&self.place)
+    }
+
     /// Every row, in the order of the tables.
     ///
     /// # Errors
