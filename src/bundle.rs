@@ -38,6 +38,7 @@ use crate::schema::Schema;
 use crate::snapshot;
 use crate::transform::names;
 
+pub(crate) use jsonl::write_date;
 pub use write::{folder, write};
 
 /// Version of the bundle format.

@@ -143,6 +143,11 @@ impl Client {
         self.address.app()
     }
 
+    /// Scheme, host and port of the API.
+    pub fn host(&self) -> String {
+        self.address.host()
+    }
+
     /// What a user should know before the token travels: that it does so unencrypted.
     pub fn warning(&self) -> Option<String> {
         self.address.warning()

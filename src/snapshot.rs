@@ -41,6 +41,7 @@ use crate::schema::{Schema, Type};
 pub use crate::source::SourceMeta;
 use crate::storage;
 
+pub(crate) use dates::number_date;
 pub use dates::{ParsedDate, parse_date};
 pub use take::take;
 

@@ -12,6 +12,7 @@
 pub mod archive;
 mod before;
 mod cells;
+pub mod instantdb;
 mod journal;
 mod plan;
 mod scan;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, grouped, printable};
 use crate::progress::Progress;
 
-pub use before::{Before, BeforeWriter, Image, Was};
+pub use before::{Before, BeforeRows, BeforeWriter, Image, Was};
 pub use cells::Rows;
 pub use journal::{Entry, Event, Journal, Mode, State};
 pub use plan::{Column, ColumnKind, Plan, Role, Table, Value};

@@ -142,7 +142,7 @@ fn one_line(text: &str, out: &mut Vec<u8>) {
 
 /// A moment as ISO 8601 in UTC, with milliseconds, or microseconds where there are some; outside the
 /// years 0 to 9999, whose ISO form every reader takes, as a number of milliseconds.
-fn write_date(micros: i64, out: &mut Vec<u8>) {
+pub(crate) fn write_date(micros: i64, out: &mut Vec<u8>) {
     const YEAR_0: i64 = -62_167_219_200_000_000;
     const YEAR_10000: i64 = 253_402_300_800_000_000;
     if (YEAR_0..YEAR_10000).contains(&micros) {

@@ -33,7 +33,7 @@ pub fn parse_date(text: &str) -> Option<ParsedDate> {
 }
 
 /// Reads a JSON number as epoch milliseconds, by its decimal digits and not by way of a double.
-pub(super) fn number_date(text: &str) -> Option<ParsedDate> {
+pub(crate) fn number_date(text: &str) -> Option<ParsedDate> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),

@@ -154,9 +154,18 @@ impl Before {
             .help("bring the file back from a copy of the bundle's folder"))
     }
 
-    /// The folder of the target's imports, which the journal is in too.
+    /// The folder it stands in.
     pub fn folder(&self) -> &Path {
         self.place.parent().unwrap_or(&self.place)
+    }
+
+    /// Every row, in the order of the tables, one after the other.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn rows(&self) -> Result<BeforeRows> {
+        let file = BufReader::with_capacity(1 << 18, storage::open(&self.place)?);
+        Ok(BeforeRows { file, place: self.place.clone(), line: Vec::new(), number: 0 })
     }
 
     /// Every row, in the order of the tables.
@@ -164,23 +173,34 @@ impl Before {
     /// # Errors
     /// The file cannot be read, or what `visit` says.
     pub fn each(&self, visit: &mut dyn FnMut(Was) -> Result<()>) -> Result<()> {
-        let mut file = BufReader::with_capacity(1 << 18, storage::open(&self.place)?);
-        let mut line = Vec::new();
-        let mut number = 0_u64;
-        loop {
-            line.clear();
-            let read = file.read_until(b'\n', &mut line);
-            if read.map_err(|error| storage::failed(&self.place, error))? == 0 {
-                return Ok(());
-            }
-            number += 1;
-            let row = serde_json::from_slice(&line).map_err(|error| {
-                Error::damaged("a row of what the target held before cannot be read")
-                    .at(format!("{}:{number}", self.place.display()))
-                    .help("bring the file back from a copy of the bundle's folder")
-                    .because(error)
-            })?;
-            visit(row)?;
+        self.rows()?.try_for_each(|row| visit(row?))
+    }
+}
+
+/// Reads what a store held, row by row.
+#[derive(Debug)]
+pub struct BeforeRows {
+    file: BufReader<std::fs::File>,
+    place: PathBuf,
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl Iterator for BeforeRows {
+    type Item = Result<Was>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.line.clear();
+        match self.file.read_until(b'\n', &mut self.line) {
+            Ok(0) => return None,
+            Ok(_) => self.number += 1,
+            Err(error) => return Some(Err(storage::failed(&self.place, error))),
         }
+        Some(serde_json::from_slice(&self.line).map_err(|error| {
+            Error::damaged("a row of what the target held before cannot be read")
+                .at(format!("{}:{}", self.place.display(), self.number))
+                .help("bring the file back from a copy of the bundle's folder")
+                .because(error)
+        }))
     }
 }

@@ -4,7 +4,7 @@
 //! `{"at":"<time>","run":"<run>","event":{"<name>":{…}}}`; it is on disk before the next step
 //! begins, and a line that a kill cut off counts as not written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,7 @@ impl State {
 /// The journal of one bundle at one target.
 #[allow(missing_debug_implementations, reason = "a clock and a progress have no debug form")]
 pub struct Journal<'a> {
+    folder: PathBuf,
     log: Option<Log>,
     entries: Vec<Entry>,
     run: String,
@@ -151,7 +152,8 @@ impl<'a> Journal<'a> {
         let (log, text) = Log::open(&path)?;
         let entries = parse(&text, &path)?;
         let run = entries.last().map(|entry| entry.run.clone()).unwrap_or_default();
-        Ok(Self { log: Some(log), entries, run, clock, progress })
+        let folder = folder.to_owned();
+        Ok(Self { folder, log: Some(log), entries, run, clock, progress })
     }
 
     /// Reads the entries of a journal without opening it for writing; none when there is none.
@@ -164,6 +166,11 @@ impl<'a> Journal<'a> {
             return Ok(Vec::new());
         }
         parse(&Log::read(&path)?, &path)
+    }
+
+    /// The folder it stands in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Everything so far.

@@ -24,7 +24,7 @@ use std::time::Duration;
 pub(crate) use backups::Backups;
 pub(crate) use fault::{FAULTS, Fault, Route};
 pub(crate) use fill::Content;
-pub(crate) use store::Store;
+pub(crate) use store::{Attr, Store};
 
 /// The app that every server serves.
 pub(crate) const APP: &str = "d92ddb12-9b52-4715-8100-8b9f45a2cbc1";

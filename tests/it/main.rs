@@ -25,4 +25,5 @@ mod kills;
 mod instantdb;
 mod instantdb_client;
 mod instantdb_source;
+mod instantdb_target;
 mod pg_triples;

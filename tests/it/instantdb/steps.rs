@@ -58,6 +58,14 @@ pub(crate) fn transact(store: &mut Store, body: &str) -> Result<u64, Refusal> {
         let run = Run { store, steps, strict, touched: BTreeSet::new(), created: BTreeSet::new() };
         run.all()
     })?;
+    for step in elements(steps).unwrap_or_default() {
+        let parts = elements(step).unwrap_or_default();
+        let text =
+            |at: usize| parts.get(at).and_then(|raw| string(raw)).unwrap_or_default().into_owned();
+        if text(0) == "update" {
+            *store.updates.entry((text(1), text(2))).or_default() += 1;
+        }
+    }
     Ok(store.tx)
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) title: String,
     /// The last transaction.
     pub(crate) tx: u64,
+    /// How often a row was in an `update` that was committed.
+    pub(crate) updates: BTreeMap<(String, String), u32>,
     /// The server's clock, epoch milliseconds.
     pub(crate) now: i64,
     values: BTreeMap<Key, Values>,

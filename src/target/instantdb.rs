@@ -1,0 +1,331 @@
+//! An app of InstantDB, through its HTTP API.
+//!
+//! Every transaction is final, so an import goes in steps ([`Manner::Steps`]): the app's schema must
+//! fit before anything else is asked; a comparison reads the app's rows under the bundle's ids and
+//! finds what would be refused; then batches of `update` and `link` go out, each of them noted in the
+//! journal once it is done. A batch whose fate is unknown is settled by reading its rows back: only
+//! what is missing is sent. Rows that the server refuses are found by bisection, written down in
+//! `aside-<run>.jsonl`, and tried again by the same command.
+//!
+//! The app keeps what the contract does not name: such attributes are neither read nor written, except
+//! that a new row brings what its legacy row had of them, where the app's schema has them.
+//!
+//! What counts as the same on both sides is told in `normal`.
+
+mod apply;
+mod ask;
+mod compare;
+mod crew;
+mod fates;
+mod limits;
+mod look;
+mod normal;
+mod shape;
+mod undo;
+mod wire;
+mod work;
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{
+    Before, BeforeWriter, Check, Event, Held, Job, Journal, Manner, Plan, ReadBack, Standing,
+    Table, Target, Undoing,
+};
+use crate::error::{Error, Kind, Result, grouped};
+use crate::instantdb::{CLOUD, Client};
+use crate::progress::{Progress, Silent};
+use crate::storage;
+use crew::Task;
+use look::At;
+use shape::Shape;
+use work::Aside;
+
+/// How much goes at once. What is larger than the limits of the server is made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Batches in flight, 1 to [`Options::MOST_WORKERS`].
+    pub workers: usize,
+    /// Triples of a batch, 2,000 at most.
+    pub triples: usize,
+    /// Bytes of a batch, 2 MB at most; a larger row goes alone.
+    pub bytes: usize,
+    /// Rows that are asked for at once, 500 at most.
+    pub page: usize,
+}
+
+impl Options {
+    /// The most batches in flight.
+    pub const MOST_WORKERS: usize = 4;
+
+    fn sound(self) -> Self {
+        let most = Self::default();
+        Self {
+            workers: self.workers.clamp(1, Self::MOST_WORKERS),
+            triples: self.triples.clamp(1, most.triples),
+            bytes: self.bytes.clamp(1, most.bytes),
+            page: self.page.clamp(1, most.page),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { workers: 3, triples: 2000, bytes: 2 << 20, page: 500 }
+    }
+}
+
+/// An app of InstantDB.
+#[derive(Debug)]
+pub struct InstantDb {
+    client: Client,
+    options: Options,
+    open: Option<Open>,
+}
+
+/// An app during a job.
+#[derive(Debug)]
+struct Open {
+    job: Job,
+    shapes: Vec<Shape>,
+    /// The target's folder, once it is known.
+    folder: Option<PathBuf>,
+    aside: Vec<Aside>,
+    /// Rows read back that are neither the bundle's nor set aside.
+    odd: u64,
+}
+
+/// Under which key the end of all batches is noted.
+const APPLIED: &str = "applied";
+
+impl InstantDb {
+    /// The app of a client.
+    pub fn new(client: Client, options: Options) -> Self {
+        Self { client, options: options.sound(), open: None }
+    }
+
+    fn opened(&self) -> Result<&Open> {
+        self.open.as_ref().ok_or_else(not_open)
+    }
+
+    fn at<'a>(&'a self, plan: &'a Plan, table: &'a Table) -> Result<At<'a>> {
+        let open = self.opened()?;
+        let shape = open.shapes.iter().find(|shape| shape.table == table.name);
+        let shape = shape.ok_or_else(|| Error::bug("a table has no shape"))?;
+        Ok(At { client: &self.client, plan, table, shape, page: self.options.page })
+    }
+
+    /// What the comparison of this run wrote down.
+    fn before(&self) -> Result<Before> {
+        let open = self.opened()?;
+        let folder = open.folder.as_ref().ok_or_else(not_open)?;
+        Before::open(folder, &open.job.run)
+    }
+
+    fn task<'a>(&'a self, open: &'a Open, key: &'static str) -> Task<'a> {
+        Task {
+            client: &self.client,
+            shapes: &open.shapes,
+            options: self.options,
+            key,
+            careful: open.job.undoes.is_some(),
+            resumed: open.job.resumed,
+        }
+    }
+}
+
+fn not_open() -> Error {
+    Error::bug("the app is not open for a job")
+}
+
+impl Target for InstantDb {
+    fn kind(&self) -> &'static str {
+        "instantdb"
+    }
+
+    fn name(&self) -> String {
+        let (host, app) = (self.client.host(), self.client.app_id());
+        if host == CLOUD { app.to_owned() } else { format!("{app} at {host}") }
+    }
+
+    fn identity(&self) -> String {
+        format!("{}/{}", self.client.host(), self.client.app_id())
+    }
+
+    fn manner(&self) -> Manner {
+        Manner::Steps
+    }
+
+    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+        let schema = self.client.schema().map_err(crate::instantdb::Failure::into_error)?;
+        let shapes = shape::shapes(plan, &schema, &self.name())?;
+        self.open =
+            Some(Open { job: job.clone(), shapes, folder: None, aside: Vec::new(), odd: 0 });
+        Ok(())
+    }
+
+    fn has_run(&mut self, run: &str, journal: &Journal<'_>) -> Result<bool> {
+        let open = self.open.as_mut().ok_or_else(not_open)?;
+        open.folder = Some(journal.folder().to_owned());
+        let last = journal.notes(run, APPLIED).last();
+        Ok(last.is_some_and(|note| note["aside"] == 0))
+    }
+
+    fn compare(
+        &mut self,
+        plan: &Plan,
+        before: &mut BeforeWriter<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Standing>> {
+        let open = self.opened()?;
+        let (client, policy, page) = (&self.client, open.job.on_conflict, self.options.page);
+        compare::all(compare::How { client, policy, page }, plan, &open.shapes, (before, progress))
+    }
+
+    fn apply(
+        &mut self,
+        plan: &Plan,
+        journal: &mut Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        self.open.as_mut().ok_or_else(not_open)?.folder = Some(journal.folder().to_owned());
+        let before = self.before()?;
+        let open = self.opened()?;
+        let task = self.task(open, apply::BATCH);
+        let applied = apply::apply(&task, plan, &before, (journal, progress));
+        let aside = crew::Noted::of(journal, journal.run(), apply::BATCH).aside();
+        write_aside(journal, &aside)?;
+        applied?;
+        journal.note(APPLIED, json!({ "aside": aside.len() }))?;
+        self.open.as_mut().ok_or_else(not_open)?.aside = aside;
+        Ok(())
+    }
+
+    fn read_back(
+        &mut self,
+        plan: &Plan,
+        table: &Table,
+        progress: &dyn Progress,
+    ) -> Result<ReadBack> {
+        let before = self.before()?;
+        let open = self.opened()?;
+        let is_aside = |key: &[String]| {
+            open.aside.iter().any(|aside| aside.table == table.name && aside.key == key)
+        };
+        let read = look::read_back(self.at(plan, table)?, &before, &is_aside, progress)?;
+        let open = self.open.as_mut().ok_or_else(not_open)?;
+        open.odd += read.differing.count;
+        Ok(read)
+    }
+
+    fn check(&mut self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Check>> {
+        let open = self.opened()?;
+        if !open.aside.is_empty() {
+            return Err(set_aside(&self.name(), open));
+        }
+        let before = self.before()?;
+        let mut checks = Vec::new();
+        for table in &plan.tables {
+            checks.extend(look::check(self.at(plan, table)?, &before, progress)?);
+        }
+        Ok(checks)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        self.open = None;
+    }
+
+    fn inspect(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Undoing>> {
+        let open = self.opened()?;
+        let undoes = open.job.undoes.clone().unwrap_or_default();
+        let is_whole = Journal::read(before.folder())?.iter().any(|entry| {
+            let whole =
+                |key: &str, value: &serde_json::Value| key == APPLIED && value["aside"] == 0;
+            entry.run == undoes
+                && matches!(&entry.event, Event::Note { key, value } if whole(key, value))
+        });
+        let ours = undo::Ours::of(plan, before)?;
+        let inspect = undo::Inspect {
+            shapes: &open.shapes,
+            before,
+            ours: &ours,
+            halfway: !is_whole || open.job.resumed,
+        };
+        plan.tables.iter().map(|table| inspect.table(self.at(plan, table)?, progress)).collect()
+    }
+
+    fn revert(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        journal: &mut Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let open = self.opened()?;
+        let task = self.task(open, undo::BATCH);
+        let aside = undo::revert(&task, plan, before, (journal, progress))?.aside();
+        if aside.is_empty() {
+            return Ok(());
+        }
+        let said = format!("{} will not take back every row", self.name());
+        Err(listed(Error::new(Kind::Findings, said), &aside)
+            .help("see what the server says about these rows, then roll back again"))
+    }
+
+    fn held(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Held>> {
+        plan.tables.iter().map(|table| look::held(self.at(plan, table)?, &Silent)).collect()
+    }
+}
+
+/// Writes down which rows were set aside; without any, there is no such file.
+fn write_aside(journal: &Journal<'_>, aside: &[Aside]) -> Result<()> {
+    let place = journal.folder().join(format!("aside-{}.jsonl", journal.run()));
+    if aside.is_empty() {
+        return storage::remove_if_there(&place);
+    }
+    let mut text = Vec::new();
+    for one in aside {
+        let line = json!({ "table": one.table, "id": one.key.join(" -> "), "reason": one.reason });
+        text.extend_from_slice(line.to_string().as_bytes());
+        text.push(b'\n');
+    }
+    storage::replace(&place, &text)
+}
+
+/// Rows that are named in an error.
+const MOST_NAMED: usize = 10;
+
+fn listed(mut error: Error, aside: &[Aside]) -> Error {
+    for one in aside.iter().take(MOST_NAMED) {
+        error = error.at(format!("`{}` {}: {}", one.table, one.key.join(" -> "), one.reason));
+    }
+    let more = aside.len().saturating_sub(MOST_NAMED);
+    if more > 0 { error.at(format!("and {} more", grouped(more as u64))) } else { error }
+}
+
+fn set_aside(name: &str, open: &Open) -> Error {
+    let count = open.aside.len() as u64;
+    let (rows, were) = if count == 1 { ("row", "was") } else { ("rows", "were") };
+    let said = format!("`{name}` refuses {} {rows}, which {were} set aside", grouped(count));
+    let mut error = listed(Error::new(Kind::Findings, said), &open.aside);
+    if let Some(folder) = &open.folder {
+        error = error.at(folder.join(format!("aside-{}.jsonl", open.job.run)).display());
+    }
+    if open.odd > 0 {
+        error = error.at(format!("{} more rows are not as the bundle has them", grouped(open.odd)));
+    }
+    error.help(
+        "everything else was imported; change what the server minds there, then run the same command \
+         again: it tries these rows once more",
+    )
+}

@@ -1,0 +1,324 @@
+//! The bundle beside the app: what would be created, changed, left; what is in the way; what can
+//! never be held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::ask::{self, Theirs};
+use super::normal::{self, Normal};
+use super::shape::{Field, Shape, Side};
+use super::{limits, wire};
+use crate::digest::{RowDigest, TableDigest};
+use crate::error::{Error, Result, grouped, printable};
+use crate::instantdb::Client;
+use crate::progress::Progress;
+use crate::target::{BeforeWriter, Held, Image, OnConflict, Plan, Rows, Standing, Table, Value};
+
+/// The column of a link's image that holds where it led.
+pub(super) const LED: &str = "to";
+
+/// How a comparison is done.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) client: &'a Client,
+    pub(super) policy: OnConflict,
+    pub(super) page: usize,
+}
+
+/// Compares every table.
+pub(super) fn all(
+    how: How<'_>,
+    plan: &Plan,
+    shapes: &[Shape],
+    (before, progress): (&mut BeforeWriter<'_>, &dyn Progress),
+) -> Result<Vec<Standing>> {
+    let mut never = Never::default();
+    let mut standings = Vec::new();
+    for (table, shape) in plan.tables.iter().zip(shapes) {
+        let standing = Standing { table: table.name.clone(), ..Standing::default() };
+        let mut one = Comparing {
+            how,
+            table,
+            shape,
+            before: &mut *before,
+            never: &mut never,
+            standing,
+            held: TableDigest::default(),
+            digest: RowDigest::default(),
+            suspects: Vec::new(),
+            updated: BTreeSet::new(),
+        };
+        plan.scan(table, progress, &mut |rows| {
+            for from in (0..rows.len()).step_by(how.page) {
+                let page = from..rows.len().min(from + how.page);
+                match &shape.side {
+                    None => one.rows(rows, page)?,
+                    Some(side) => one.links(rows, page, side)?,
+                }
+            }
+            Ok(())
+        })?;
+        standings.push(one.end()?);
+    }
+    never.told().map(|()| standings)
+}
+
+/// Rows that no app can ever hold.
+#[derive(Default)]
+struct Never {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Never {
+    const MOST: usize = 10;
+
+    fn add(&mut self, table: &str, key: &[String], why: &str) {
+        self.count += 1;
+        if self.first.len() < Self::MOST {
+            self.first.push(printable(&format!("`{table}` {}: {why}", key.join(" -> "))));
+        }
+    }
+
+    fn told(self) -> Result<()> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let rows = if self.count == 1 { "row" } else { "rows" };
+        let said = format!("{} {rows} can never be held by the app", grouped(self.count));
+        let mut error = Error::refused(said)
+            .help("change these rows where they come from, or leave them out; nothing was sent");
+        error.at = self.first;
+        Err(error)
+    }
+}
+
+struct Comparing<'a, 'b> {
+    how: How<'a>,
+    table: &'a Table,
+    shape: &'a Shape,
+    before: &'a mut BeforeWriter<'b>,
+    never: &'a mut Never,
+    standing: Standing,
+    held: TableDigest,
+    digest: RowDigest,
+    /// Rows that hold a unique value of the bundle's, and under which label.
+    suspects: Vec<(String, String)>,
+    /// Rows that will be changed.
+    updated: BTreeSet<String>,
+}
+
+/// The ids of a page, as the server takes them.
+pub(super) fn page_ids(
+    table: &Table,
+    rows: &Rows<'_>,
+    page: std::ops::Range<usize>,
+    end: usize,
+) -> Vec<String> {
+    let ids: BTreeSet<String> =
+        page.filter_map(|row| normal::id(rows.key(table, row).get(end)?)).collect();
+    ids.into_iter().collect()
+}
+
+impl Comparing<'_, '_> {
+    fn rows(&mut self, rows: &Rows<'_>, page: std::ops::Range<usize>) -> Result<()> {
+        let ids = page_ids(self.table, rows, page.clone(), 0);
+        let found = ask::rows(self.how.client, &self.shape.etype, &ids, (&[], false))?;
+        let mut wanted: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for row in page {
+            let key = rows.key(self.table, row);
+            let id = normal::id(&key[0]);
+            let held = id.as_ref().and_then(|id| found.get(id));
+            let is_sent = self.row(rows, row, &key, held)?;
+            if !is_sent {
+                continue;
+            }
+            self.check(rows, row, &key);
+            for field in self.shape.columns.iter().filter(|field| field.unique) {
+                if let Some(value) = asked_for(rows.value(field.at, row), field) {
+                    wanted
+                        .entry(field.name.clone())
+                        .or_default()
+                        .insert(value, key[0].to_lowercase());
+                }
+            }
+        }
+        self.find_taken(&wanted)
+    }
+
+    /// Decides about a row; true when it will be sent.
+    fn row(
+        &mut self,
+        rows: &Rows<'_>,
+        row: usize,
+        key: &[String],
+        held: Option<&String>,
+    ) -> Result<bool> {
+        let Some(held) = held else {
+            self.standing.counts.created += 1;
+            return Ok(true);
+        };
+        let theirs = Theirs::of(self.shape, held);
+        let ours = wire::values(self.shape, rows, row);
+        let found = ask::row_digest(&mut self.digest, self.shape, &key[0], &theirs.values);
+        let wanted = ask::row_digest(&mut self.digest, self.shape, &key[0], &ours);
+        self.held.add(found);
+        let name = &self.table.name;
+        if found == wanted {
+            self.standing.counts.unchanged += 1;
+            return self.before.unchanged(name, key).map(|()| false);
+        }
+        let image = || {
+            let raws = self.shape.columns.iter().zip(&theirs.raws);
+            raws.map(|(field, raw)| (field.name.clone(), raw.map(str::to_owned))).collect()
+        };
+        self.conflict(key, image)
+    }
+
+    /// Decides about a row that has other content there; true when it will be sent.
+    fn conflict(&mut self, key: &[String], image: impl FnOnce() -> Image) -> Result<bool> {
+        let name = &self.table.name;
+        match self.how.policy {
+            OnConflict::Refuse => {
+                self.standing.in_the_way.add(|| key.join(" -> "));
+                self.before.in_the_way(name, key)?;
+                Ok(false)
+            }
+            OnConflict::Keep => {
+                self.standing.counts.kept += 1;
+                self.before.kept(name, key)?;
+                Ok(false)
+            }
+            OnConflict::Replace => {
+                self.standing.counts.updated += 1;
+                self.updated.insert(key[0].to_lowercase());
+                self.before.changes(name, key, image())?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Notes what of a row the server can never hold.
+    fn check(&mut self, rows: &Rows<'_>, row: usize, key: &[String]) {
+        let name = &self.table.name;
+        if normal::id(&key[0]).is_none() {
+            return self.never.add(name, key, "its id is no UUID of 36 characters");
+        }
+        let mut bytes = 0;
+        for field in &self.shape.columns {
+            let value = rows.value(field.at, row);
+            if let Value::Text(text) | Value::Json(text) = value {
+                bytes += text.len();
+            }
+            let why = match value {
+                Value::Text(id) if field.is_link => {
+                    normal::id(id).is_none().then_some("leads to what is no UUID of 36 characters")
+                }
+                value => limits::refused(value, field.indexed || field.unique),
+            };
+            if let Some(why) = why {
+                return self.never.add(name, key, &format!("`{}` {why}", field.name));
+            }
+        }
+        if bytes > limits::ROW_BYTES || self.shape.columns.len() + 1 > limits::ROW_TRIPLES {
+            self.never.add(name, key, "it is more than one transaction takes");
+        }
+    }
+
+    /// Finds rows of the app that hold a unique value of the bundle's under another id.
+    fn find_taken(&mut self, wanted: &BTreeMap<String, BTreeMap<String, String>>) -> Result<()> {
+        let etype = &self.shape.etype;
+        for field in self.shape.columns.iter().filter(|field| field.unique) {
+            let Some(wanted) = wanted.get(&field.name) else { continue };
+            let path =
+                if field.is_link { format!("{}.id", field.name) } else { field.name.clone() };
+            let values: Vec<Json> =
+                wanted.keys().filter_map(|raw| serde_json::from_str(raw).ok()).collect();
+            for (id, row) in ask::having(self.how.client, etype, &path, &values)? {
+                let held = ask::member(&row, &field.name).unwrap_or("null");
+                let held = asked_form(&normal::theirs(held, field.kind)).unwrap_or_default();
+                if wanted.get(&held) == Some(&id) {
+                    continue;
+                }
+                // A required one cannot be given up before it is taken.
+                let label =
+                    if field.required { format!("!{}", field.name) } else { field.name.clone() };
+                self.suspects.push((id, label));
+            }
+        }
+        Ok(())
+    }
+
+    fn links(&mut self, rows: &Rows<'_>, page: std::ops::Range<usize>, side: &Side) -> Result<()> {
+        let client = self.how.client;
+        let from = page_ids(self.table, rows, page.clone(), 0);
+        let found = ask::links(client, self.shape, side, &from)?;
+        let to = page_ids(self.table, rows, page.clone(), 1);
+        let targets = ask::rows(client, &side.to, &to, (&[&side.other], true))?;
+        let made = |end: usize| self.table.columns[end].leads_to.is_some();
+        let (from_made, to_made) = (made(0), made(1));
+        for row in page {
+            let key = rows.key(self.table, row);
+            let (Some(from), Some(to)) = (normal::id(&key[0]), normal::id(&key[1])) else {
+                self.never.add(&self.table.name, &key, "an end is no UUID of 36 characters");
+                continue;
+            };
+            let held = found.get(&from);
+            if held.is_some_and(|held| held.contains(&to)) {
+                self.held.add(ask::pair_digest(&mut self.digest, &key));
+                self.standing.counts.unchanged += 1;
+                self.before.unchanged(&self.table.name, &key)?;
+                continue;
+            }
+            if (held.is_none() && !from_made) || (!targets.contains_key(&to) && !to_made) {
+                let why = "one of its ends is a row that neither the app nor the bundle has";
+                self.never.add(&self.table.name, &key, why);
+            }
+            if let Some(row) = targets.get(&to).filter(|_| side.unique) {
+                let (others, _) = ask::ends(row, &side.other)?;
+                let others = others.into_iter().filter(|other| *other != from);
+                self.suspects.extend(others.map(|other| (other, side.label.clone())));
+            }
+            match held.filter(|held| side.one && !held.is_empty()) {
+                None => self.standing.counts.created += 1,
+                Some(held) => {
+                    let led = held.iter().next().cloned();
+                    self.conflict(&key, || Image::from([(LED.to_owned(), led)]))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Standing> {
+        self.suspects.sort();
+        self.suspects.dedup();
+        let gives_up = |(id, label): &(String, String)| {
+            !label.starts_with('!') && self.updated.contains(id) && !self.shape.is_link()
+        };
+        let taken: Vec<_> = self.suspects.iter().filter(|one| !gives_up(one)).collect();
+        for (id, label) in taken {
+            let label = label.trim_start_matches('!');
+            self.standing.in_the_way.add(|| format!("{id} holds a `{label}` of the bundle's"));
+            self.before.in_the_way(&self.table.name, std::slice::from_ref(id))?;
+        }
+        let Self { mut standing, held, .. } = self;
+        standing.before = Held { rows: held.rows, digest: held.hex() };
+        Ok(standing)
+    }
+}
+
+/// The JSON of a unique value to ask for; dates stand in many forms and are not asked for.
+fn asked_for(value: Value<'_>, _field: &Field) -> Option<String> {
+    asked_form(&normal::ours(value))
+}
+
+fn asked_form(value: &Normal<'_>) -> Option<String> {
+    match value {
+        Normal::Text(text) => Some(Json::from(text.as_ref()).to_string()),
+        Normal::Number(number) => Some(Json::from(*number).to_string()),
+        Normal::Boolean(value) => Some(value.to_string()),
+        Normal::Absent | Normal::Date(_) | Normal::Json(_) => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! A bundle into an app of the stand-in server: what it holds afterwards, whatever happens on the way.
+
+mod scene;
+
+use rethread::error::Kind;
+use rethread::target::OnConflict;
+use rethread::target::instantdb::Options;
+use serde_json::json;
+
+use crate::instantdb::{Route, Store};
+use scene::{SAMPLE, SMALL, Scene, empty, sample_app, told};
+
+#[test]
+fn a_fresh_import_and_another_one() {
+    let scene = Scene::new(&SMALL, empty());
+    let outcome = scene.import().expect("an import");
+    assert!(outcome.is_read_back(), "{outcome:?}");
+    assert_eq!(scene.most_updates(), 1);
+    let (content, calls) = (scene.content(), scene.server.calls(Route::Transact));
+    assert_eq!(content["thread_parts"].len(), 9);
+    assert!(calls > 8, "{calls}");
+    let again = scene.import().expect("another one");
+    assert!(again.changed_nothing() && again.is_read_back(), "{}", again.sentence());
+    assert_eq!(scene.server.calls(Route::Transact), calls);
+    assert_eq!(scene.content(), content);
+    assert!(scene.server.state().log.iter().all(|one| one.route != Route::Transact || one.strict));
+    assert!(scene.server.most_busy() <= 3);
+}
+
+#[test]
+fn the_sample_goes_where_it_came_from() {
+    let scene = Scene::new(&SAMPLE, sample_app());
+    let mut scene = scene;
+    scene.options = Options::default();
+    let before = scene.content();
+    let outcome = scene.import().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+    assert_eq!(outcome.counts().unchanged, 13, "{}", outcome.sentence());
+    assert!(outcome.is_read_back());
+    assert_eq!(scene.most_updates(), 1);
+    let undone = scene.rollback().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+    assert!(undone.executed);
+    assert_eq!(scene.content(), before);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let scene = Scene::new(&SMALL, empty());
+    let outcome = scene.dry_run().expect("a dry run");
+    assert_eq!(scene.server.calls(Route::Transact), 0);
+    insta::assert_snapshot!(outcome.sentence().replace(&scene.server.uri(), "URI"), @"");
+}
+
+#[test]
+fn a_schema_that_does_not_fit_is_told() {
+    let mut schema = scene::target_schema();
+    schema["entities"]["thread_items"]["attrs"]["channel"]["valueType"] = json!("number");
+    let steps = schema["entities"]["thread_steps"]["attrs"].as_object_mut().expect("attributes");
+    steps.remove("errorText");
+    schema["links"].as_object_mut().expect("links").remove("threadPartsStep");
+    schema["links"]["threadContextsCurrentExecution"]["reverse"]["has"] = json!("many");
+    schema["entities"].as_object_mut().expect("entities").remove("thread_parts");
+    let scene = Scene::new(&SMALL, Store::with_schema(&schema));
+    let error = scene.import().expect_err("refused");
+    assert_eq!(error.kind, Kind::Refused);
+    assert_eq!(scene.server.calls(Route::Transact) + scene.server.calls(Route::Query), 0);
+    insta::assert_snapshot!(told(&scene, &error), @"");
+}
+
+#[test]
+fn rows_in_the_way_are_refused_kept_or_replaced() {
+    let made = Scene::new(&SMALL, empty());
+    made.import().expect("an import");
+    let whole = made.content();
+    let spoil = || {
+        let mut store = empty();
+        let thread = whole["thread_threads"].keys().next().expect("a thread").clone();
+        let item = whole["thread_items"].keys().next().expect("an item").clone();
+        store.fill(&json!({
+            "thread_threads": [{ "id": thread, "key": "other", "name": "theirs", "createdAt": 5 }],
+            "thread_items": [{ "id": item, "channel": "theirs", "createdAt": 5, "status": "odd",
+                               "execution": "00000000-0000-4000-8000-00000000000e" }],
+        }));
+        store
+    };
+    let refused = Scene::new(&SMALL, spoil());
+    let before = refused.content();
+    let error = refused.import().expect_err("refused");
+    assert_eq!(refused.server.calls(Route::Transact), 0);
+    insta::assert_snapshot!(told(&refused, &error), @"");
+
+    let kept = Scene::new(&SMALL, spoil());
+    let outcome = kept.import_with(OnConflict::Keep).expect("an import");
+    assert_eq!(outcome.counts().kept, 2);
+    for entity in ["thread_threads", "thread_items"] {
+        let (id, row) = before[entity].iter().next().expect("a row");
+        assert_eq!(&kept.content()[entity][id], row);
+    }
+    kept.rollback().expect("a rollback");
+    assert_eq!(kept.content(), before);
+
+    let replaced = Scene::new(&SMALL, spoil());
+    let outcome = replaced.import_with(OnConflict::Replace).expect("an import");
+    assert_eq!(outcome.counts().updated, 2);
+    assert_eq!(replaced.content(), whole);
+    replaced.rollback().unwrap_or_else(|error| panic!("{}", told(&replaced, &error)));
+    assert_eq!(replaced.content(), before);
+}
+
+#[test]
+fn a_unique_value_under_another_id_is_found_before_anything_is_sent() {
+    let made = Scene::new(&SMALL, empty());
+    made.import().expect("an import");
+    let execution = made.content()["thread_executions"].keys().next().expect("one").clone();
+    let mut store = empty();
+    let other = "0000000a-0000-4000-8000-00000000000a";
+    store.fill(&json!({
+        "thread_threads": [{ "id": other, "key": "ctx-1", "createdAt": 5 }],
+        "thread_contexts": [{ "id": other, "createdAt": 5, "currentExecution": execution }],
+    }));
+    for policy in [OnConflict::Refuse, OnConflict::Replace, OnConflict::Keep] {
+        let scene = Scene::new(&SMALL, store.clone());
+        let error = scene.import_with(policy).expect_err("refused");
+        assert_eq!(scene.server.calls(Route::Transact), 0);
+        if policy == OnConflict::Replace {
+            insta::assert_snapshot!(told(&scene, &error), @"");
+        }
+    }
+}
