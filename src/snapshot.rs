@@ -41,8 +41,8 @@ use crate::schema::{Schema, Type};
 pub use crate::source::SourceMeta;
 use crate::storage;
 
-pub use dates::{ParsedDate, parse_date};
 pub(crate) use dates::number_date;
+pub use dates::{ParsedDate, parse_date};
 pub use take::take;
 
 /// Version of the snapshot format.

@@ -9,6 +9,7 @@
 //!
 //! Stores differ in what can be taken back, see [`Manner`]; the driver does the rest.
 
+pub mod archive;
 mod before;
 mod cells;
 pub mod instantdb;

@@ -160,7 +160,8 @@ impl Target for InstantDb {
     fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         let schema = self.client.schema().map_err(crate::instantdb::Failure::into_error)?;
         let shapes = shape::shapes(plan, &schema, &self.name())?;
-        self.open = Some(Open { job: job.clone(), shapes, folder: None, aside: Vec::new(), odd: 0 });
+        self.open =
+            Some(Open { job: job.clone(), shapes, folder: None, aside: Vec::new(), odd: 0 });
         Ok(())
     }
 
@@ -248,7 +249,8 @@ impl Target for InstantDb {
         let open = self.opened()?;
         let undoes = open.job.undoes.clone().unwrap_or_default();
         let is_whole = Journal::read(before.folder())?.iter().any(|entry| {
-            let whole = |key: &str, value: &serde_json::Value| key == APPLIED && value["aside"] == 0;
+            let whole =
+                |key: &str, value: &serde_json::Value| key == APPLIED && value["aside"] == 0;
             entry.run == undoes
                 && matches!(&entry.event, Event::Note { key, value } if whole(key, value))
         });

@@ -17,6 +17,7 @@ mod generated;
 mod rules;
 mod properties;
 mod found;
+mod archive_target;
 mod pg_connect;
 mod pg_source;
 mod pg_target;

@@ -5,10 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rethread::bag;
 use rethread::bundle::{self, Bundle};
-use rethread::error::{Error, Result, grouped};
+use rethread::error::{Result, grouped};
 use rethread::import::{self, Order, Outcome};
 use rethread::progress::Progress;
 use rethread::storage;
+use rethread::target::archive::{self, Archive};
+use rethread::target::instantdb::{self, InstantDb};
 use rethread::target::postgres::{Options, Payloads, Postgres};
 use rethread::target::sqlite::Sqlite;
 use rethread::target::{Mode, OnConflict, State, Target};
@@ -56,7 +58,7 @@ impl Wanted {
 const EMBEDDED: &str = "thread.sqlite";
 
 /// The target of a bundle, and whether it is the database in the bundle's own folder.
-fn open(bundle: &Bundle, at: &At) -> Result<(Box<dyn Target>, bool)> {
+fn open(bundle: &Bundle, at: &At, progress: &dyn Progress) -> Result<(Box<dyn Target>, bool)> {
     let own = bundle.path(EMBEDDED);
     let target: Box<dyn Target> = match &at.to {
         None => return Ok((Box::new(Sqlite::new(own)), true)),
@@ -72,11 +74,23 @@ fn open(bundle: &Bundle, at: &At) -> Result<(Box<dyn Target>, bool)> {
             let options = Options { schema: at.schema.clone(), payloads };
             Box::new(Postgres::new(place.clone(), servers::login(&at.keys)?, options))
         }
-        Some(Store::Archive(_) | Store::InstantDb(_)) => {
-            return Err(Error::usage("this target is not written yet"));
+        Some(Store::Archive(path)) => {
+            let options = archive::Options { drop_legacy: at.drop_legacy };
+            let source = at.source.clone().or_else(|| source_of(bundle));
+            Box::new(Archive::new(path, source, options))
+        }
+        Some(Store::InstantDb(app)) => {
+            let client = servers::instantdb(app, &at.keys, progress)?;
+            Box::new(InstantDb::new(client, instantdb::Options::default()))
         }
     };
     Ok((target, false))
+}
+
+/// The source archive, when it stands where the command runs; its digest is checked later.
+fn source_of(bundle: &Bundle) -> Option<PathBuf> {
+    let name = PathBuf::from(&bundle.meta().source.name);
+    name.exists().then_some(name)
 }
 
 fn order(at: &At, embedded: bool, on_conflict: OnConflict) -> Order<'static> {
@@ -96,7 +110,7 @@ pub(crate) fn import(
     wanted: &Wanted,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
-    let (mut target, embedded) = open(verified.bundle(), &wanted.at)?;
+    let (mut target, embedded) = open(verified.bundle(), &wanted.at, progress)?;
     let order = order(&wanted.at, embedded, wanted.on_conflict);
     import::import(verified, target.as_mut(), &order, progress)
 }
@@ -110,8 +124,9 @@ pub(crate) fn told(ended: Ended, bundle: &Bundle, wanted: &Wanted, outcome: &Out
         Some(_) => outcome.name.clone(),
     };
     if outcome.mode == Mode::Import {
-        let place = format!("  {:<12} {place}\n", outcome.target);
-        return ended.and(place).with("database", outcome.name.as_str());
+        let what = if outcome.target == "sqlite" { "database" } else { "target" };
+        let place = format!("  {what:<12} {place}\n");
+        return ended.and(place);
     }
     ended.and(format!(
         "  {:<12} {}\n  {:<12} the same command with `--execute`\n",
@@ -125,7 +140,7 @@ pub(crate) fn told(ended: Ended, bundle: &Bundle, wanted: &Wanted, outcome: &Out
 pub(crate) fn rollback(it: &args::Rollback, progress: &dyn Progress) -> Result<Ended> {
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
-    let (mut target, embedded) = open(&bundle, &it.at)?;
+    let (mut target, embedded) = open(&bundle, &it.at, progress)?;
     let order = Order { execute: it.at.execute, ..order(&it.at, embedded, OnConflict::Refuse) };
     let undone = import::rollback(&bundle, &contract, target.as_mut(), (&order, progress))?;
     let next = if undone.executed { "" } else { "to act: the same command with `--execute`\n" };

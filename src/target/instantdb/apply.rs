@@ -49,9 +49,9 @@ pub(super) fn apply(
     crew::with(task, journal, |crew| {
         let tables = || plan.tables.iter().zip(task.shapes).enumerate();
         let bring = Bring { plan, before };
-        for (number, (table, shape)) in tables().filter(|(_, (table, shape))| {
-            !shape.is_link() && replaces.contains(&table.name)
-        }) {
+        for (number, (table, shape)) in tables()
+            .filter(|(_, (table, shape))| !shape.is_link() && replaces.contains(&table.name))
+        {
             bring.entity((number, table, shape), Part::Released, &Silent, crew)?;
         }
         for (number, (table, shape)) in tables().filter(|(_, (_, shape))| !shape.is_link()) {
@@ -135,13 +135,11 @@ impl Bring<'_> {
         progress: &dyn Progress,
         crew: &mut Crew<'_, '_>,
     ) -> Result<()> {
-        each(self.plan, table, self.before, &Silent, &mut |_, _, key, fate| {
-            match led(&fate) {
-                Some(led) => {
-                    crew.add(number, linked(shape, side, &[key[0].clone(), led.clone()], false))
-                }
-                None => Ok(()),
+        each(self.plan, table, self.before, &Silent, &mut |_, _, key, fate| match led(&fate) {
+            Some(led) => {
+                crew.add(number, linked(shape, side, &[key[0].clone(), led.clone()], false))
             }
+            None => Ok(()),
         })?;
         crew.barrier()?;
         let mut left = Vec::new();

@@ -13,9 +13,7 @@ use crate::digest::{RowDigest, TableDigest};
 use crate::error::{Error, Result, grouped, printable};
 use crate::instantdb::Client;
 use crate::progress::Progress;
-use crate::target::{
-    BeforeWriter, Held, Image, OnConflict, Plan, Rows, Standing, Table, Value,
-};
+use crate::target::{BeforeWriter, Held, Image, OnConflict, Plan, Rows, Standing, Table, Value};
 
 /// The column of a link's image that holds where it led.
 pub(super) const LED: &str = "to";
@@ -139,7 +137,10 @@ impl Comparing<'_, '_> {
             self.check(rows, row, &key);
             for field in self.shape.columns.iter().filter(|field| field.unique) {
                 if let Some(value) = asked_for(rows.value(field.at, row), field) {
-                    wanted.entry(field.name.clone()).or_default().insert(value, key[0].to_lowercase());
+                    wanted
+                        .entry(field.name.clone())
+                        .or_default()
+                        .insert(value, key[0].to_lowercase());
                 }
             }
         }
@@ -147,7 +148,13 @@ impl Comparing<'_, '_> {
     }
 
     /// Decides about a row; true when it will be sent.
-    fn row(&mut self, rows: &Rows<'_>, row: usize, key: &[String], held: Option<&String>) -> Result<bool> {
+    fn row(
+        &mut self,
+        rows: &Rows<'_>,
+        row: usize,
+        key: &[String],
+        held: Option<&String>,
+    ) -> Result<bool> {
         let Some(held) = held else {
             self.standing.counts.created += 1;
             return Ok(true);
@@ -224,7 +231,8 @@ impl Comparing<'_, '_> {
         let etype = &self.shape.etype;
         for field in self.shape.columns.iter().filter(|field| field.unique) {
             let Some(wanted) = wanted.get(&field.name) else { continue };
-            let path = if field.is_link { format!("{}.id", field.name) } else { field.name.clone() };
+            let path =
+                if field.is_link { format!("{}.id", field.name) } else { field.name.clone() };
             let values: Vec<Json> =
                 wanted.keys().filter_map(|raw| serde_json::from_str(raw).ok()).collect();
             for (id, row) in ask::having(self.how.client, etype, &path, &values)? {
@@ -234,7 +242,8 @@ impl Comparing<'_, '_> {
                     continue;
                 }
                 // A required one cannot be given up before it is taken.
-                let label = if field.required { format!("!{}", field.name) } else { field.name.clone() };
+                let label =
+                    if field.required { format!("!{}", field.name) } else { field.name.clone() };
                 self.suspects.push((id, label));
             }
         }

@@ -7,10 +7,10 @@ use std::thread;
 
 use serde_json::json;
 
+use super::Options;
 use super::shape::Shape;
 use super::wire::Unit;
 use super::work::{self, Aside, Batch};
-use super::Options;
 use crate::bag;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::instantdb::Client;
@@ -199,7 +199,8 @@ impl Crew<'_, '_> {
         let number = self.next;
         let steps: Vec<&str> = units.iter().map(|unit| unit.steps.as_str()).collect();
         let digest = bag::sha256_hex(steps.join(",").as_bytes())[..16].to_owned();
-        let mut batch = Batch { number, table, units, settle: self.careful || number <= self.sent, digest };
+        let mut batch =
+            Batch { number, table, units, settle: self.careful || number <= self.sent, digest };
         let name = self.shapes[table].table.clone();
         let key = |unit: &Unit| (name.clone(), unit.key.clone());
         match self.noted.batches.get(&number) {

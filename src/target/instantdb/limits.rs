@@ -104,9 +104,9 @@ fn look_string(inner: &[u8], looked: &mut Looked) {
 /// The code of a `\u` escape that the bytes begin with.
 fn escape(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
-    digits.iter().try_fold(0, |code, digit| {
-        char::from(*digit).to_digit(16).map(|value| code * 16 + value)
-    })
+    digits
+        .iter()
+        .try_fold(0, |code, digit| char::from(*digit).to_digit(16).map(|value| code * 16 + value))
 }
 
 #[cfg(test)]

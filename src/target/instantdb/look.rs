@@ -83,7 +83,8 @@ impl At<'_> {
         for row in page {
             let key = rows.key(self.table, row);
             let ends = normal::id(&key[0]).zip(normal::id(&key[1]));
-            let held = ends.is_some_and(|(from, to)| found.get(&from).is_some_and(|held| held.contains(&to)));
+            let held = ends
+                .is_some_and(|(from, to)| found.get(&from).is_some_and(|held| held.contains(&to)));
             let seen = held.then(|| Seen { same: true, digest: ask::pair_digest(digest, &key) });
             see(rows, row, seen)?;
         }
@@ -157,7 +158,9 @@ pub(super) fn check(at: At<'_>, before: &Before, progress: &dyn Progress) -> Res
     let leads = |field: &Field| at.table.columns[field.at].leads_to.clone().unwrap_or_default();
     let mut checks: Vec<Check> = links
         .iter()
-        .map(|field| check(format!("`{}.{}` leads to `{}`", at.table.name, field.name, leads(field))))
+        .map(|field| {
+            check(format!("`{}.{}` leads to `{}`", at.table.name, field.name, leads(field)))
+        })
         .collect();
     let labels: Vec<&str> = links.iter().map(|field| field.name.as_str()).collect();
     let mut page: Vec<(String, Vec<bool>)> = Vec::new();

@@ -124,11 +124,13 @@ fn with_doubles(text: &str) -> Cow<'_, str> {
         match bytes[at] {
             b'"' => at = string_end(bytes, at) + 1,
             b'-' | b'0'..=b'9' => {
-                let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let is_part =
+                    |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
                 let length = bytes[at..].iter().take_while(|byte| is_part(byte)).count();
                 let token = &text[at..at + length];
                 let number = token.contains(['.', 'e', 'E']).then(|| token.parse::<f64>());
-                if let Some(Ok(number)) = number.filter(|n| n.as_ref().is_ok_and(|n| n.is_finite())) {
+                if let Some(Ok(number)) = number.filter(|n| n.as_ref().is_ok_and(|n| n.is_finite()))
+                {
                     out.push_str(&text[plain..at]);
                     out.push_str(&format!("{number:e}"));
                     plain = at + length;
@@ -237,7 +239,12 @@ mod tests {
         check(Value::Json("null"), "null", Json, true);
         check(Value::Json("{\"b\":1,\"a\":[1.0,{}]}"), "{\"a\":[1,{}],\"b\":1}", Json, true);
         check(Value::Json("{\"a\":1,\"b\":[2],\"a\":3}"), "{\"a\":3,\"b\":[2]}", Json, true);
-        check(Value::Json("{\"a\":{\"x\":1,\"x\":[]},\"a\":{\"y\":1,\"y\":{}},\"c\":0}"), "{\"a\":{\"y\":{}},\"c\":0}", Json, true);
+        check(
+            Value::Json("{\"a\":{\"x\":1,\"x\":[]},\"a\":{\"y\":1,\"y\":{}},\"c\":0}"),
+            "{\"a\":{\"y\":{}},\"c\":0}",
+            Json,
+            true,
+        );
         check(Value::Json("0.1000000000000000055"), "0.1", Json, true);
         check(Value::Json("123456789012345678901"), "123456789012345678902", Json, false);
         let nested = format!("{{\"k\":[\"{upper}\"]}}");

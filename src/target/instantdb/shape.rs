@@ -89,7 +89,9 @@ impl Lacks {
         let (said, help, list) = if !self.list.is_empty() {
             let count = grouped(self.list.len() as u64);
             (
-                format!("the schema of the app `{app}` does not fit the target model: {count} things"),
+                format!(
+                    "the schema of the app `{app}` does not fit the target model: {count} things"
+                ),
                 "`rethread plan` lists the steps that bring it there; add them to the app's schema, \
                  push it, then run the same command again; nothing was sent",
                 self.list,
@@ -157,10 +159,14 @@ fn entity(
         .collect();
     for attr in schema.of(etype).filter(|attr| attr.required && !named(&attr.label)) {
         if attr.label != "id" {
-            lacks.add(&format!("{etype}.{}", attr.label), "is required there; the target model does not know it");
+            lacks.add(
+                &format!("{etype}.{}", attr.label),
+                "is required there; the target model does not know it",
+            );
         }
     }
-    let others = sides(schema, etype).into_iter().filter(|side| !(side.forward && named(&side.label)));
+    let others =
+        sides(schema, etype).into_iter().filter(|side| !(side.forward && named(&side.label)));
     let (table, etype, others) = (etype.clone(), etype.clone(), others.collect());
     Shape { table, etype, columns, side: None, extras, others }
 }
@@ -171,7 +177,8 @@ fn described(plan: &Plan, etype: &str, column: &Column) -> String {
     match &column.leads_to {
         Some(to) => {
             let reverse = plan.schema.link(etype, &column.name);
-            let reverse = reverse.map_or(String::new(), |link| format!(", seen there as `{}`", link.reverse));
+            let reverse =
+                reverse.map_or(String::new(), |link| format!(", seen there as `{}`", link.reverse));
             let from = if column.unique { "one" } else { "many" };
             format!("a link that has one of `{to}`{reverse}, which has {from}")
         }
@@ -241,7 +248,11 @@ fn link_table(
     (table, label): (&Table, &str),
     lacks: &mut Lacks,
 ) -> Option<Shape> {
-    let links = plan.meta.links.iter().find(|links| format!("{}.{}", links.entity, links.label) == table.name)?;
+    let links = plan
+        .meta
+        .links
+        .iter()
+        .find(|links| format!("{}.{}", links.entity, links.label) == table.name)?;
     let etype = &links.entity;
     let sides: Vec<Side> = sides(schema, etype).into_iter().filter(|side| side.to == links.target).collect();
     let named = sides.iter().find(|side| side.label == label);

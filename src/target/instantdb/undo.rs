@@ -51,12 +51,20 @@ impl Ours {
     }
 
     /// Whether a link between a row that would go and another one is the import's own doing.
-    fn has(&self, (plan, shapes): (&Plan, &[Shape]), (id, etype): (&str, &str), side: &Side, end: &str) -> bool {
-        let table = plan.tables.iter().position(|table| table.name == side.to && table.link.is_none());
+    fn has(
+        &self,
+        (plan, shapes): (&Plan, &[Shape]),
+        (id, etype): (&str, &str),
+        side: &Side,
+        end: &str,
+    ) -> bool {
+        let table =
+            plan.tables.iter().position(|table| table.name == side.to && table.link.is_none());
         let (id, end) = (number(id), number(end));
         if let Some(at) = table {
             let is_column = shapes[at].columns.iter().any(|field| field.name == side.other);
-            if self.created.contains(&(at, end)) || (is_column && self.updated.contains(&(at, end))) {
+            if self.created.contains(&(at, end)) || (is_column && self.updated.contains(&(at, end)))
+            {
                 return true;
             }
         }
@@ -124,8 +132,8 @@ impl Inspect<'_> {
         let found = ask::links(at.client, at.shape, side, &ids)?;
         for one in page {
             let ends = normal::id(&one.key[0]).zip(normal::id(&one.key[1]));
-            let held =
-                ends.is_some_and(|(from, to)| found.get(&from).is_some_and(|ends| ends.contains(&to)));
+            let held = ends
+                .is_some_and(|(from, to)| found.get(&from).is_some_and(|ends| ends.contains(&to)));
             if !held && !self.halfway {
                 undoing.changed.add(|| format!("{} is gone", one.key.join(" -> ")));
             }
@@ -135,10 +143,17 @@ impl Inspect<'_> {
         Ok(())
     }
 
-    fn rows(&self, at: At<'_>, rows: &Rows<'_>, page: &[Looked], undoing: &mut Undoing) -> Result<()> {
+    fn rows(
+        &self,
+        at: At<'_>,
+        rows: &Rows<'_>,
+        page: &[Looked],
+        undoing: &mut Undoing,
+    ) -> Result<()> {
         let ids: BTreeSet<String> = page.iter().filter_map(|one| normal::id(&one.key[0])).collect();
         let ids: Vec<String> = ids.into_iter().collect();
-        let labels: BTreeSet<&str> = at.shape.others.iter().map(|side| side.label.as_str()).collect();
+        let labels: BTreeSet<&str> =
+            at.shape.others.iter().map(|side| side.label.as_str()).collect();
         let labels: Vec<&str> = labels.into_iter().collect();
         let found = ask::rows(at.client, &at.shape.etype, &ids, (&labels, false))?;
         for one in page {
@@ -156,9 +171,7 @@ impl Inspect<'_> {
             let ours = wire::values(at.shape, rows, one.row);
             if !self.is_as_left(at.shape, (&theirs, &ours), &one.fate) {
                 undoing.changed.add(|| one.key[0].clone());
-            } else if is_created
-                && let Some(why) = self.hanging(at, one, (held, &theirs))?
-            {
+            } else if is_created && let Some(why) = self.hanging(at, one, (held, &theirs))? {
                 undoing.changed.add(|| format!("{} {why}", one.key[0]));
             }
         }
@@ -166,7 +179,12 @@ impl Inspect<'_> {
     }
 
     /// Whether a row is as the import left it, or as either side of it where that was stopped.
-    fn is_as_left(&self, shape: &Shape, (theirs, ours): (&Theirs<'_>, &[Normal<'_>]), fate: &Fate) -> bool {
+    fn is_as_left(
+        &self,
+        shape: &Shape,
+        (theirs, ours): (&Theirs<'_>, &[Normal<'_>]),
+        fate: &Fate,
+    ) -> bool {
         let image = match fate {
             Fate::Updated(image) => Some(image),
             _ => None,
@@ -183,7 +201,12 @@ impl Inspect<'_> {
     }
 
     /// What is not ours and would go with a row.
-    fn hanging(&self, at: At<'_>, one: &Looked, (held, theirs): (&str, &Theirs<'_>)) -> Result<Option<String>> {
+    fn hanging(
+        &self,
+        at: At<'_>,
+        one: &Looked,
+        (held, theirs): (&str, &Theirs<'_>),
+    ) -> Result<Option<String>> {
         for attr in &at.shape.extras {
             let Some(raw) = theirs.member(&attr.label) else { continue };
             let sent = one.extra.iter().find(|(label, _)| *label == attr.label);
@@ -199,7 +222,8 @@ impl Inspect<'_> {
         for side in &at.shape.others {
             let (ends, _) = ask::ends(held, &side.label)?;
             let here = (one.key[0].as_str(), at.shape.etype.as_str());
-            let strange = ends.iter().find(|end| !self.ours.has((at.plan, self.shapes), here, side, end));
+            let strange =
+                ends.iter().find(|end| !self.ours.has((at.plan, self.shapes), here, side, end));
             if let Some(end) = strange {
                 return Ok(Some(format!("is linked with `{}` {end} by `{}`", side.to, side.label)));
             }
@@ -292,7 +316,10 @@ struct One<'r, 'a> {
 
 impl One<'_, '_> {
     /// The columns with what they held and what the import put there.
-    fn columns<'s>(&'s self, image: &'s Image) -> impl Iterator<Item = (usize, &'s Field, Normal<'s>, Normal<'s>)> {
+    fn columns<'s>(
+        &'s self,
+        image: &'s Image,
+    ) -> impl Iterator<Item = (usize, &'s Field, Normal<'s>, Normal<'s>)> {
         self.shape.columns.iter().enumerate().map(move |(at, field)| {
             let held = image.get(&field.name).and_then(Option::as_deref);
             let was = held.map_or(Normal::Absent, |raw| normal::theirs(raw, field.kind));
@@ -343,7 +370,8 @@ impl One<'_, '_> {
             }
         }
         steps.update(attrs.into_iter());
-        let links: Vec<(&str, &str)> = links.iter().map(|(label, to)| (*label, to.as_str())).collect();
+        let links: Vec<(&str, &str)> =
+            links.iter().map(|(label, to)| (*label, to.as_str())).collect();
         steps.link(&links);
         steps.unit(vec![self.id.to_owned()], Goal::Holds(goal))
     }

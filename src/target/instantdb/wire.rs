@@ -168,7 +168,8 @@ impl Row<'_, '_> {
         let mut steps = Steps::new(&self.shape.etype, self.id);
         let attrs = self.shape.columns.iter().filter(|field| !field.is_link);
         let attrs = attrs.filter_map(|field| {
-            let held = self.image.is_some_and(|image| image.get(&field.name).is_some_and(Option::is_some));
+            let held =
+                self.image.is_some_and(|image| image.get(&field.name).is_some_and(Option::is_some));
             let lost = held.then(|| b"null".to_vec());
             raw(self.value(field)).or(lost).map(|raw| (field.name.as_str(), raw))
         });
@@ -185,7 +186,8 @@ impl Row<'_, '_> {
             .filter_map(|field| Some((field.name.as_str(), self.text(field)?)))
             .collect();
         steps.link(&links);
-        let goal = self.goal(|field| !field.is_late && (!field.is_link || self.text(field).is_some()));
+        let goal =
+            self.goal(|field| !field.is_late && (!field.is_link || self.text(field).is_some()));
         steps.unit(vec![self.id.to_owned()], Goal::Holds(goal))
     }
 

@@ -105,7 +105,9 @@ impl Work<'_> {
         }
         let named = failure.told.entity_id.as_deref().and_then(normal::id);
         let at = named.and_then(|id| {
-            units.iter().position(|unit| unit.key.iter().any(|key| normal::id(key).as_ref() == Some(&id)))
+            units
+                .iter()
+                .position(|unit| unit.key.iter().any(|key| normal::id(key).as_ref() == Some(&id)))
         });
         match at {
             None => self.halve(units, 0),
@@ -128,7 +130,8 @@ impl Work<'_> {
             return Ok(());
         }
         // What fails the same way again and again may be one row's doing.
-        let is_servers = failure.told.http.is_none_or(|http| http != 500 && http != 413 && http != 400);
+        let is_servers =
+            failure.told.http.is_none_or(|http| http != 500 && http != 413 && http != 400);
         if is_servers || self.poison >= MOST_POISON {
             return Err(failure.into_error());
         }
@@ -143,7 +146,8 @@ impl Work<'_> {
 
     fn set_aside(&mut self, units: Vec<Unit>, failure: &Failure) {
         let kind = failure.told.kind.as_ref().map_or_else(String::new, |kind| format!("{kind}: "));
-        let at = failure.told.attribute.as_ref().map_or_else(String::new, |name| format!(" (`{name}`)"));
+        let at =
+            failure.told.attribute.as_ref().map_or_else(String::new, |name| format!(" (`{name}`)"));
         let reason = printable(&format!("{kind}{}{at}", failure.told.message));
         let table = &self.shape.table;
         self.aside.extend(units.into_iter().map(|unit| Aside {
@@ -158,7 +162,9 @@ impl Work<'_> {
 pub(super) fn missing(client: &Client, shape: &Shape, units: Vec<Unit>) -> Result<Vec<Unit>> {
     let ids: BTreeSet<String> = units.iter().filter_map(|unit| normal::id(&unit.key[0])).collect();
     let ids: Vec<String> = ids.into_iter().collect();
-    let id = |unit: &Unit, end: usize| unit.key.get(end).and_then(|key| normal::id(key)).unwrap_or_default();
+    let id = |unit: &Unit, end: usize| {
+        unit.key.get(end).and_then(|key| normal::id(key)).unwrap_or_default()
+    };
     if let Some(side) = &shape.side {
         let mut links = std::collections::BTreeMap::new();
         for ids in ids.chunks(PAGE) {

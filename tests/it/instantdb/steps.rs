@@ -60,7 +60,8 @@ pub(crate) fn transact(store: &mut Store, body: &str) -> Result<u64, Refusal> {
     })?;
     for step in elements(steps).unwrap_or_default() {
         let parts = elements(step).unwrap_or_default();
-        let text = |at: usize| parts.get(at).and_then(|raw| string(raw)).unwrap_or_default().into_owned();
+        let text =
+            |at: usize| parts.get(at).and_then(|raw| string(raw)).unwrap_or_default().into_owned();
         if text(0) == "update" {
             *store.updates.entry((text(1), text(2))).or_default() += 1;
         }

@@ -38,8 +38,10 @@ impl Master {
         let folder = tempfile::tempdir().expect("a folder");
         let mut from = source::open(source).expect("a source");
         let place = folder.path().join("snapshot");
-        let snapshot = snapshot::take(from.as_mut(), &contract(), &place, &Silent).expect("a snapshot");
-        let bundle = bundle::write(&contract(), &snapshot, folder.path(), &Silent).expect("a bundle");
+        let snapshot =
+            snapshot::take(from.as_mut(), &contract(), &place, &Silent).expect("a snapshot");
+        let bundle =
+            bundle::write(&contract(), &snapshot, folder.path(), &Silent).expect("a bundle");
         let found = verify::verify(&bundle, &snapshot, &contract(), &Silent).expect("findings");
         Self { root: bundle.root().to_owned(), _folder: folder, found }
     }
@@ -75,7 +77,8 @@ pub(crate) fn target_schema() -> Value {
                 "config": { "indexed": attr.indexed, "unique": attr.unique } });
         }
     }
-    let has = |has: rethread::schema::Has| if has == rethread::schema::Has::One { "one" } else { "many" };
+    let has =
+        |has: rethread::schema::Has| if has == rethread::schema::Has::One { "one" } else { "many" };
     for link in &schema.links {
         links[&link.name] = json!({
             "forward": { "on": link.on, "label": link.label, "has": has(link.has) },

@@ -1,0 +1,139 @@
+//! The merged schema as JSON text: what the app has as the text it is, what is new behind it.
+
+use std::collections::BTreeSet;
+
+use super::model::Model;
+use crate::json;
+use crate::schema::{Attr, Entity, Has, Link, Schema};
+
+/// How a schema says how many.
+pub(super) fn has(has: Has) -> &'static str {
+    match has {
+        Has::One => "one",
+        Has::Many => "many",
+    }
+}
+
+/// The members of an object by name; none when the text is no object.
+fn members(text: &str) -> Vec<(String, &str)> {
+    let members = json::members(text).unwrap_or_default();
+    members.into_iter().map(|(name, raw)| (name.into_owned(), raw)).collect()
+}
+
+fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    members(text).into_iter().find(|(found, _)| found == name).map(|(_, raw)| raw)
+}
+
+/// Links that the app's schema demands on their forward side.
+pub(super) fn required(text: &str, schema: &Schema) -> BTreeSet<(String, String)> {
+    let links = member(text, "links").map(members).unwrap_or_default();
+    let demands = |raw: &str| {
+        member(raw, "forward").and_then(|side| member(side, "required")) == Some("true")
+    };
+    let demanded = links.into_iter().filter(|(_, raw)| demands(raw));
+    let known = demanded.filter_map(|(name, _)| schema.links.iter().find(|link| link.name == name));
+    known.map(|link| (link.on.clone(), link.label.clone())).collect()
+}
+
+/// The schema as JSON text: what the app has as it is, what is new at the end.
+pub(super) fn render(app: &str, model: &Model, added: &[(String, String)]) -> String {
+    let mut out = Object::default();
+    let (mut entities, mut links) = (None, None);
+    for (name, raw) in members(app) {
+        match name.as_str() {
+            "entities" => entities = Some(raw),
+            "links" => links = Some(raw),
+            _ => out.put(&name, raw),
+        }
+    }
+    let mut rendered = Object::default();
+    let known = entities.map(members).unwrap_or_default();
+    for entity in &model.schema.entities {
+        let raw = known.iter().find(|(name, _)| *name == entity.name).map(|(_, raw)| *raw);
+        rendered.put(&entity.name, &entity_text(raw, entity, added));
+    }
+    out.put("entities", &rendered.finish());
+    let mut rendered = Object::default();
+    let known = links.map(members).unwrap_or_default();
+    for link in &model.schema.links {
+        let raw = known.iter().find(|(name, _)| *name == link.name).map(|(_, raw)| *raw);
+        rendered.put(&link.name, raw.unwrap_or(&link_text(link)));
+    }
+    out.put("links", &rendered.finish());
+    out.finish()
+}
+
+fn entity_text(raw: Option<&str>, entity: &Entity, added: &[(String, String)]) -> String {
+    let is_added =
+        |label: &str| added.iter().any(|(name, attr)| *name == entity.name && attr == label);
+    if let Some(raw) = raw.filter(|_| !entity.attrs.iter().any(|attr| is_added(&attr.name))) {
+        return raw.to_owned();
+    }
+    let raw = raw.unwrap_or("{}");
+    let mut attrs = Object::default();
+    let known = member(raw, "attrs").map(members).unwrap_or_default();
+    for (label, raw) in known.iter().filter(|(label, _)| !is_added(label)) {
+        attrs.put(label, raw);
+    }
+    for attr in entity.attrs.iter().filter(|attr| is_added(&attr.name)) {
+        attrs.put(&attr.name, &attr_text(attr));
+    }
+    let mut out = Object::default();
+    out.put("attrs", &attrs.finish());
+    for (name, raw) in members(raw).iter().filter(|(name, _)| name != "attrs") {
+        out.put(name, raw);
+    }
+    out.finish()
+}
+
+/// As INSTANTDB `S/model/schema.clj` reads it; a type that is not checked is `json`.
+fn attr_text(attr: &Attr) -> String {
+    let ty = match attr.ty.name() {
+        "any" => "json",
+        name => name,
+    };
+    format!(
+        "{{\"valueType\":\"{ty}\",\"required\":{},\"config\":{{\"indexed\":{},\"unique\":{}}}}}",
+        attr.required, attr.indexed, attr.unique
+    )
+}
+
+fn link_text(link: &Link) -> String {
+    let side = |on: &str, many: Has, label: &str| {
+        let mut side = Object::default();
+        side.put("on", &quoted(on));
+        side.put("has", &quoted(has(many)));
+        side.put("label", &quoted(label));
+        side.finish()
+    };
+    let mut out = Object::default();
+    out.put("forward", &side(&link.on, link.has, &link.label));
+    out.put("reverse", &side(&link.to, link.reverse_has, &link.reverse));
+    out.finish()
+}
+
+/// A text as a JSON string.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = Vec::new();
+    json::write_string(text, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A JSON object in the making.
+#[derive(Debug, Default)]
+pub(super) struct Object(String);
+
+impl Object {
+    /// Adds a member whose value is JSON text already.
+    pub(super) fn put(&mut self, name: &str, raw: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push_str(&quoted(name));
+        self.0.push(':');
+        self.0.push_str(raw);
+    }
+
+    /// The whole text.
+    pub(super) fn finish(self) -> String {
+        if self.0.is_empty() { "{}".to_owned() } else { self.0 + "}" }
+    }
+}
