@@ -17,6 +17,7 @@ mod ask;
 mod compare;
 mod crew;
 mod fates;
+mod inspect;
 mod limits;
 mod look;
 mod normal;
@@ -254,8 +255,8 @@ impl Target for InstantDb {
             entry.run == undoes
                 && matches!(&entry.event, Event::Note { key, value } if whole(key, value))
         });
-        let ours = undo::Ours::of(plan, before)?;
-        let inspect = undo::Inspect {
+        let ours = inspect::Ours::of(plan, before)?;
+        let inspect = inspect::Inspect {
             shapes: &open.shapes,
             before,
             ours: &ours,

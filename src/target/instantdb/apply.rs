@@ -5,7 +5,7 @@ use super::compare::LED;
 use super::crew::{self, Crew, Noted, Task};
 use super::fates::{Fate, Fates};
 use super::shape::{Shape, Side};
-use super::wire::{Goal, Row, Steps, Unit};
+use super::wire::{Goal, Line, Steps, Unit};
 use super::work::Aside;
 use crate::bundle::Origin;
 use crate::error::Result;
@@ -110,7 +110,7 @@ impl Bring<'_> {
                 Fate::Updated(image) => Some(image),
                 Fate::Unchanged | Fate::Kept => return Ok(()),
             };
-            let row_of = Row { shape, rows, row, id: &key[0], image };
+            let row_of = Line { shape, rows, row, id: &key[0], image };
             let extra = extra.map(|at| rows.value(at, row));
             let extra = match extra {
                 Some(Value::Json(text)) => Some(text),

@@ -48,12 +48,11 @@ impl Normal<'_> {
 /// A value of the bundle.
 pub(super) fn ours(value: Value<'_>) -> Normal<'_> {
     match value {
-        Value::Null | Value::Whole(_) => Normal::Absent,
+        Value::Null | Value::Whole(_) | Value::Json("null") => Normal::Absent,
         Value::Text(text) => Normal::Text(lower(text)),
         Value::Number(number) => Normal::Number(number),
         Value::Boolean(value) => Normal::Boolean(value),
         Value::Date(micros) => Normal::Date(micros),
-        Value::Json("null") => Normal::Absent,
         Value::Json(text) => Normal::Json(json_normal(text)),
     }
 }

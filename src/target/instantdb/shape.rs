@@ -23,6 +23,7 @@ pub(super) struct Shape {
 
 /// One attribute or has-one link.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the app's own flags")]
 pub(super) struct Field {
     /// Its place among the plan's columns.
     pub(super) at: usize,
@@ -254,12 +255,17 @@ fn link_table(
         .iter()
         .find(|links| format!("{}.{}", links.entity, links.label) == table.name)?;
     let etype = &links.entity;
-    let sides: Vec<Side> = sides(schema, etype).into_iter().filter(|side| side.to == links.target).collect();
+    let sides: Vec<Side> =
+        sides(schema, etype).into_iter().filter(|side| side.to == links.target).collect();
     let named = sides.iter().find(|side| side.label == label);
     // The label may still lead to the legacy entity; then the only other link says what is meant.
     let Some(side) = named.or(if sides.len() == 1 { sides.first() } else { None }).cloned() else {
         let found = schema.attr(etype, label).is_some();
-        let why = if found { "leads elsewhere there; under another label, it misses" } else { "is missing:" };
+        let why = if found {
+            "leads elsewhere there; under another label, it misses"
+        } else {
+            "is missing:"
+        };
         lacks.add(&table.name, &format!("{why} a link to `{}`", links.target));
         return None;
     };

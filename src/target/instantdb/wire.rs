@@ -137,7 +137,7 @@ fn raw(value: Value<'_>) -> Option<Vec<u8>> {
 }
 
 /// A row of the bundle on its way.
-pub(super) struct Row<'r, 'a> {
+pub(super) struct Line<'r, 'a> {
     pub(super) shape: &'r Shape,
     pub(super) rows: &'r Rows<'a>,
     pub(super) row: usize,
@@ -146,7 +146,7 @@ pub(super) struct Row<'r, 'a> {
     pub(super) image: Option<&'r Image>,
 }
 
-impl Row<'_, '_> {
+impl Line<'_, '_> {
     fn value(&self, field: &Field) -> Value<'_> {
         self.rows.value(field.at, self.row)
     }
@@ -220,11 +220,11 @@ impl Row<'_, '_> {
             match (&there, field.is_link) {
                 (Normal::Text(to), true) => links.push((field.name.as_str(), to.to_string())),
                 (_, true) => continue,
-                (_, false) => attrs.push((field.name.as_str(), b"null".to_vec())),
+                (_, false) => attrs.push(field.name.as_str()),
             }
             goal.push((at, Normal::Absent.digest()));
         }
-        freed(self.shape, self.id, (attrs, &links), goal)
+        freed(self.shape, self.id, (&attrs, &links), goal)
     }
 }
 
@@ -232,12 +232,12 @@ impl Row<'_, '_> {
 pub(super) fn freed(
     shape: &Shape,
     id: &str,
-    (attrs, links): (Vec<(&str, Vec<u8>)>, &[(&str, String)]),
+    (attrs, links): (&[&str], &[(&str, String)]),
     goal: Vec<(usize, u128)>,
 ) -> Option<Unit> {
     let mut steps = Steps::new(&shape.etype, id);
     if !attrs.is_empty() {
-        steps.update(attrs.into_iter());
+        steps.update(attrs.iter().map(|label| (*label, b"null".to_vec())));
     }
     let links: Vec<(&str, &str)> = links.iter().map(|(label, to)| (*label, to.as_str())).collect();
     steps.unlink(&links);

@@ -304,7 +304,11 @@ impl Run<'_> {
         check_type(declared, id, raw)?;
         check_size(declared, id, raw)?;
         if self.store.demand.is_some_and(|refuses| refuses(&declared.etype, id)) {
-            let hint = if self.store.names_them { super::checks::blame(declared, id, raw, false) } else { "{}".to_owned() };
+            let hint = if self.store.names_them {
+                super::checks::blame(declared, id, raw, false)
+            } else {
+                "{}".to_owned()
+            };
             return Err(refusal("sql-raise", "the app does not take it", &hint));
         }
         if declared.label == "id" && !self.store.exists(&declared.etype, id) {

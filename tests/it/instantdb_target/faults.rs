@@ -42,7 +42,8 @@ fn after_each(route: Route, calls: u64, expect: &Content) {
     for fault in FAULTS {
         for place in places(calls) {
             let mut scene = Scene::new(&FEW, empty());
-            scene.options = Options { workers: 1 + usize::try_from(place % 4).expect("small"), ..TINY };
+            scene.options =
+                Options { workers: 1 + usize::try_from(place % 4).expect("small"), ..TINY };
             scene.server.fail(route, place, fault);
             let first = scene.import();
             scene.assert_no_token(first.as_ref().err());
@@ -126,7 +127,10 @@ fn half_an_import_is_undone() {
         let before = scene.content();
         scene.server.fail(Route::Transact, place, Fault::ReadOnly);
         scene.import().expect_err("it stops");
-        let dry = scene.rollback_as(&rethread::import::Order { execute: false, ..order() }, &rethread::progress::Silent);
+        let dry = scene.rollback_as(
+            &rethread::import::Order { execute: false, ..order() },
+            &rethread::progress::Silent,
+        );
         assert!(!dry.expect("a dry run").executed);
         scene.rollback().unwrap_or_else(|error| panic!("{place}: {}", told(&scene, &error)));
         assert_eq!(scene.content(), before, "{place}");

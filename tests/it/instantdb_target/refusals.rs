@@ -37,9 +37,11 @@ fn several_bad_rows_are_found_and_set_aside() {
         }
         assert_eq!(scene.content()["thread_parts"].len(), 6);
         let folder = scene.root().join("import/instantdb");
-        let aside = std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("it").path());
+        let aside =
+            std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("it").path());
         let aside = aside.filter(|path| path.to_string_lossy().contains("/aside-"));
-        let text = std::fs::read_to_string(aside.collect::<Vec<_>>().pop().expect("a file")).expect("text");
+        let text = std::fs::read_to_string(aside.collect::<Vec<_>>().pop().expect("a file"))
+            .expect("text");
         assert_eq!(text.lines().count(), 3);
         scene.assert_no_token(Some(&error));
         assert_eq!(scene.import().expect_err("still").kind, Kind::Findings);
@@ -155,8 +157,11 @@ fn rows_that_were_changed_since_are_not_undone() {
         changed(put("thread_parts", json!({ "id": PART, "type": "edited" }))),
         changed(put("thread_parts", json!({ "id": PART, "starred": true }))),
         changed(put("notes", json!({ "id": OTHER, "text": "n", "item": ITEM }))),
-        changed(put("thread_items", json!({ "id": OTHER, "channel": "x", "createdAt": 5,
-            "thread": "6d448ae9-8a6c-5f9f-8256-c4e89a813c8e" }))),
+        changed(put(
+            "thread_items",
+            json!({ "id": OTHER, "channel": "x", "createdAt": 5,
+            "thread": "6d448ae9-8a6c-5f9f-8256-c4e89a813c8e" }),
+        )),
         changed(|store| store.delete("thread_parts", PART)),
     ];
     insta::assert_snapshot!(said.join("\n"), @r"
