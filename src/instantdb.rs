@@ -22,7 +22,7 @@ mod send;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -87,7 +87,7 @@ pub struct Client {
     /// Talks to the API: no redirect is followed, since it would carry the token elsewhere.
     api: reqwest::Client,
     /// Downloads from signed addresses: follows redirects, never has the token.
-    files: reqwest::Client,
+    files: OnceLock<reqwest::Client>,
     address: Address,
     token: Secret,
     bearer: HeaderValue,
@@ -128,13 +128,22 @@ impl Client {
         Self::build(self.address.clone(), self.token.clone(), self.settings.clone(), gate)
     }
 
+    /// The client that downloads, made when it is needed.
+    fn files(&self) -> Result<&reqwest::Client> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let files = send::files(&self.settings, &self.address)?;
+        Ok(self.files.get_or_init(|| files))
+    }
+
     fn build(address: Address, token: Secret, settings: Settings, gate: Arc<Gate>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::system("the network cannot be used").because(error))?;
         let bearer = bearer(&token)?;
-        let (api, files) = send::clients(&settings, &address)?;
+        let (api, files) = (send::api(&settings, &address)?, OnceLock::new());
         Ok(Self { runtime, api, files, address, token, bearer, settings, gate })
     }
 

@@ -174,7 +174,8 @@ impl Client {
         if !self.address.allows(&url) {
             return Err(Stop::from("its address is not encrypted"));
         }
-        let response = self.runtime.block_on(async { self.files.get(url).send().await });
+        let files = self.files().map_err(|error| Stop::from(error.message.as_str()))?;
+        let response = self.runtime.block_on(async { files.get(url).send().await });
         let response = response.map_err(|error| Stop::from(cause(&error)))?;
         if response.status().as_u16() != 200 {
             return Err(Stop::Network(format!("the store answers {}", response.status().as_u16())));

@@ -52,31 +52,39 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The client of the API and the one that downloads.
-pub(super) fn clients(
-    settings: &Settings,
-    address: &Address,
-) -> Result<(reqwest::Client, reqwest::Client)> {
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(crate::PROGRAM.replace(' ', "/"))
-            .connect_timeout(settings.connect)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .https_only(address.is_encrypted())
-            .no_proxy()
-            .referer(false)
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-    };
-    let failed = |error: reqwest::Error| {
-        Error::system("the network cannot be used").because(error.without_url())
-    };
-    let api = builder().timeout(settings.whole).redirect(reqwest::redirect::Policy::none());
-    let files =
-        builder().read_timeout(settings.whole).redirect(reqwest::redirect::Policy::limited(5));
-    Ok((api.build().map_err(failed)?, files.build().map_err(failed)?))
+/// What both clients have in common.
+fn builder(settings: &Settings, address: &Address) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(crate::PROGRAM.replace(' ', "/"))
+        .connect_timeout(settings.connect)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .https_only(address.is_encrypted())
+        .no_proxy()
+        .referer(false)
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+    builder
+        .build()
+        .map_err(|error| Error::system("the network cannot be used").because(error.without_url()))
+}
+
+/// The client of the API. Where that is not encrypted, it never meets a certificate: reading the
+/// system's is what takes time.
+pub(super) fn api(settings: &Settings, address: &Address) -> Result<reqwest::Client> {
+    let certificates = address.is_encrypted();
+    let builder = builder(settings, address).tls_built_in_root_certs(certificates);
+    built(builder.timeout(settings.whole).redirect(reqwest::redirect::Policy::none()))
+}
+
+/// The client that downloads.
+pub(super) fn files(settings: &Settings, address: &Address) -> Result<reqwest::Client> {
+    let builder = builder(settings, address).read_timeout(settings.whole);
+    built(builder.redirect(reqwest::redirect::Policy::limited(5)))
 }
 
 /// Understands the text of an answer; `None` when it has another shape.

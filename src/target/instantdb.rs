@@ -7,8 +7,10 @@
 //! what is missing is sent. Rows that the server refuses are found by bisection, written down in
 //! `aside-<run>.jsonl`, and tried again by the same command.
 //!
-//! The app keeps what the contract does not name: such attributes are neither read nor written, except
-//! that a new row brings what its legacy row had of them, where the app's schema has them.
+//! The app keeps what the contract does not name: such attributes are neither compared nor written,
+//! except that a new row brings what the bundle has left of them (`_extra`), where the app's schema
+//! has room for it. A link table goes to the link of that label, from either side; where the label
+//! still leads to a legacy entity, to the one other link between the same two entities.
 //!
 //! What counts as the same on both sides is told in `normal`.
 
@@ -31,8 +33,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{
-    Before, BeforeWriter, Check, Event, Held, Job, Journal, Manner, Plan, ReadBack, Standing,
-    Table, Target, Undoing,
+    Before, BeforeWriter, Check, Entry, Event, Held, Job, Journal, Manner, Mode, Plan, ReadBack,
+    Standing, Table, Target, Undoing,
 };
 use crate::error::{Error, Kind, Result, grouped};
 use crate::instantdb::{CLOUD, Client};
@@ -249,18 +251,13 @@ impl Target for InstantDb {
     ) -> Result<Vec<Undoing>> {
         let open = self.opened()?;
         let undoes = open.job.undoes.clone().unwrap_or_default();
-        let is_whole = Journal::read(before.folder())?.iter().any(|entry| {
-            let whole =
-                |key: &str, value: &serde_json::Value| key == APPLIED && value["aside"] == 0;
-            entry.run == undoes
-                && matches!(&entry.event, Event::Note { key, value } if whole(key, value))
-        });
+        let entries = Journal::read(before.folder())?;
         let ours = inspect::Ours::of(plan, before)?;
         let inspect = inspect::Inspect {
             shapes: &open.shapes,
             before,
             ours: &ours,
-            halfway: !is_whole || open.job.resumed,
+            halfway: open.job.resumed || is_halfway(&entries, &undoes),
         };
         plan.tables.iter().map(|table| inspect.table(self.at(plan, table)?, progress)).collect()
     }
@@ -286,6 +283,22 @@ impl Target for InstantDb {
     fn held(&mut self, plan: &Plan, _progress: &dyn Progress) -> Result<Vec<Held>> {
         plan.tables.iter().map(|table| look::held(self.at(plan, table)?, &Silent)).collect()
     }
+}
+
+/// Whether an import was stopped on its way, or an undoing of it.
+fn is_halfway(entries: &[Entry], undoes: &str) -> bool {
+    let (mut is_whole, mut is_undone) = (false, false);
+    for entry in entries {
+        match &entry.event {
+            Event::Begun { mode: Mode::Import, .. } => is_undone = false,
+            Event::Note { key, .. } if key == undo::BATCH => is_undone = true,
+            Event::Note { key, value } if key == APPLIED && entry.run == undoes => {
+                is_whole = value["aside"] == 0;
+            }
+            _ => {}
+        }
+    }
+    is_undone || !is_whole
 }
 
 /// Writes down which rows were set aside; without any, there is no such file.

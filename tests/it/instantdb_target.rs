@@ -154,3 +154,53 @@ fn a_unique_value_under_another_id_is_found_before_anything_is_sent() {
         }
     }
 }
+
+#[test]
+fn what_the_contract_does_not_name_goes_along_where_the_app_has_room() {
+    let mut data = crate::data::sound();
+    let id = "0000000a-0000-4000-8000-00000000000a";
+    data["thread_threads"] = json!([{ "id": id, "key": "another", "createdAt": 5,
+                                      "note": { "a": 1 }, "stars": "many", "lost": 7 }]);
+    let mut schema = scene::target_schema();
+    schema["entities"]["thread_threads"]["attrs"]["note"] = json!({ "valueType": "json" });
+    schema["entities"]["thread_threads"]["attrs"]["stars"] = json!({ "valueType": "number" });
+    let scene = Scene::new(&scene::Master::of_data(&data), Store::with_schema(&schema));
+    scene.import().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+    let row = scene.content()["thread_threads"][id].clone();
+    assert!(row.contains(r#""note":{"a":1}"#), "{row}");
+    assert!(!row.contains("stars") && !row.contains("lost"), "{row}");
+    scene.rollback().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+}
+
+/// The sample app whose messages lead to one item at most, one of them to another one already.
+fn leading_elsewhere() -> Store {
+    let mut store = sample_app();
+    let label = "new_event";
+    let link = store.attr("whatsapp_messages", label).expect("a link");
+    store.attrs[link].many = false;
+    let message = store.ids("whatsapp_messages").swap_remove(0);
+    store.put(link, &message, "\"8e4d117a-7e8f-409a-947b-60540e90375c\"");
+    store
+}
+
+#[test]
+fn a_link_that_leads_elsewhere_is_refused_kept_or_replaced() {
+    for policy in [OnConflict::Refuse, OnConflict::Keep, OnConflict::Replace] {
+        let mut scene = Scene::new(&SAMPLE, leading_elsewhere());
+        scene.options = Options::default();
+        let before = scene.content();
+        let outcome = scene.import_with(policy);
+        if policy == OnConflict::Refuse {
+            let error = outcome.expect_err("refused");
+            assert_eq!(error.at.len(), 2, "{}", told(&scene, &error));
+            continue;
+        }
+        let counts = outcome.unwrap_or_else(|error| panic!("{}", told(&scene, &error))).counts();
+        assert_eq!(
+            (counts.kept, counts.updated),
+            if policy == OnConflict::Keep { (1, 0) } else { (0, 1) }
+        );
+        scene.rollback().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+        assert_eq!(scene.content(), before);
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::ask::{self, Theirs};
 use super::normal::{self, Normal};
-use super::shape::{Field, Shape, Side};
+use super::shape::{Shape, Side};
 use super::{limits, wire};
 use crate::digest::{RowDigest, TableDigest};
 use crate::error::{Error, Result, grouped, printable};
@@ -103,8 +103,9 @@ struct Comparing<'a, 'b> {
     standing: Standing,
     held: TableDigest,
     digest: RowDigest,
-    /// Rows that hold a unique value of the bundle's, and under which label.
-    suspects: Vec<(String, String)>,
+    /// Rows that hold a unique value of the bundle's, under which label, and whether they can give it
+    /// up before it is taken: not when every row must have one.
+    suspects: Vec<(String, String, bool)>,
     /// Rows that will be changed.
     updated: BTreeSet<String>,
 }
@@ -136,7 +137,7 @@ impl Comparing<'_, '_> {
             }
             self.check(rows, row, &key);
             for field in self.shape.columns.iter().filter(|field| field.unique) {
-                if let Some(value) = asked_for(rows.value(field.at, row), field) {
+                if let Some(value) = asked_form(&normal::ours(rows.value(field.at, row))) {
                     wanted
                         .entry(field.name.clone())
                         .or_default()
@@ -241,10 +242,7 @@ impl Comparing<'_, '_> {
                 if wanted.get(&held) == Some(&id) {
                     continue;
                 }
-                // A required one cannot be given up before it is taken.
-                let label =
-                    if field.required { format!("!{}", field.name) } else { field.name.clone() };
-                self.suspects.push((id, label));
+                self.suspects.push((id, field.name.clone(), !field.required));
             }
         }
         Ok(())
@@ -278,7 +276,7 @@ impl Comparing<'_, '_> {
             if let Some(row) = targets.get(&to).filter(|_| side.unique) {
                 let (others, _) = ask::ends(row, &side.other)?;
                 let others = others.into_iter().filter(|other| *other != from);
-                self.suspects.extend(others.map(|other| (other, side.label.clone())));
+                self.suspects.extend(others.map(|other| (other, side.label.clone(), false)));
             }
             match held.filter(|held| side.one && !held.is_empty()) {
                 None => self.standing.counts.created += 1,
@@ -294,12 +292,10 @@ impl Comparing<'_, '_> {
     fn end(mut self) -> Result<Standing> {
         self.suspects.sort();
         self.suspects.dedup();
-        let gives_up = |(id, label): &(String, String)| {
-            !label.starts_with('!') && self.updated.contains(id) && !self.shape.is_link()
-        };
-        let taken: Vec<_> = self.suspects.iter().filter(|one| !gives_up(one)).collect();
-        for (id, label) in taken {
-            let label = label.trim_start_matches('!');
+        for (id, label, gives_up) in &self.suspects {
+            if *gives_up && self.updated.contains(id) {
+                continue;
+            }
             self.standing.in_the_way.add(|| format!("{id} holds a `{label}` of the bundle's"));
             self.before.in_the_way(&self.table.name, std::slice::from_ref(id))?;
         }
@@ -310,10 +306,6 @@ impl Comparing<'_, '_> {
 }
 
 /// The JSON of a unique value to ask for; dates stand in many forms and are not asked for.
-fn asked_for(value: Value<'_>, _field: &Field) -> Option<String> {
-    asked_form(&normal::ours(value))
-}
-
 fn asked_form(value: &Normal<'_>) -> Option<String> {
     match value {
         Normal::Text(text) => Some(Json::from(text.as_ref()).to_string()),

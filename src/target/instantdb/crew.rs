@@ -244,7 +244,9 @@ impl Crew<'_, '_> {
             return Ok(());
         }
         let count = grouped(self.aside.len() as u64);
-        Err(Error::new(Kind::Findings, format!("the server refuses {count} rows: more than a few")))
+        let said = format!("the server refuses {count} rows so far; the import ends here");
+        Err(super::listed(Error::new(Kind::Findings, said), &self.noted.aside())
+            .help("change what the server minds, then run the same command again: it goes on"))
     }
 
     /// Waits until every worker is idle; the first failure is what is told.

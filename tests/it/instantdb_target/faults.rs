@@ -105,13 +105,22 @@ fn killed_anywhere() {
         let killer = Killer::after(i64::try_from(point).expect("few"));
         let killed = AssertUnwindSafe(|| scene.import_as(&order(), &killer));
         assert!(std::panic::catch_unwind(killed).is_err(), "{point}");
+        if point % 3 == 1 {
+            if let Err(error) = scene.rollback() {
+                assert_eq!(error.kind, Kind::Usage, "{point}: {}", told(&scene, &error));
+            } else {
+                assert_eq!(scene.content(), Server::start(empty()).content(), "{point}");
+            }
+        }
         if point % 2 == 0 {
             let again = Killer::after(5);
             drop(std::panic::catch_unwind(AssertUnwindSafe(|| scene.import_as(&order(), &again))));
         }
         scene.import().unwrap_or_else(|error| panic!("{point}: {}", told(&scene, &error)));
         assert_eq!(scene.content(), expect, "{point}");
-        assert_eq!(scene.most_updates(), 1, "{point}");
+        if point % 3 != 1 {
+            assert_eq!(scene.most_updates(), 1, "{point}");
+        }
         if point % 3 == 0 {
             scene.rollback().unwrap_or_else(|error| panic!("{point}: {}", told(&scene, &error)));
             assert_eq!(scene.content(), Server::start(empty()).content(), "{point}");
