@@ -1,6 +1,6 @@
 //! A bundle into an app of the stand-in server: what it holds afterwards, whatever happens on the way.
 
-mod scene;
+pub(crate) mod scene;
 
 use rethread::error::Kind;
 use rethread::target::OnConflict;
