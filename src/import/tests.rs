@@ -280,7 +280,8 @@ fn an_import_can_be_undone_once() {
     assert_eq!(done(&mut target), "open inspect revert commit");
     assert_eq!(place.state(), "rolled_back");
     assert_eq!(last_outcome(place.verified.bundle()).unwrap(), None);
-    assert!(undo(&place, &mut target, &sample::order()).is_err());
+    let again = undo(&place, &mut target, &sample::order()).unwrap();
+    insta::assert_snapshot!(again.sentence(), @"nothing is left to undo in `memory`");
 }
 
 #[test]

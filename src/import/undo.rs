@@ -32,6 +32,9 @@ impl Undone {
         let sum = |of: fn(&Undoing) -> u64| grouped(self.tables.iter().map(of).sum());
         let (removed, restored) = (sum(|table| table.removed), sum(|table| table.restored));
         let (left, name) = (sum(|table| table.left), &self.name);
+        if self.tables.iter().all(|table| table.removed + table.restored + table.left == 0) {
+            return format!("nothing is left to undo in `{name}`");
+        }
         if self.executed {
             return format!(
                 "{removed} rows removed from `{name}`, {restored} restored, {left} left as they \
@@ -60,7 +63,13 @@ pub fn rollback(
     let plan = Plan::new(bundle, contract);
     let desk = Desk::open(&plan, target, order)?;
     let mut journal = Journal::open(desk.folder(), order.clock, progress)?;
-    let (undoes, ask) = standing(&journal, target.manner()).ok_or_else(|| nothing(target))?;
+    let Some((undoes, ask)) = standing(&journal, target.manner()) else {
+        return if is_undone(&journal) {
+            Ok(nothing_left(&plan, target))
+        } else {
+            Err(nothing(target))
+        };
+    };
     let before = before(&desk, &undoes)?;
     let was = desk::compared(&journal, &undoes).unwrap_or_default();
     let mode = if order.execute { Mode::Rollback } else { Mode::DryRollback };
@@ -78,6 +87,23 @@ pub fn rollback(
 fn nothing(target: &dyn Target) -> Error {
     Error::usage(format!("no import of this bundle into `{}` is on record", target.name()))
         .help("`rethread status` lists the imports; name the bundle and the target of one")
+}
+
+/// Whether the last run that acted was a rollback that came to its end.
+fn is_undone(journal: &Journal<'_>) -> bool {
+    let acted = journal.entries().iter().rev().find(|entry| {
+        matches!(entry.event, Event::RolledBack)
+            || matches!(entry.event, Event::Begun { mode, .. } if mode.acts())
+    });
+    acted.is_some_and(|entry| entry.event == Event::RolledBack)
+}
+
+/// What undoing does when it was done before.
+fn nothing_left(plan: &Plan, target: &dyn Target) -> Undone {
+    let tables = plan.tables.iter();
+    let tables = tables.map(|table| Undoing { table: table.name.clone(), ..Undoing::default() });
+    let (target, name) = (target.kind().to_owned(), target.name());
+    Undone { target, name, executed: true, tables: tables.collect() }
 }
 
 /// The import whose undoing brings the target back: the first one since the last rollback that
@@ -131,14 +157,17 @@ impl Run<'_> {
         let executed = self.job.mode == Mode::Rollback;
         let (target, name) = (self.target.kind().to_owned(), self.target.name());
         let undone = Undone { target, name, executed, tables };
-        let is_back = self.job.resumed && self.is_as_before()?.is_empty();
-        if !is_back {
-            refuse_changed(&undone)?;
-            if !executed && self.target.manner() != Manner::Transaction {
-                return Ok(undone);
-            }
-            self.target.revert(self.plan, self.before, journal, self.progress)?;
+        if self.job.resumed && self.is_as_before()?.is_empty() {
+            // The run that was stopped had come to its commit.
+            self.target.abandon();
+            journal.append(Event::RolledBack)?;
+            return Ok(undone);
         }
+        refuse_changed(&undone)?;
+        if !executed && self.target.manner() != Manner::Transaction {
+            return Ok(undone);
+        }
+        self.target.revert(self.plan, self.before, journal, self.progress)?;
         let differing = self.is_as_before()?;
         if !differing.is_empty() {
             let said = format!("`{}` does not hold what it held before", undone.name);

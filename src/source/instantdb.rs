@@ -121,7 +121,7 @@ impl InstantDb {
     fn no_backup(&self) -> Error {
         Error::refused("the app has no backup")
             .at(self.name())
-            .help("let one be made (`--fresh`), or allow reading the app page by page")
+            .help("let one be made (`--fresh`), or read it page by page (`--by-query`)")
     }
 
     fn name(&self) -> String {
@@ -166,7 +166,7 @@ fn refused(failure: Failure) -> Error {
     if !refusal {
         return error;
     }
-    error.help("take a backup from the app's dashboard, or allow reading the app page by page")
+    error.help("take a backup from the app's dashboard, or read it page by page (`--by-query`)")
 }
 
 impl Source for InstantDb {

@@ -107,14 +107,17 @@ impl Target for Sqlite {
     fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         schema::check_names(plan)?;
         let is_new = is_new(&self.place)?;
-        if is_new && job.undoes.is_some() {
+        let undoes = job.undoes.is_some();
+        if is_new && undoes && !job.resumed {
             return Err(Error::usage("the database is not there").at(self.place.display()));
         }
         let open = if is_new { create(&self.place, job)? } else { reopen(&self.place, job)? };
         // Kept even when it is refused, so that `abandon` closes it.
         let open = self.open.insert(open);
         if open.staged.is_some() {
-            schema::create_tables(&open.db, plan).fails(&self.place)
+            schema::create_tables(&open.db, plan).fails(&self.place)?;
+            // A rollback that was stopped after it took the file away finds an empty one.
+            if undoes { merge::create(&open.db, plan).fails(&self.place) } else { Ok(()) }
         } else {
             open.made = schema::adopt(&open.db, plan, &self.place)?;
             merge::create(&open.db, plan).fails(&self.place)

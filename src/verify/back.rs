@@ -103,7 +103,7 @@ impl Keyed {
         if let Some(path) = &audit.legacy(entity)?.path {
             read::scan(path, &["id", attr], &mut |row| {
                 let (id, value) = (key::link_key(row.text(0)), row.text(1));
-                if let Some(value) = value.filter(|value| !key::is_blank(value) && id != NONE) {
+                if let Some(value) = value.filter(|_| id != NONE) {
                     rows.push((key::hash128(value.as_bytes()), id));
                 }
                 Ok(())
@@ -115,7 +115,7 @@ impl Keyed {
     }
 
     pub(super) fn of(&self, value: Option<&str>, out: &mut Vec<Named>) {
-        let Some(value) = value.filter(|value| !key::is_blank(value)) else { return };
+        let Some(value) = value else { return };
         let hash = key::hash128(value.as_bytes());
         let from = self.rows.partition_point(|(key, _)| *key < hash);
         for (_, id) in self.rows[from..].iter().take_while(|(key, _)| *key == hash) {

@@ -182,9 +182,8 @@ fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (St
             let other = legacy(audit, entity);
             let named = format!(
                 "SELECT s._row AS r, 0 AS k, {id} AS old, {how} AS how FROM {table} s JOIN \
-                 {other} e ON e.{} = s.{attr} WHERE {}",
+                 {other} e ON e.{} = s.{attr}",
                 sql::name(key),
-                present(&format!("s.{}", sql::name(attr))),
                 id = sql::id("e.id"),
                 attr = sql::name(attr),
             );

@@ -165,12 +165,9 @@ impl Checked<'_> {
         wanted.sort_unstable();
         tallies.repair.check(listed == wanted, place);
         for (tally, raw) in &mut tallies.same {
-            // Another source of the rule stands in where this one is null: that is a repair.
-            if raw[source] == ABSENT && found != ABSENT && !listed.is_empty() {
-                tally.skip();
-            } else {
-                tally.check(raw[source] == found, place);
-            }
+            // Where the source is null a listed repair may stand in for it.
+            let stands_in = raw[source] == ABSENT && !listed.is_empty();
+            tally.check(raw[source] == found || stands_in, place);
         }
     }
 

@@ -197,7 +197,7 @@ fn faults_of_a_backup() {
     Backups Html: survived
     Backups NotFound: error: the server does not know this call
       --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
-    help: take a backup from the app's dashboard, or allow reading the app page by page
+    help: take a backup from the app's dashboard, or read it page by page (`--by-query`)
 
     Backups BadToken: error: the server does not know this token for this app
       --> GET http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
@@ -333,13 +333,13 @@ fn backups_that_cannot_be_had() {
     insta::assert_snapshot!(told, @"
     error: the app has no backup
       --> instantdb://d92ddb12-9b52-4715-8100-8b9f45a2cbc1
-    help: let one be made (`--fresh`), or allow reading the app page by page
+    help: let one be made (`--fresh`), or read it page by page (`--by-query`)
     error: the server failed to make a backup
       --> backup job c0000000-0000-4000-8000-000000000000
     help: run the same command again later, or take the newest backup there is
     error: the server does not know this call
       --> POST http://server/dash/apps/d92ddb12-9b52-4715-8100-8b9f45a2cbc1/backups
-    help: take a backup from the app's dashboard, or allow reading the app page by page
+    help: take a backup from the app's dashboard, or read it page by page (`--by-query`)
     ");
 }
 

@@ -2,7 +2,7 @@
 //! command goes on, and the target ends as after an unbroken run.
 
 use crate::data;
-use crate::pg_target::{bundle_of, dump};
+use crate::pg_target::{bundle_by, dump};
 use crate::support::Place;
 use crate::support::postgres::server;
 
@@ -30,7 +30,7 @@ fn at_every_point(
 
 #[test]
 fn sqlite_survives_death_at_every_point() {
-    let (place, bundle) = bundle_of(&data::sound());
+    let (place, bundle) = bundle_by(&data::sound(), "optional");
     let to = ["--to", "app.db"];
     let import = [&["import", &bundle][..], &to, &["--execute"]].concat();
     let undo = [&["rollback", &bundle][..], &to, &["--execute"]].concat();
@@ -51,7 +51,6 @@ fn sqlite_survives_death_at_every_point() {
             if !is_new {
                 sql(ours);
             }
-            place.run(&["import", &bundle, "--to", "app.db"]).ends(0);
         };
         let after_import = |point: u32| {
             assert_eq!(rows("thread_parts"), 2, "import, point {point}");
@@ -88,7 +87,7 @@ fn sqlite_survives_death_at_every_point() {
 #[test]
 fn postgres_survives_death_at_every_point() {
     let Some(server) = server() else { return };
-    let (place, bundle) = bundle_of(&data::sound());
+    let (place, bundle) = bundle_by(&data::sound(), "optional");
     let database = server.database();
     let url = database.url();
     let import = ["import", &bundle, "--to", &url, "--on-conflict", "replace", "--execute"];
@@ -103,7 +102,6 @@ fn postgres_survives_death_at_every_point() {
         drop(std::fs::remove_dir_all(place.path(&bundle).join("import")));
         database.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         database.run(&table);
-        place.run(&import[..6]).ends(0);
     };
     clear();
     let before = dump(&database);
@@ -123,4 +121,63 @@ fn postgres_survives_death_at_every_point() {
     });
     eprintln!("points: {points} {undone}");
     assert!(points >= 8 && undone >= 6, "{points} {undone}");
+}
+
+/// How many random moments of death are tried; `RETHREAD_TEST_KILLS` says otherwise.
+fn kills() -> u64 {
+    std::env::var("RETHREAD_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3)
+}
+
+/// Kills a command after so many milliseconds; whether it was still at work.
+fn kill_after(place: &Place, args: &[&str], millis: u64) -> bool {
+    let mut child = place
+        .command(args)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    std::thread::sleep(std::time::Duration::from_millis(millis));
+    let is_at_work = child.try_wait().expect("a child").is_none();
+    drop(child.kill());
+    child.wait().expect("a child");
+    is_at_work
+}
+
+#[test]
+fn sigkill_at_random_moments_changes_no_end() {
+    let Some(server) = server() else { return };
+    let (place, bundle) = bundle_by(&data::with_parts(3000), "optional");
+    let database = server.database();
+    let url = database.url();
+    for to in [&url, "app.db"] {
+        let import = ["import", &bundle, "--to", to, "--execute"];
+        let undo = ["rollback", &bundle, "--to", to, "--execute"];
+        let began = std::time::Instant::now();
+        place.run(&import).ends(0);
+        let whole = u64::try_from(began.elapsed().as_millis()).expect("no age") + 1;
+        let after = dump(&database);
+        place.run(&undo).ends(0);
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut killed = 0;
+        for round in 0..kills() {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            killed += u64::from(kill_after(&place, &import, random % whole));
+            place.run(&import).ends(0);
+            assert_eq!(dump(&database), after, "round {round}");
+            if to == "app.db" {
+                let db = rusqlite::Connection::open(place.path(to)).expect("a database");
+                let sql = "SELECT count(*), count(DISTINCT id), sum(idx) FROM thread_parts";
+                let held: (i64, i64, f64) = db
+                    .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                    .expect("rows");
+                assert_eq!(held, (3000, 3000, 4_498_500.0), "round {round}");
+            }
+            killed += u64::from(kill_after(&place, &undo, random / 3 % whole));
+            place.run(&undo).ends(0);
+            assert!(!place.path("app.db").exists(), "round {round}");
+        }
+        eprintln!("{killed} of {} runs into {to} were killed at work", 2 * kills());
+    }
 }

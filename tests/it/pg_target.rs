@@ -10,9 +10,15 @@ use crate::support::{Output, Place};
 
 /// A folder with a verified bundle, and its name.
 pub(crate) fn bundle_of(app: &Value) -> (Place, String) {
+    bundle_by(app, "required")
+}
+
+/// The same by a contract that asks for a dry run or does not.
+pub(crate) fn bundle_by(app: &Value, dry_run: &str) -> (Place, String) {
     let place = Place::new();
     place.write("app.json", app.to_string());
-    let output = place.run(&["run", "app.json", "--json"]).ends(0).json();
+    let set = format!("rollout.dry_run={dry_run}");
+    let output = place.run(&["run", "app.json", "--json", "--set", &set]).ends(0).json();
     let bundle = output["bundle"].as_str().expect("a folder").to_owned();
     (place, bundle)
 }

@@ -13,17 +13,22 @@ Examples:
   rethread export backup.zip                 -> snapshots/backup
   rethread transform snapshots/backup        -> out/<id>
   rethread verify out/<id>                   every rule, row by row
-  rethread import out/<id> --to thread.db    only what passed verification
+  rethread import out/<id> --to postgres://me@db/app            a dry run
+  rethread import out/<id> --to postgres://me@db/app --execute  only what passed verification
+  rethread rollback out/<id> --to postgres://me@db/app --execute
+  rethread status                            where every bundle stands
   rethread report out/<id> --format md       what happened, to read or to file
   rethread check snapshots/backup            is it as it was sealed?
 
 Exit codes:
   0  done
-  1  findings: verification failed, or more rows quarantined than the contract allows
+  1  findings: verification failed, more rows quarantined than the contract allows, or a target
+     does not return what was written
   2  the command line or the contract is wrong
   3  a source, a target or the disk failed; running again is safe
   4  a snapshot, a bundle or a source is damaged
-  5  refused: rows that are not ours are in the target, or another run is in the same place
+  5  refused: rows that are not ours are in the target, a dry run is missing, or another run is
+     in the same place
   70 a bug in rethread
 
 Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
@@ -32,7 +37,7 @@ POLARS_MAX_THREADS sets the number of threads of the transform.";
 /// Turns what an app exported from InstantDB under the legacy story model into the thread model,
 /// and proves that nothing was lost.
 ///
-/// SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ SQLite. Nothing but the
+/// SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ TARGET. Nothing but the
 /// source and the target is ever touched, the same input gives the same bytes, and every legacy
 /// row is accounted for: migrated, merged or quarantined.
 #[derive(Debug, Parser)]
@@ -132,7 +137,9 @@ Prints the snapshot's folder.
 
 Examples:
   rethread export backup.zip
-  rethread export dataset.json --to snapshots/march")]
+  rethread export dataset.json --to snapshots/march
+  rethread export instantdb://APP_ID --token-file token --fresh
+  rethread export postgres://me@db/app --table story_parts=app.parts")]
 pub(crate) struct Export {
     /// Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
     /// postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
@@ -206,8 +213,10 @@ changes nothing. Rows that are not ours are never touched unless you say so.
 
 Examples:
   rethread import out/5f1c09ab3d2e4f60
-  rethread import out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db
-  rethread import out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db --execute")]
+  rethread import out/5f1c09ab3d2e4f60 --to postgres://me@db/app --schema thread
+  rethread import out/5f1c09ab3d2e4f60 --to postgres://me@db/app --schema thread --execute
+  rethread import out/5f1c09ab3d2e4f60 --to new-backup.zip --source backup.zip
+  rethread import out/5f1c09ab3d2e4f60 --to instantdb://APP_ID --token-file token")]
 pub(crate) struct Import {
     /// The bundle's folder
     pub(crate) bundle: PathBuf,
@@ -229,8 +238,8 @@ Removes what the import created, restores what it changed, and proves that the t
 held before. Refused when rows were changed since. Without --execute everything but the commit.
 
 Examples:
-  rethread rollback out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db
-  rethread rollback out/5f1c09ab3d2e4f60 --to sqlite:/srv/app/thread.db --execute")]
+  rethread rollback out/5f1c09ab3d2e4f60 --to postgres://me@db/app --schema thread
+  rethread rollback out/5f1c09ab3d2e4f60 --to postgres://me@db/app --schema thread --execute")]
 pub(crate) struct Rollback {
     /// The bundle's folder
     pub(crate) bundle: PathBuf,

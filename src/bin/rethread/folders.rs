@@ -23,7 +23,7 @@ pub(crate) fn snapshot_of(
     place: &Path,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    let mut source = open((from, live), contract, place)?;
+    let mut source = open((from, live), contract, place, progress)?;
     if place.symlink_metadata().is_err() {
         return snapshot::take(source.as_mut(), contract, place, progress);
     }
@@ -44,6 +44,7 @@ fn open(
     (from, live): (&From, &Live),
     contract: &Contract,
     place: &Path,
+    progress: &dyn Progress,
 ) -> Result<Box<dyn Source>> {
     match from {
         From::Path(path) => source::open(path),
@@ -55,14 +56,16 @@ fn open(
             source::triples(database.clone(), servers::login(&live.keys)?, app)
         }
         From::InstantDb(app) => {
-            let client = servers::instantdb(app, &live.keys)?;
+            let client = servers::instantdb(app, &live.keys, progress)?;
             let backup = match (live.by_query, live.fresh) {
                 (true, _) => Backup::No,
                 (false, true) => Backup::Fresh,
                 (false, false) => Backup::Newest,
             };
             let taking = Taking { backup, ..Taking::default() };
-            Ok(Box::new(InstantDb::new(client, place, taking)))
+            let app = InstantDb::new(client, place, taking);
+            app.fetch(progress)?;
+            Ok(Box::new(app))
         }
     }
 }

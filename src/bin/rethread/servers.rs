@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use rethread::error::{Error, Result};
 use rethread::instantdb::{CLOUD, Client};
 use rethread::pg::Login;
+use rethread::progress::Progress;
 use rethread::secret::Secret;
 use rethread::storage;
 
@@ -24,7 +25,7 @@ pub(crate) fn login(keys: &Keys) -> Result<Login> {
 }
 
 /// A client of an app of an InstantDB server.
-pub(crate) fn instantdb(app: &str, keys: &Keys) -> Result<Client> {
+pub(crate) fn instantdb(app: &str, keys: &Keys, progress: &dyn Progress) -> Result<Client> {
     let told = told(keys.token_file.as_deref(), keys.token_command.as_deref(), "token")?;
     let token = told.or_else(|| variable("RETHREAD_TOKEN").map(Secret::new));
     let token = token.ok_or_else(|| {
@@ -32,7 +33,12 @@ pub(crate) fn instantdb(app: &str, keys: &Keys) -> Result<Client> {
             .at(format!("instantdb://{app}"))
             .help("give it by `--token-file`, `--token-command` or the variable `RETHREAD_TOKEN`")
     })?;
-    Client::new(keys.api_uri.as_deref().unwrap_or(CLOUD), app, token)
+    let client = Client::new(keys.api_uri.as_deref().unwrap_or(CLOUD), app, token)?;
+    if let Some(warning) = client.warning() {
+        progress.begin("warning", None);
+        progress.done(&warning);
+    }
+    Ok(client)
 }
 
 /// A variable that is set to something.

@@ -110,8 +110,9 @@ pub(crate) fn told(ended: Ended, bundle: &Bundle, wanted: &Wanted, outcome: &Out
         Some(_) => outcome.name.clone(),
     };
     if outcome.mode == Mode::Import {
-        let place = format!("  {:<12} {place}\n", outcome.target);
-        return ended.and(place).with("database", outcome.name.as_str());
+        let what = if outcome.target == "sqlite" { "database" } else { "target" };
+        let place = format!("  {what:<12} {place}\n");
+        return ended.and(place);
     }
     ended.and(format!(
         "  {:<12} {}\n  {:<12} the same command with `--execute`\n",

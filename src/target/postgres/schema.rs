@@ -103,15 +103,15 @@ pub(super) fn prepare(open: &mut Open, plan: &Plan) -> Result<()> {
     if open.fresh {
         return Ok(());
     }
+    let found: Vec<&Table> =
+        plan.tables.iter().filter(|table| there.contains(&table.name)).collect();
+    check(open, &found)?;
     for table in &missing {
         index(open, table)?;
     }
     for table in &missing {
         lead(open, table)?;
     }
-    let found: Vec<&Table> =
-        plan.tables.iter().filter(|table| there.contains(&table.name)).collect();
-    check(open, &found)?;
     merge::create(open, plan)
 }
 
@@ -134,7 +134,7 @@ fn table_sql(table: &Table, options: &Options) -> String {
         let is_payload = column.kind == ColumnKind::Json && column.role != Role::Lineage;
         let check = if is_payload && options.payloads == Payloads::Text {
             let rule = quoted(&names::short(&format!("{}.{} is JSON", table.name, column.name)));
-            format!(" CONSTRAINT {rule} CHECK ({name}::json IS NOT NULL)")
+            format!(" CONSTRAINT {rule} CHECK ({name} IS NULL OR {name}::json IS NOT NULL)")
         } else {
             String::new()
         };
