@@ -85,8 +85,12 @@ fn a_token_reaches_nothing_but_the_server() {
     ");
     let mut outputs = Vec::new();
     // The server echoes the token and the steps in what it says of a failure.
-    for fault in [Fault::BadToken, Fault::InvalidEntity] {
-        server.fail(Route::Schema, server.calls(Route::Schema) + 1, fault);
+    for (route, fault) in [
+        (Route::Schema, Fault::BadToken),
+        (Route::Query, Fault::BadToken),
+        (Route::Query, Fault::Disabled),
+    ] {
+        server.fail(route, server.calls(route) + 1, fault);
         let mut command = place.command(&import);
         let output = command.env("RETHREAD_TOKEN", TOKEN).output().expect("it runs");
         assert!(!output.status.success());
