@@ -48,13 +48,13 @@ pub fn status(root: &Path, digest: &str) -> Result<Vec<Status>> {
     folders.sort();
     let mut found = Vec::new();
     for folder in folders {
-        found.extend(of(folder.clone(), &Journal::read(&folder)?, digest));
+        found.extend(of(&folder, &Journal::read(&folder)?, digest));
     }
     Ok(found)
 }
 
 /// The last word of a journal about a bundle.
-fn of(folder: PathBuf, entries: &[Entry], bundle: &str) -> Option<Status> {
+fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
     let mut found: Option<Status> = None;
     let mut mode = None;
     for entry in entries {
@@ -65,7 +65,8 @@ fn of(folder: PathBuf, entries: &[Entry], bundle: &str) -> Option<Status> {
                 let failure = found.as_ref().and_then(|found| found.failure.clone());
                 let at = found.map_or_else(|| entry.at.clone(), |found| found.at);
                 let (target, name) = (target.clone(), name.clone());
-                found = Some(Status { target, name, state, at, failure, folder: folder.clone() });
+                found =
+                    Some(Status { target, name, state, at, failure, folder: folder.to_owned() });
             }
         }
         if let (Some(mode), Some(found)) = (mode, &mut found)

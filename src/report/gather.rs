@@ -132,11 +132,18 @@ fn rules_part(verification: Option<&Verification>) -> String {
 fn import_part(outcome: Option<&import::Outcome>) -> String {
     let Some(outcome) = outcome else { return "nothing was imported".to_owned() };
     let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
-    let (rows, name) = (grouped(rows), &outcome.name);
+    let kept = outcome.counts().kept;
+    let (rows, name) = (grouped(rows - kept.min(rows)), &outcome.name);
+    let kept = match kept {
+        0 => String::new(),
+        kept => format!("; {} stay there as they were", grouped(kept)),
+    };
     if outcome.changed_nothing() {
-        return format!("all {rows} rows and links were in `{name}` already, read back and equal");
+        return format!(
+            "all {rows} rows and links were in `{name}` already, read back and equal{kept}"
+        );
     }
-    format!("all {rows} rows and links are in `{name}`, read back and equal")
+    format!("all {rows} rows and links are in `{name}`, read back and equal{kept}")
 }
 
 fn target_tables(meta: &Meta) -> Vec<TargetTable> {

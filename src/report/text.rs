@@ -125,11 +125,15 @@ fn facts(out: &mut String, report: &Report) {
         fact(
             "import",
             format!(
-                "`{}`: {} created, {} updated, {} unchanged",
+                "`{}`: {} created, {} updated, {} unchanged{}",
                 clip(&import.name, 60),
                 grouped(counts.created),
                 grouped(counts.updated),
-                grouped(counts.unchanged)
+                grouped(counts.unchanged),
+                match counts.kept {
+                    0 => String::new(),
+                    kept => format!(", {} kept as the target has them", grouped(kept)),
+                }
             ),
         );
     }

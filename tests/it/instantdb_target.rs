@@ -2,7 +2,7 @@
 
 mod faults;
 mod refusals;
-mod scene;
+pub(crate) mod scene;
 
 use rethread::error::Kind;
 use rethread::target::OnConflict;

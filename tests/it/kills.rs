@@ -1,7 +1,11 @@
 //! Death at every point of an import and of its undoing where the program says it may die: the same
 //! command goes on, and the target ends as after an unbroken run.
 
+use std::cell::RefCell;
+
 use crate::data;
+use crate::instantdb::{APP, Server, Store, TOKEN};
+use crate::instantdb_target::scene::target_schema;
 use crate::pg_target::{bundle_by, dump};
 use crate::support::Place;
 use crate::support::postgres::server;
@@ -121,6 +125,88 @@ fn postgres_survives_death_at_every_point() {
     });
     eprintln!("points: {points} {undone}");
     assert!(points >= 8 && undone >= 6, "{points} {undone}");
+}
+
+#[test]
+fn an_archive_survives_death_at_every_point() {
+    let (place, bundle) = bundle_by(&data::sound(), "optional");
+    let import = ["import", &bundle, "--to", "new.zip", "--execute"];
+    let undo = ["rollback", &bundle, "--to", "new.zip", "--execute"];
+    let archive = place.path("new.zip");
+    let clear = || {
+        drop(std::fs::remove_file(&archive));
+        drop(std::fs::remove_dir_all(place.path(&bundle).join("import")));
+    };
+    place.run(&import).ends(0);
+    let whole = std::fs::read(&archive).expect("the archive");
+    let points = at_every_point(&place, &import, &mut || clear(), &mut |point| {
+        assert!(std::fs::read(&archive).expect("the archive") == whole, "import, point {point}");
+        place.run(&undo).ends(0);
+        assert!(!archive.exists(), "import and rollback, point {point}");
+    });
+    let loaded = || {
+        clear();
+        place.run(&import).ends(0);
+    };
+    let undone = at_every_point(&place, &undo, &mut || loaded(), &mut |point| {
+        assert!(!archive.exists(), "rollback, point {point}");
+    });
+    eprintln!("points: {points} {undone}");
+    assert!(points >= 8 && undone >= 6, "{points} {undone}");
+}
+
+#[test]
+fn an_app_survives_death_at_every_point() {
+    let (place, bundle) = bundle_by(&data::sound(), "optional");
+    let empty = || Server::start(Store::with_schema(&target_schema()));
+    let server = RefCell::new(empty());
+    place.write("token", TOKEN);
+    let uri = server.borrow().uri();
+    let app = format!("instantdb://{APP}");
+    let call = |command: &str, uri: &str, point: Option<u32>| {
+        let args = [
+            command,
+            &bundle,
+            "--to",
+            &app,
+            "--api-uri",
+            uri,
+            "--token-file",
+            "token",
+            "--execute",
+        ];
+        match point {
+            Some(point) => place.run_until(&args, point),
+            None => Some(place.run(&args).code),
+        }
+    };
+    assert_eq!(call("import", &uri, None), Some(0));
+    let whole = server.borrow().content();
+    let mut counts = Vec::new();
+    for (command, began_with) in [("import", false), ("rollback", true)] {
+        for point in 1.. {
+            drop(std::fs::remove_dir_all(place.path(&bundle).join("import")));
+            *server.borrow_mut() = empty();
+            let uri = server.borrow().uri();
+            if began_with {
+                assert_eq!(call("import", &uri, None), Some(0));
+            }
+            if let Some(code) = call(command, &uri, Some(point)) {
+                assert_eq!(code, 0, "the run that was not stopped");
+                counts.push(point - 1);
+                break;
+            }
+            assert_eq!(call(command, &uri, None), Some(0), "{command}, point {point}");
+            let content = server.borrow().content();
+            if began_with {
+                assert!(content.values().all(|rows| rows.is_empty()), "rollback, point {point}");
+            } else {
+                assert!(content == whole, "import, point {point}");
+            }
+        }
+    }
+    eprintln!("points: {counts:?}");
+    assert!(counts.iter().all(|points| *points >= 8), "{counts:?}");
 }
 
 /// How many random moments of death are tried; `RETHREAD_TEST_KILLS` says otherwise.

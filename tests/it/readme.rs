@@ -54,3 +54,40 @@ fn fits(expected: &[&str], output: &str) -> bool {
     }
     skips || output.peek().is_none()
 }
+
+/// What runs a DuckDB statement on a database file: DuckDB's own program, or its Python package.
+fn duckdb(place: &Place, database: &str, sql: &str) -> Option<std::process::Output> {
+    let python =
+        "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())";
+    let ways = [("duckdb", vec![database, sql]), ("python3", vec!["-c", python, database, sql])];
+    for (program, args) in ways {
+        let mut command = std::process::Command::new(program);
+        let output = command.args(args).current_dir(place.path(".")).output();
+        match output {
+            Ok(output) if !String::from_utf8_lossy(&output.stderr).contains("ModuleNotFound") => {
+                return Some(output);
+            }
+            _ => {}
+        }
+    }
+    eprintln!("skipped: neither `duckdb` nor its Python package is installed");
+    None
+}
+
+#[test]
+fn the_bundle_loads_into_duckdb_as_the_readme_says() {
+    let line = README.lines().find(|line| line.starts_with("duckdb thread.duckdb"));
+    let sql = line.and_then(|line| line.split('"').nth(1)).expect("a statement");
+    let place = Place::new();
+    place.write("app.json", crate::data::sound().to_string());
+    let output = place.run(&["run", "app.json", "--json"]).ends(0).json();
+    let bundle = output["bundle"].as_str().expect("a folder");
+    let sql = sql.replace("out/<id>", bundle);
+    let Some(loaded) = duckdb(&place, "thread.duckdb", &sql) else { return };
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    let asked = "SELECT count(*), min(epoch(\"createdAt\")), \
+                 min(json_extract_string(content, '$.parts[0].text')) FROM thread_items";
+    let asked = duckdb(&place, "thread.duckdb", asked).expect("it ran before");
+    let told = String::from_utf8_lossy(&asked.stdout);
+    assert!(told.contains("Hello 👋") && told.contains('2'), "{told}");
+}

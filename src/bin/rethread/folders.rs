@@ -63,7 +63,9 @@ fn open(
                 (false, false) => Backup::Newest,
             };
             let taking = Taking { backup, ..Taking::default() };
-            let app = InstantDb::new(client, place, taking);
+            let name = place.file_name().unwrap_or_default().to_string_lossy();
+            let scratch = place.with_file_name(format!("{name}.download"));
+            let app = InstantDb::new(client, &scratch, taking);
             app.fetch(progress)?;
             Ok(Box::new(app))
         }

@@ -89,8 +89,9 @@ fn open(bundle: &Bundle, at: &At, progress: &dyn Progress) -> Result<(Box<dyn Ta
 
 /// The source archive, when it stands where the command runs; its digest is checked later.
 fn source_of(bundle: &Bundle) -> Option<PathBuf> {
-    let name = PathBuf::from(&bundle.meta().source.name);
-    name.exists().then_some(name)
+    let source = &bundle.meta().source;
+    let name = PathBuf::from(&source.name);
+    (source.kind.starts_with("archive") && name.exists()).then_some(name)
 }
 
 fn order(at: &At, embedded: bool, on_conflict: OnConflict) -> Order<'static> {

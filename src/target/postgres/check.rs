@@ -21,9 +21,10 @@ pub(super) fn read_back(
     let has_lineage = open.fresh || open.made.has_lineage(table);
     let own = if open.fresh { "t" } else { "s" };
     let list = |alias: &str| {
-        let origin = match has_lineage {
-            true => format!("{alias}.{}::text", quoted(Origin::ORIGIN)),
-            false => "NULL::text".to_owned(),
+        let origin = if has_lineage {
+            format!("{alias}.{}::text", quoted(Origin::ORIGIN))
+        } else {
+            "NULL::text".to_owned()
         };
         let digest = format!("{own}.{}", quoted(DIGEST));
         let keys = keys.iter().map(|column| asked(column, alias));

@@ -1,6 +1,6 @@
 //! Names that PostgreSQL can hold.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::schema::{DIGEST, IMPORTS};
 use crate::error::{Error, Result};
@@ -11,16 +11,16 @@ const LONGEST: usize = 63;
 
 /// Refuses names of tables and columns that PostgreSQL would cut or cannot tell apart.
 pub(super) fn check(plan: &Plan) -> Result<()> {
-    let mut tables = BTreeMap::from([(IMPORTS, ())]);
+    let mut tables = BTreeSet::from([IMPORTS]);
     for table in &plan.tables {
         fits(&table.name)?;
-        if tables.insert(&table.name, ()).is_some() {
+        if !tables.insert(table.name.as_str()) {
             return Err(twice(&table.name));
         }
-        let mut columns = BTreeMap::from([(DIGEST, ())]);
+        let mut columns = BTreeSet::from([DIGEST]);
         for column in &table.columns {
             fits(&column.name)?;
-            if columns.insert(&column.name, ()).is_some() {
+            if !columns.insert(column.name.as_str()) {
                 return Err(twice(&format!("{}.{}", table.name, column.name)));
             }
         }

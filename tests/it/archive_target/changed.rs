@@ -301,6 +301,7 @@ fn links_that_another_entity_holds_itself_stay_there() {
 }
 
 #[test]
+#[ignore = "takes a minute in a debug build"]
 fn an_archive_of_more_files_than_a_plain_zip_counts() {
     let mut old = sample_files();
     old.extend((0..66_000).map(|number| (format!("files/{number:05}"), Vec::new())));
