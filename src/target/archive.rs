@@ -4,11 +4,11 @@
 //! from the bundle; everything else of the source archive is carried over, byte for byte. Where the
 //! source has no app around its rows, the archive holds the target model alone.
 //!
-//! - The schema is the app's with the contract's model in it ([`model`]); `counts` and `tripleCount`
-//!   are what the lines add up to ([`tally`]).
-//! - Links with other entities of the app stand on the target's rows ([`routes`]).
-//! - What the server's restore would fail on is refused before a byte is written ([`rules`],
-//!   [`rows`]).
+//! - The schema is the app's with the contract's model in it (`model`); `counts` and `tripleCount`
+//!   are what the lines add up to (`tally`).
+//! - Links with other entities of the app stand on the target's rows (`routes`).
+//! - What the server's restore would fail on is refused before a byte is written (`rules`,
+//!   `rows`).
 //!
 //! The archive is made in a hidden file beside its place, read back by the program's own exporter,
 //! and appears by one rename. Another file that stands there is never replaced.

@@ -1,5 +1,6 @@
 //! Death at every point of an import and of its undoing where the program says it may die: the same
 //! command goes on, and the target ends as after an unbroken run.
+#![allow(clippy::print_stderr, reason = "the counts are what a run of these tests is for")]
 
 use std::cell::RefCell;
 
@@ -69,7 +70,7 @@ fn sqlite_survives_death_at_every_point() {
             place.run(&undo).ends(0);
             assert_eq!(database.exists(), !is_new, "what is left is what was there, point {point}");
         };
-        points.push(at_every_point(&place, &import, &mut || clear(), &mut |at| after_import(at)));
+        points.push(at_every_point(&place, &import, &mut &clear, &mut |at| after_import(at)));
         let loaded = || {
             clear();
             place.run(&import).ends(0);
@@ -82,7 +83,7 @@ fn sqlite_survives_death_at_every_point() {
             }
             assert!(place.run(&["status"]).ends(0).stdout.contains("rolled_back"));
         };
-        points.push(at_every_point(&place, &undo, &mut || loaded(), &mut |at| after_undo(at)));
+        points.push(at_every_point(&place, &undo, &mut &loaded, &mut |at| after_undo(at)));
     }
     eprintln!("points: {points:?}");
     assert!(points.iter().all(|count| *count >= 6), "{points:?}");
@@ -111,7 +112,7 @@ fn postgres_survives_death_at_every_point() {
     let before = dump(&database);
     place.run(&import).ends(0);
     let after = dump(&database);
-    let points = at_every_point(&place, &import, &mut || clear(), &mut |point| {
+    let points = at_every_point(&place, &import, &mut &clear, &mut |point| {
         assert_eq!(dump(&database), after, "import, point {point}");
         place.run(&undo).ends(0);
         assert_eq!(dump(&database), before, "import and rollback, point {point}");
@@ -120,7 +121,7 @@ fn postgres_survives_death_at_every_point() {
         clear();
         place.run(&import).ends(0);
     };
-    let undone = at_every_point(&place, &undo, &mut || loaded(), &mut |point| {
+    let undone = at_every_point(&place, &undo, &mut &loaded, &mut |point| {
         assert_eq!(dump(&database), before, "rollback, point {point}");
     });
     eprintln!("points: {points} {undone}");
@@ -139,7 +140,7 @@ fn an_archive_survives_death_at_every_point() {
     };
     place.run(&import).ends(0);
     let whole = std::fs::read(&archive).expect("the archive");
-    let points = at_every_point(&place, &import, &mut || clear(), &mut |point| {
+    let points = at_every_point(&place, &import, &mut &clear, &mut |point| {
         assert!(std::fs::read(&archive).expect("the archive") == whole, "import, point {point}");
         place.run(&undo).ends(0);
         assert!(!archive.exists(), "import and rollback, point {point}");
@@ -148,7 +149,7 @@ fn an_archive_survives_death_at_every_point() {
         clear();
         place.run(&import).ends(0);
     };
-    let undone = at_every_point(&place, &undo, &mut || loaded(), &mut |point| {
+    let undone = at_every_point(&place, &undo, &mut &loaded, &mut |point| {
         assert!(!archive.exists(), "rollback, point {point}");
     });
     eprintln!("points: {points} {undone}");
@@ -199,7 +200,10 @@ fn an_app_survives_death_at_every_point() {
             assert_eq!(call(command, &uri, None), Some(0), "{command}, point {point}");
             let content = server.borrow().content();
             if began_with {
-                assert!(content.values().all(|rows| rows.is_empty()), "rollback, point {point}");
+                assert!(
+                    content.values().all(std::collections::BTreeMap::is_empty),
+                    "rollback, point {point}"
+                );
             } else {
                 assert!(content == whole, "import, point {point}");
             }

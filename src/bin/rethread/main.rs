@@ -1,5 +1,6 @@
 //! The `rethread` command: a thin skin over the library.
 
+#[allow(clippy::doc_markdown, reason = "these texts are the help, which is no Markdown")]
 mod args;
 mod places;
 mod servers;
