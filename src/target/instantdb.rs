@@ -15,6 +15,7 @@
 //! What counts as the same on both sides is told in `normal`.
 
 mod apply;
+mod aside;
 mod ask;
 mod compare;
 mod crew;
@@ -36,10 +37,9 @@ use super::{
     Before, BeforeWriter, Check, Entry, Event, Held, Job, Journal, Manner, Mode, Plan, ReadBack,
     Standing, Table, Target, Undoing,
 };
-use crate::error::{Error, Kind, Result, grouped};
+use crate::error::{Error, Kind, Result};
 use crate::instantdb::{CLOUD, Client};
 use crate::progress::{Progress, Silent};
-use crate::storage;
 use crew::Task;
 use look::At;
 use shape::Shape;
@@ -198,7 +198,7 @@ impl Target for InstantDb {
         let task = self.task(open, apply::BATCH);
         let applied = apply::apply(&task, plan, &before, (journal, progress));
         let aside = crew::Noted::of(journal, journal.run(), apply::BATCH).aside();
-        write_aside(journal, &aside)?;
+        aside::write(journal, &aside)?;
         applied?;
         journal.note(APPLIED, json!({ "aside": aside.len() }))?;
         self.open.as_mut().ok_or_else(not_open)?.aside = aside;
@@ -225,7 +225,7 @@ impl Target for InstantDb {
     fn check(&mut self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Check>> {
         let open = self.opened()?;
         if !open.aside.is_empty() {
-            return Err(set_aside(&self.name(), open));
+            return Err(aside::told(&self.name(), open));
         }
         let before = self.before()?;
         let mut checks = Vec::new();
@@ -276,7 +276,7 @@ impl Target for InstantDb {
             return Ok(());
         }
         let said = format!("{} will not take back every row", self.name());
-        Err(listed(Error::new(Kind::Findings, said), &aside)
+        Err(aside::listed(Error::new(Kind::Findings, said), &aside)
             .help("see what the server says about these rows, then roll back again"))
     }
 
@@ -299,47 +299,4 @@ fn is_halfway(entries: &[Entry], undoes: &str) -> bool {
         }
     }
     is_undone || !is_whole
-}
-
-/// Writes down which rows were set aside; without any, there is no such file.
-fn write_aside(journal: &Journal<'_>, aside: &[Aside]) -> Result<()> {
-    let place = journal.folder().join(format!("aside-{}.jsonl", journal.run()));
-    if aside.is_empty() {
-        return storage::remove_if_there(&place);
-    }
-    let mut text = Vec::new();
-    for one in aside {
-        let line = json!({ "table": one.table, "id": one.key.join(" -> "), "reason": one.reason });
-        text.extend_from_slice(line.to_string().as_bytes());
-        text.push(b'\n');
-    }
-    storage::replace(&place, &text)
-}
-
-/// Rows that are named in an error.
-const MOST_NAMED: usize = 10;
-
-fn listed(mut error: Error, aside: &[Aside]) -> Error {
-    for one in aside.iter().take(MOST_NAMED) {
-        error = error.at(format!("`{}` {}: {}", one.table, one.key.join(" -> "), one.reason));
-    }
-    let more = aside.len().saturating_sub(MOST_NAMED);
-    if more > 0 { error.at(format!("and {} more", grouped(more as u64))) } else { error }
-}
-
-fn set_aside(name: &str, open: &Open) -> Error {
-    let count = open.aside.len() as u64;
-    let (rows, were) = if count == 1 { ("row", "was") } else { ("rows", "were") };
-    let said = format!("`{name}` refuses {} {rows}, which {were} set aside", grouped(count));
-    let mut error = listed(Error::new(Kind::Findings, said), &open.aside);
-    if let Some(folder) = &open.folder {
-        error = error.at(folder.join(format!("aside-{}.jsonl", open.job.run)).display());
-    }
-    if open.odd > 0 {
-        error = error.at(format!("{} more rows are not as the bundle has them", grouped(open.odd)));
-    }
-    error.help(
-        "everything else was imported; change what the server minds there, then run the same command \
-         again: it tries these rows once more",
-    )
 }

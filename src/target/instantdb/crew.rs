@@ -245,7 +245,7 @@ impl Crew<'_, '_> {
         }
         let count = grouped(self.aside.len() as u64);
         let said = format!("the server refuses {count} rows so far; the import ends here");
-        Err(super::listed(Error::new(Kind::Findings, said), &self.noted.aside())
+        Err(super::aside::listed(Error::new(Kind::Findings, said), &self.noted.aside())
             .help("change what the server minds, then run the same command again: it goes on"))
     }
 
