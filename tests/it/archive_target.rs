@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rethread::bundle::{self, Bundle};
@@ -22,7 +23,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::data;
-use crate::support::fixture;
+use crate::support::{copy, fixture};
 
 mod changed;
 
@@ -57,8 +58,17 @@ impl World {
         Self { folder, verified, source: is_archive.then(|| path.to_owned()) }
     }
 
+    /// A copy of the sample's bundle, which is made once.
     fn sample() -> Self {
-        Self::of(Path::new(&fixture("sample-backup.zip")))
+        static SAMPLE: LazyLock<World> =
+            LazyLock::new(|| World::of(Path::new(&fixture("sample-backup.zip"))));
+        let folder = TempDir::new().expect("a folder");
+        let root = folder.path().join("out/bundle");
+        copy(SAMPLE.verified.bundle().root(), &root);
+        let bundle = Bundle::open(&root, &Silent).expect("a bundle");
+        let found = SAMPLE.verified.verification().clone();
+        let verified = verify::permit(bundle, contract(), found).expect("a permit");
+        Self { folder, verified, source: SAMPLE.source.clone() }
     }
 
     fn dataset(data: &Value) -> Self {

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::instantdb::{Content, Server, Store, TOKEN};
 use crate::instantdb_client::client;
-use crate::support::fixture;
+use crate::support::{copy, fixture};
 
 pub(crate) fn contract() -> Contract {
     load(BUILT_IN, "story-to-thread.toml", &Overrides::default()).expect("the contract")
@@ -233,19 +233,6 @@ fn look_through(folder: &Path) {
         } else {
             let text = std::fs::read(&path).expect("a file").to_ascii_lowercase();
             assert!(memchr::memmem::find(&text, TOKEN.as_bytes()).is_none(), "{}", path.display());
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            std::fs::copy(&from, &to).expect("a copy");
         }
     }
 }
