@@ -217,7 +217,9 @@ impl Run<'_> {
             return Ok(known.clone());
         }
         let (folder, run) = (self.desk.folder(), &self.job.run);
-        let mut before = BeforeWriter::begin(folder, run, !is_done, self.progress)?;
+        // A dry run leaves nothing to bring back; a run that is done has told it before.
+        let keep = self.job.mode == Mode::Import && !is_done;
+        let mut before = BeforeWriter::begin(folder, run, keep, self.progress)?;
         let found = self.target.compare(self.plan, &mut before, self.progress)?;
         let listed = before.finish()?;
         refuse_in_the_way(&found, listed.as_deref(), &self.target.name())?;

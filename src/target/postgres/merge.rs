@@ -114,11 +114,10 @@ pub(super) fn compare(
     let mut meeting = Meeting::new(open, table);
     let logical: Vec<&Column> = table.logical().map(|(_, column)| column).collect();
     let names: Vec<String> = logical.iter().map(|column| asked(column, "t")).collect();
-    let texts: Vec<String> = logical
+    let texts: Vec<String> = meeting
+        .columns
         .iter()
-        .map(|column| {
-            format!("CASE WHEN s.\"_fate\" = {UPDATED} THEN t.{}::text END", quoted(&column.name))
-        })
+        .map(|name| format!("CASE WHEN s.\"_fate\" = {UPDATED} THEN t.{}::text END", quoted(name)))
         .collect();
     let keys: Vec<String> = table.keys().map(|(_, column)| asked(column, "t")).collect();
     let sql = format!(
@@ -129,7 +128,7 @@ pub(super) fn compare(
         texts.join(", "),
         same_key(table)
     );
-    let fields = 3 + keys.len() + 2 * logical.len();
+    let fields = 3 + keys.len() + logical.len() + texts.len();
     each(open, (&sql, fields), "the rows cannot be compared", &mut |cells| {
         meeting.row(cells, &logical, before)
     })?;
@@ -147,6 +146,8 @@ struct Meeting<'t> {
     table: &'t Table,
     on_conflict: OnConflict,
     has_lineage: bool,
+    /// Every column that the database has, for images.
+    columns: Vec<String>,
     standing: Standing,
     held: TableDigest,
     digest: RowDigest,
@@ -160,6 +161,7 @@ impl<'t> Meeting<'t> {
             table,
             on_conflict: open.job.on_conflict,
             has_lineage: open.made.has_lineage(table),
+            columns: columns(open, table).map(|(_, column)| column.name.clone()).collect(),
             standing: Standing { table: table.name.clone(), ..Standing::default() },
             held: TableDigest::default(),
             digest: RowDigest::default(),
@@ -198,9 +200,9 @@ impl<'t> Meeting<'t> {
                 self.standing.counts.updated += 1;
                 let first = 3 + keys + logical.len();
                 let mut image = Image::new();
-                for (at, column) in logical.iter().enumerate() {
+                for (at, name) in self.columns.iter().enumerate() {
                     let text = cells.text(first + at).map(str::to_owned);
-                    image.insert(column.name.clone(), text);
+                    image.insert(name.clone(), text);
                 }
                 if self.has_lineage {
                     let left = cells.get(1).map(crate::storage::hex);

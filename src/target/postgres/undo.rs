@@ -142,12 +142,8 @@ fn restore(open: &mut Open, table: &Table, key: &[String], image: &Image) -> Res
         Some(text) => format!("{}::{ty}", literal(text)),
         None => "NULL".to_owned(),
     };
-    let content: Vec<&Column> = table
-        .logical()
-        .map(|(_, column)| column)
-        .filter(|column| column.role != Role::Key)
-        .collect();
-    let set = content.iter().map(|column| {
+    let held = |column: &&Column| column.role != Role::Key && image.contains_key(&column.name);
+    let set = table.columns.iter().filter(held).map(|column| {
         let ty = type_of(column, &open.options);
         format!("{} = {}", quoted(&column.name), value(&column.name, ty))
     });

@@ -84,7 +84,8 @@ fn row_values<'a>(
     row: &'a Row<'_>,
 ) -> Result<Vec<(&'a str, digest::Value<'a>)>, Unreadable> {
     let mut read = Vec::with_capacity(columns.len());
-    for (at, column) in columns.iter().enumerate() {
+    let logical = columns.iter().enumerate().filter(|(_, column)| column.role != Role::Lineage);
+    for (at, column) in logical {
         let value = values::read(row.get_ref(at + 1)?, column.kind).ok_or_else(|| {
             let said = format!("`{}` returns a value that was never put there", table.name);
             Unreadable::Value(Error::new(Kind::Findings, said).at(format!("`{}`", column.name)))
@@ -106,7 +107,8 @@ pub(super) fn digest_of(
         Ok(values) => Ok(digest.of(values)),
         Err(Unreadable::Value(_)) => {
             let mut texts = vec![(String::new(), Some("not ours".to_owned()))];
-            for (at, column) in columns.iter().enumerate() {
+            let all = columns.iter().enumerate();
+            for (at, column) in all.filter(|(_, column)| column.role != Role::Lineage) {
                 texts.push((column.name.clone(), values::as_text(row.get_ref(at + 1)?)));
             }
             let values = texts.iter().map(|(name, text)| {

@@ -60,14 +60,14 @@ pub(super) fn same_key(table: &Table) -> String {
     keys.map(|key| format!("s.{key} = t.{key}")).collect::<Vec<_>>().join(" AND ")
 }
 
-/// Rows of the database under keys of the bundle: content columns, then the digests of both.
+/// Rows of the database under keys of the bundle: every column, then the digests of both.
 pub(super) struct Both<'t> {
     pub(super) columns: Vec<&'t Column>,
     pub(super) sql: String,
 }
 
 pub(super) fn both(table: &Table) -> Both<'_> {
-    let columns: Vec<&Column> = table.logical().map(|(_, column)| column).collect();
+    let columns: Vec<&Column> = table.columns.iter().collect();
     let names: Vec<_> =
         columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
     let digest = quoted(DIGEST);

@@ -381,6 +381,33 @@ fn a_policy_decides_about_rows_that_are_not_ours() {
 }
 
 #[test]
+fn imports_are_undone_one_after_the_other() {
+    let place = Place::new();
+    let undo = |verified: &crate::verify::VerifiedBundle, target: &mut Sqlite| {
+        let (bundle, contract) = (verified.bundle(), verified.contract());
+        import::rollback(bundle, contract, target, (&sample::order(), &Silent))
+    };
+    let first = Sample::small().verified(&place.0.path().join("first"));
+    let mut later = Sample::small();
+    later.items[1][2] = json!("mail");
+    later.items[1][8] = json!(17);
+    later.items.push(json!(["i4", 5, "x", null, null, null, "t1", "migrated", 9, null, null]));
+    let second = later.verified(&place.0.path().join("second"));
+    let mut target = Sqlite::new(place.database());
+    let mut import =
+        |verified| import::import(verified, &mut target, &sample::order(), &Silent).unwrap();
+    import(&first);
+    let before = place.dump();
+    assert_eq!(import(&second).counts().updated, 1);
+    let error = undo(&first, &mut target).unwrap_err();
+    assert_eq!(error.kind, Kind::Refused, "the later import stands on the first");
+    undo(&second, &mut target).unwrap();
+    assert_eq!(place.dump(), before, "every column is as it was");
+    undo(&first, &mut target).unwrap();
+    assert_eq!(place.names(), "first second");
+}
+
+#[test]
 fn a_rollback_takes_the_file_away_that_an_import_made() {
     let place = Place::new();
     let verified = Sample::small().verified(&place.0.path().join("bundle"));

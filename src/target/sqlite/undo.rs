@@ -153,7 +153,7 @@ fn restore(
     place: &Path,
 ) -> Result<()> {
     let columns: Vec<&Column> =
-        table.logical().map(|(_, column)| column).filter(|c| c.role != Role::Key).collect();
+        table.columns.iter().filter(|column| column.role != Role::Key).collect();
     let names = columns.iter().map(|column| column.name.as_str()).chain([DIGEST]);
     let set: Vec<String> =
         names.enumerate().map(|(at, name)| format!("{} = ?{}", quoted(name), at + 1)).collect();
