@@ -185,3 +185,17 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         std::thread::spawn(move || http::serve(stream, &shared));
     }
 }
+
+/// Runs the stand-in to be tried by hand, with the target model and nothing in it, until it is stopped:
+/// `cargo test --test it -- --ignored --nocapture the_stand_in_by_hand`.
+#[test]
+#[ignore = "it never ends"]
+#[allow(clippy::print_stderr, reason = "it says where it is")]
+fn the_stand_in_by_hand() {
+    let server =
+        Server::start(Store::with_schema(&crate::instantdb_target::scene::target_schema()));
+    eprintln!("--to instantdb://{APP} --api-uri {}, RETHREAD_TOKEN={TOKEN}", server.uri());
+    loop {
+        std::thread::park();
+    }
+}
