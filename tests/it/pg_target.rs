@@ -1,12 +1,10 @@
 //! PostgreSQL as a target.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use crate::data;
 use crate::support::postgres::{Database, PASSWORD, server};
-use crate::support::{Output, Place};
+use crate::support::{Output, Place, files};
 
 /// A folder with a verified bundle, and its name.
 pub(crate) fn bundle_of(app: &Value) -> (Place, String) {
@@ -270,19 +268,6 @@ fn two_imports_at_once_exclude_each_other() {
     ");
     drop(other);
     place.run(&["import", &bundle, "--to", &url]).ends(0);
-}
-
-/// Every file under a folder.
-fn files(root: PathBuf) -> Vec<PathBuf> {
-    let mut folders = vec![root];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found
 }
 
 #[test]

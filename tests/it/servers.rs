@@ -1,25 +1,10 @@
 //! Live sources and targets as the command line names them.
 
-use std::path::PathBuf;
-
 use crate::data;
 use crate::instantdb::{APP, Fault, Route, Server, Store, TOKEN};
 use crate::instantdb_target::scene::target_schema;
 use crate::pg_target::bundle_of;
-use crate::support::{Place, fixture};
-
-/// Every file under a folder.
-fn files(root: PathBuf) -> Vec<PathBuf> {
-    let mut folders = vec![root];
-    let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
-    found
-}
+use crate::support::{Place, files, fixture};
 
 #[test]
 fn an_app_is_exported_from_its_server_and_gives_the_archives_bundle() {

@@ -113,3 +113,16 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Every file under a folder.
+pub(crate) fn files(root: PathBuf) -> Vec<PathBuf> {
+    let mut folders = vec![root];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}
