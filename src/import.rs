@@ -24,8 +24,8 @@ use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
 use crate::storage;
 use crate::target::{
-    Before, BeforeWriter, Check, Event, Job, Journal, Manner, Mode, OnConflict, Plan, ReadBack,
-    Standing, Target,
+    BeforeWriter, Check, Event, Job, Journal, Manner, Mode, OnConflict, Plan, ReadBack, Standing,
+    Target,
 };
 use crate::verify::VerifiedBundle;
 use desk::Desk;
@@ -99,6 +99,10 @@ impl Run<'_> {
         self.progress.begin("compare", Some(self.plan.rows()));
         self.target.open(self.plan, self.job, self.progress)?;
         let is_done = self.job.resumed && self.target.has_run(&self.job.run, journal)?;
+        if is_done {
+            // Whatever is found now, the store has the rows.
+            journal.append(Event::Committed)?;
+        }
         let standings = self.compare(journal, is_done)?;
         self.progress.done(&format!("{} rows", grouped(self.plan.rows())));
         if self.job.mode == Mode::DryRun && self.target.manner() != Manner::Transaction {
@@ -128,10 +132,10 @@ impl Run<'_> {
         let mut before = BeforeWriter::begin(folder, run, keep, self.progress)?;
         let found = self.target.compare(self.plan, &mut before, self.progress)?;
         let listed = before.finish()?;
-        refuse_in_the_way(&found, listed.as_deref(), &self.target.name())?;
         match known {
             Some(known) if is_done => Ok(known),
             _ => {
+                refuse_in_the_way(&found, listed.as_deref(), &self.target.name())?;
                 journal.append(Event::Compared(found.clone()))?;
                 Ok(found)
             }
@@ -158,13 +162,13 @@ impl Run<'_> {
         let checks = self.target.check(self.plan, self.progress)?;
         let differing: Vec<String> = found.iter().map(|read| read.differing.ids()).collect();
         let outcome = self.outcome(standings, Some(found), checks);
-        judge(self.plan, &outcome, &differing, steps)?;
+        judge(self.plan, &outcome, &differing, steps || is_done)?;
         if self.job.mode == Mode::DryRun {
             journal.append(Event::Rehearsed)?;
             return Ok(outcome);
         }
         if is_done {
-            journal.append(Event::Committed)?;
+            self.target.abandon();
         } else if !steps {
             self.commit(journal)?;
         }
@@ -191,7 +195,9 @@ impl Run<'_> {
             let (rows, digest, equal) = match read {
                 None => (standing.before.rows, standing.before.digest.clone(), false),
                 Some(read) => {
-                    let origins = table.migrated.zip(read.migrated);
+                    // Rows that were there keep the origin they were given then.
+                    let is_new = standing.counts.created == table.rows;
+                    let origins = table.migrated.zip(read.migrated).filter(|_| is_new);
                     let equal = read.rows == table.rows
                         && read.digest == table.digest
                         && origins.is_none_or(|(ours, theirs)| ours == theirs);
@@ -270,6 +276,11 @@ fn judge(plan: &Plan, outcome: &Outcome, differing: &[String], is_written: bool)
         )
     };
     let said = format!("`{}` does not hold what the bundle holds{then}", outcome.name);
+    let help = if outcome.target == "postgres" {
+        format!("{help}; JSON with one key twice is kept whole only by `--json-as text`")
+    } else {
+        help.to_owned()
+    };
     let mut error = Error::new(Kind::Findings, said).help(help);
     error.at = places;
     Err(error)
@@ -280,14 +291,15 @@ pub fn folder(bundle_root: &Path, target: &dyn Target, embedded: bool) -> PathBu
     bundle_root.join("import").join(desk::folder_name(target, embedded))
 }
 
-/// The outcome of the last import of a bundle: the one into the embedded database, or else the last
-/// one by the folders' names. One that was undone, names another bundle, or cannot be read, is none.
+/// The outcome of the last import of a bundle that stands. One that was undone, names another bundle,
+/// or cannot be read, is none.
 ///
 /// # Errors
 /// The disk fails.
 pub fn last_outcome(bundle: &Bundle) -> Result<Option<Outcome>> {
-    let standing =
-        status(bundle.root(), bundle.digest())?.into_iter().filter(|found| found.state.stands());
+    let mut standing = status(bundle.root(), bundle.digest())?;
+    standing.retain(|found| found.state.stands());
+    standing.sort_by(|a, b| b.at.cmp(&a.at));
     for found in standing {
         let path = found.folder.join(OUTCOME);
         if !path.exists() {
@@ -300,11 +312,6 @@ pub fn last_outcome(bundle: &Bundle) -> Result<Option<Outcome>> {
         }
     }
     Ok(None)
-}
-
-/// What a run wrote down about the target before it.
-fn before(desk: &Desk, run: &str) -> Result<Before> {
-    Before::open(desk.folder(), run)
 }
 
 #[cfg(test)]

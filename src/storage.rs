@@ -279,7 +279,9 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<Written> {
 /// The disk refuses; the old content then stands.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let partial = path.with_file_name(format!(".{}.partial", name.unwrap_or_default()));
+    // Two programs may do this at once; the last one stands.
+    let (name, process) = (name.unwrap_or_default(), std::process::id());
+    let partial = path.with_file_name(format!(".{name}.{process}.partial"));
     remove_if_there(&partial)?;
     write_new(&partial, content)?;
     rename(&partial, path)
@@ -362,9 +364,33 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The one full path of a file that need not exist, with the links in the folders above it followed.
+/// Where a file that need not exist yet is to stand: where links lead to.
+///
+/// # Errors
+/// A folder, a pipe or a device stands there.
+pub fn place_of_file(path: &Path) -> Result<PathBuf> {
+    let is_link = path.symlink_metadata().is_ok_and(|meta| meta.is_symlink());
+    let place = if is_link { full_path(path) } else { path.to_owned() };
+    match place.metadata() {
+        Ok(meta) if meta.is_dir() => Err(Error::usage("a folder stands where the file goes")
+            .at(path.display())
+            .help("name a file")),
+        Ok(meta) if !meta.is_file() => Err(Error::usage("what stands there is no plain file")
+            .at(path.display())
+            .help("name a file; this one is left as it is")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(place),
+    }
+}
+
+/// The one full path of a file that need not exist, with links followed.
 pub fn full_path(path: &Path) -> PathBuf {
-    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // As many as Linux follows.
+    for _ in 0..40 {
+        let Ok(to) = fs::read_link(&full) else { break };
+        full = parent_of(&full).join(to);
+    }
     if let Ok(real) = fs::canonicalize(&full) {
         return real;
     }

@@ -23,7 +23,7 @@ pub(crate) mod sample;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, grouped, printable};
+use crate::error::{Error, Result, grouped, printable};
 use crate::progress::Progress;
 
 pub use before::{Before, BeforeRows, BeforeWriter, Image, Was};
@@ -281,6 +281,13 @@ impl Noted {
         let first = self.first.join(", ");
         if more == 0 { first } else { format!("{first} and {} more", grouped(more)) }
     }
+}
+
+/// Why an import cannot be undone yet: another one came after it.
+fn later_import(bundle: &str) -> Error {
+    Error::refused("a later import of another bundle stands on this one")
+        .at(format!("the bundle with the digest {bundle}"))
+        .help("roll that one back first; nothing was changed")
 }
 
 /// What a store holds of a table after an import.

@@ -71,6 +71,14 @@ impl Desk {
         let begun = journal.entries().iter();
         let number = begun.filter(|entry| matches!(entry.event, Event::Begun { .. })).count() + 1;
         let run = format!("{}-{number}", &plan.bundle[..16]);
+        let images = self.folder.join(format!("before-{run}.jsonl"));
+        if images.exists() {
+            return Err(Error::damaged("the journal lacks runs that were there")
+                .at(images.display())
+                .help(
+                    "bring `journal.jsonl` back from a copy: without it no import can be undone",
+                ));
+        }
         journal.enter(&run);
         journal.append(Event::Begun {
             bundle: plan.bundle.clone(),
@@ -94,7 +102,7 @@ impl Desk {
 }
 
 /// The last run that acts, when it is of this mode and came to no good end.
-fn stopped(entries: &[Entry], mode: Mode) -> Option<(String, OnConflict)> {
+pub(super) fn stopped(entries: &[Entry], mode: Mode) -> Option<(String, OnConflict)> {
     if !mode.acts() {
         return None;
     }

@@ -1,10 +1,10 @@
 //! What must be true before a target is written to.
 
-use super::Order;
+use super::{Order, desk};
 use crate::contract::Contract;
 use crate::digest::micros_text;
 use crate::error::{Error, Result};
-use crate::target::{Event, Journal, Plan, Target};
+use crate::target::{Event, Journal, Mode, Plan, Target};
 
 /// How long a dry run counts, in microseconds: a day.
 const DAY: i64 = 86_400_000_000;
@@ -19,6 +19,10 @@ pub(super) fn check(
     order: &Order<'_>,
 ) -> Result<()> {
     if !order.execute || order.embedded || !contract.rollout.dry_run_required {
+        return Ok(());
+    }
+    let stopped = desk::stopped(journal.entries(), Mode::Import);
+    if stopped.is_some_and(|(run, _)| desk::compared(journal, &run).is_some()) {
         return Ok(());
     }
     // Text order is time order.

@@ -57,11 +57,14 @@ pub fn status(root: &Path, digest: &str) -> Result<Vec<Status>> {
 fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
     let mut found: Option<Status> = None;
     let mut mode = None;
+    // Where it stood when the run began: a run that fails leaves it so.
+    let mut rested = State::Planned;
     for entry in entries {
         if let Event::Begun { bundle: of, target, name, mode: begun, .. } = &entry.event {
             mode = (of == bundle).then_some(*begun);
             if mode.is_some() {
                 let state = found.as_ref().map_or(State::Planned, |found| found.state);
+                rested = state;
                 let failure = found.as_ref().and_then(|found| found.failure.clone());
                 let at = found.map_or_else(|| entry.at.clone(), |found| found.at);
                 let (target, name) = (target.clone(), name.clone());
@@ -70,7 +73,7 @@ fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
             }
         }
         if let (Some(mode), Some(found)) = (mode, &mut found)
-            && let Some((state, failure)) = after(found.state, mode, &entry.event)
+            && let Some((state, failure)) = after((found.state, rested), mode, &entry.event)
         {
             *found = Status { state, failure, at: entry.at.clone(), ..found.clone() };
         }
@@ -79,7 +82,11 @@ fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
 }
 
 /// The state after an event, when it changes it.
-fn after(state: State, mode: Mode, event: &Event) -> Option<(State, Option<String>)> {
+fn after(
+    (state, rested): (State, State),
+    mode: Mode,
+    event: &Event,
+) -> Option<(State, Option<String>)> {
     let stopped = || Some("it was stopped on its way; the same command goes on".to_owned());
     match event {
         // Until it ends otherwise, a run that acts counts as stopped.
@@ -90,6 +97,9 @@ fn after(state: State, mode: Mode, event: &Event) -> Option<(State, Option<Strin
         Event::Committed if mode == Mode::Import => Some((State::AppliedUnverified, None)),
         Event::Verified => Some((State::MigratedVerified, None)),
         Event::RolledBack => Some((State::RolledBack, None)),
+        Event::Failed(why) if rested.stands() && mode.acts() && !state.stands() => {
+            Some((rested, Some(why.clone())))
+        }
         // What was committed stands, whatever fails after it.
         Event::Failed(why) if !state.stands() => Some((State::Failed, Some(why.clone()))),
         _ => None,

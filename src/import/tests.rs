@@ -1,7 +1,7 @@
 use super::*;
 use crate::progress::Silent;
 use crate::target::sample::{self, Sample};
-use crate::target::{Counts, Held, Noted, Table, Undoing};
+use crate::target::{Before, Counts, Held, Noted, Table, Undoing};
 
 /// A target in memory that can lose a row, fail, or have rows in the way.
 #[derive(Debug)]

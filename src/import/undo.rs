@@ -1,16 +1,19 @@
 //! Undoing an import: what it created goes, what it changed becomes what it was, and the target is
 //! proved to be as before.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::Order;
 use super::desk::{self, Desk};
-use super::{Order, before};
 use crate::bundle::Bundle;
 use crate::contract::Contract;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
 use crate::target::{
-    Before, Event, Held, Job, Journal, Manner, Mode, Plan, Standing, Target, Undoing,
+    Before, BeforeWriter, Event, Held, Image, Job, Journal, Manner, Mode, Plan, Standing, Target,
+    Undoing,
 };
 
 /// What undoing an import did, or would do.
@@ -70,7 +73,7 @@ pub fn rollback(
             Err(nothing(target))
         };
     };
-    let before = before(&desk, &undoes)?;
+    let before = images(&desk, &journal, &undoes, progress)?;
     let was = desk::compared(&journal, &undoes).unwrap_or_default();
     let mode = if order.execute { Mode::Rollback } else { Mode::DryRollback };
     let job = desk.begin(&mut journal, &plan, target, (mode, order.on_conflict))?;
@@ -87,6 +90,43 @@ pub fn rollback(
 fn nothing(target: &dyn Target) -> Error {
     Error::usage(format!("no import of this bundle into `{}` is on record", target.name()))
         .help("`rethread status` lists the imports; name the bundle and the target of one")
+}
+
+/// What the target held before the import that is undone: what the first run wrote down, and the images
+/// of rows that only later runs of the bundle changed.
+fn images(
+    desk: &Desk,
+    journal: &Journal<'_>,
+    first: &str,
+    progress: &dyn Progress,
+) -> Result<Before> {
+    let before = Before::open(desk.folder(), first)?;
+    let since = journal.entries().iter().skip_while(|entry| entry.run != first);
+    let wrote = since.filter(|entry| entry.run != first && entry.event == Event::Committed);
+    let mut changed: BTreeMap<(String, Vec<String>), Image> = BTreeMap::new();
+    for entry in wrote {
+        Before::open(desk.folder(), &entry.run)?.each(&mut |row| {
+            if let Some(image) = row.was {
+                changed.entry((row.table, row.key)).or_insert(image);
+            }
+            Ok(())
+        })?;
+    }
+    if changed.is_empty() {
+        return Ok(before);
+    }
+    let together = format!("{first}-and-later");
+    let mut writer = BeforeWriter::begin(desk.folder(), &together, true, progress)?;
+    before.each(&mut |row| {
+        let (table, key) = (row.table, row.key);
+        match row.was.or_else(|| changed.remove(&(table.clone(), key.clone()))) {
+            Some(image) => writer.changes(&table, &key, image),
+            None if row.kept => writer.kept(&table, &key),
+            None => writer.unchanged(&table, &key),
+        }
+    })?;
+    writer.finish()?;
+    Before::open(desk.folder(), &together)
 }
 
 /// Whether the last run that acted was a rollback that came to its end.
@@ -125,8 +165,10 @@ fn standing(journal: &Journal<'_>, manner: Manner) -> Option<(String, bool)> {
             Event::Compared(_) if found.is_none() => {
                 found = import.clone().map(|run| (run, manner != Manner::Steps));
             }
-            Event::Committed => found = found.map(|(run, _)| (run, false)),
-            Event::Failed(_) if is_open && import.is_some() => found = None,
+            Event::Committed if import.is_some() => {
+                let first = found.take().map_or_else(|| entry.run.clone(), |(run, _)| run);
+                found = Some((first, false));
+            }
             Event::RolledBack => found = None,
             _ => {}
         }

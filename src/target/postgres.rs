@@ -102,6 +102,9 @@ impl Postgres {
     }
 }
 
+/// How often the lock is asked for, a fifth of a second apart.
+const PATIENCE: u32 = 15;
+
 impl Open {
     /// Runs statements; `what` is what could not be done if they fail.
     fn run(&mut self, sql: &str, what: &str) -> Result<()> {
@@ -128,8 +131,12 @@ impl Open {
         let digest = bag::sha256_hex(name.as_bytes());
         let key = i64::from_str_radix(&digest[..15], 16).unwrap_or_default();
         let sql = format!("SELECT count(*) WHERE pg_try_advisory_xact_lock({key})");
-        if self.count(&sql, "the import cannot be locked")? == 1 {
-            return Ok(());
+        // The server may still be at the end of a run that was killed.
+        for _ in 0..PATIENCE {
+            if self.count(&sql, "the import cannot be locked")? == 1 {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
         }
         Err(Error::refused("another import into this schema is at work")
             .at(format!("{}, schema `{}`", self.place.shown(), self.options.schema))
@@ -161,6 +168,7 @@ impl Target for Postgres {
 
     fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         names::check(plan)?;
+        names::fits(&self.options.schema)?;
         let client = pg::connect(&self.place, &self.login)?;
         let (place, options, job) = (self.place.clone(), self.options.clone(), job.clone());
         let made = Made::default();
@@ -214,7 +222,7 @@ impl Target for Postgres {
         } else {
             merge::apply(open, plan)?;
         }
-        if open.changes > 0 {
+        if open.changes > 0 || !load::is_recorded(open, plan)? {
             load::record(open, plan)?;
         }
         open.run("SET CONSTRAINTS ALL IMMEDIATE", "a row breaks the target model")

@@ -32,8 +32,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    Before, BeforeWriter, Check, Counts, Held, Job, Journal, Manner, Plan, ReadBack, Standing,
-    Table, Target, Undoing,
+    Before, BeforeWriter, Check, Counts, Held, Job, Journal, Manner, Mode, Plan, ReadBack,
+    Standing, Table, Target, Undoing,
 };
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -106,12 +106,17 @@ impl Target for Sqlite {
 
     fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
         schema::check_names(plan)?;
-        let is_new = is_new(&self.place)?;
+        self.place = storage::place_of_file(&self.place)?;
+        let is_new = is_new(&self.place);
         let undoes = job.undoes.is_some();
         if is_new && undoes && !job.resumed {
             return Err(Error::usage("the database is not there").at(self.place.display()));
         }
-        let open = if is_new { create(&self.place, job)? } else { reopen(&self.place, job)? };
+        let open = if is_new {
+            create(&stage(&self.place, plan, job), job)?
+        } else {
+            reopen(&self.place, job)?
+        };
         // Kept even when it is refused, so that `abandon` closes it.
         let open = self.open.insert(open);
         if open.staged.is_some() {
@@ -173,7 +178,7 @@ impl Target for Sqlite {
         }
         journal.note(undo::TABLES_MADE, open.made.clone())?;
         merge::apply(&open.db, plan, &place)?;
-        if open.changes > 0 {
+        if open.changes > 0 || !load::is_recorded(&open.db, plan).fails(&place)? {
             load::record(&open.db, plan, &open.job.run).fails(&place)?;
         }
         Ok(())
@@ -202,7 +207,7 @@ impl Target for Sqlite {
             return if open.is_empty { storage::remove_if_there(&self.place) } else { Ok(()) };
         };
         open.db.close().map_err(|(_, error)| error).fails(&self.place)?;
-        if !is_new(&self.place)? {
+        if !is_new(&self.place) {
             return Err(Error::refused("another program made a database here in the meantime")
                 .at(self.place.display())
                 .help("import again, or name another database"));
@@ -257,14 +262,19 @@ fn all_new(table: &Table) -> Standing {
 }
 
 /// Whether there is no database at a place yet; an empty file is none.
-fn is_new(place: &Path) -> Result<bool> {
-    match place.metadata() {
-        Ok(meta) if meta.is_dir() => Err(Error::usage("a folder stands where the database goes")
-            .at(place.display())
-            .help("name a file")),
-        Ok(meta) => Ok(meta.len() == 0),
-        Err(_) => Ok(true),
+fn is_new(place: &Path) -> bool {
+    !place.metadata().is_ok_and(|meta| meta.len() > 0)
+}
+
+/// Where a new database is made: beside its place, but in a dry run, which makes no folder, with the
+/// bundle.
+fn stage(place: &Path, plan: &Plan, job: &Job) -> PathBuf {
+    let is_there =
+        place.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+    if is_there || job.mode != Mode::DryRun {
+        return place.to_owned();
     }
+    plan.root.join("import").join("dry-run.sqlite")
 }
 
 fn create(place: &Path, job: &Job) -> Result<Open> {

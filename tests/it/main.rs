@@ -22,6 +22,7 @@ mod pg_connect;
 mod pg_source;
 mod pg_target;
 mod kills;
+mod imports;
 mod servers;
 mod instantdb;
 mod instantdb_client;

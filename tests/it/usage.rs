@@ -44,12 +44,18 @@ fn a_setting_that_is_none() {
 }
 
 #[test]
-fn a_target_that_is_not_written_yet() {
-    insta::assert_snapshot!(told(&["import", "out/x", "--to", "postgres://db/app"], 2), @"
-    error: invalid value 'postgres://db/app' for '--to <TARGET>': `postgres` is no target this version writes; SQLite is
-
-    For more information, try '--help'.
-    ");
+fn a_target_that_is_none_and_its_password_unsaid() {
+    let place = Place::new();
+    place.write("app.json", crate::data::sound().to_string());
+    let output = place.run(&["run", "app.json", "--json"]).ends(0).json();
+    let bundle = output["bundle"].as_str().expect("a folder");
+    let told = |to: &str| place.run(&["import", bundle, "--to", to]).ends(2).error();
+    insta::assert_snapshot!(told("mysql://me:canary@db/app"), @"error: the target is none: `mysql` is no target; write a path, sqlite:PATH, postgres://…, FILE.zip or instantdb://APP_ID");
+    for to in ["postgres://me:canary@db:bad/app", "postgres:/me:canary@db/app", "password=canary"] {
+        assert!(!told(to).contains("canary"), "{to}");
+    }
+    let told = place.run(&["export", "postgres://me:canary@db:bad/app"]).ends(2).stderr;
+    assert!(!told.contains("canary"), "{told}");
 }
 
 #[test]

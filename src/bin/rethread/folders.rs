@@ -47,6 +47,7 @@ fn open(
     progress: &dyn Progress,
 ) -> Result<Box<dyn Source>> {
     match from {
+        From::Wrong(why) => Err(Error::usage(format!("the source is none: {why}"))),
         From::Path(path) => source::open(path),
         From::Postgres(database) => {
             let login = servers::login(&live.keys)?;
@@ -96,6 +97,7 @@ pub(crate) fn name_of(source: &From) -> String {
         From::Path(path) => stem_of(path),
         From::Postgres(database) => database.database().to_owned(),
         From::Triples(_, app) | From::InstantDb(app) => app.clone(),
+        From::Wrong(_) => String::new(),
     };
     let plain = stem.chars().map(|c| match c.to_ascii_lowercase() {
         c @ ('a'..='z' | '0'..='9' | '.' | '_' | '-') => c,

@@ -1,5 +1,6 @@
 //! Sources and targets as the command line names them: paths and URLs.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -16,6 +17,9 @@ pub(crate) enum Store {
     Archive(PathBuf),
     /// An app of an InstantDB server.
     InstantDb(String),
+    /// None of them, and why: said after the arguments are read, since what reads them would repeat
+    /// the text, and that may hold a password.
+    Wrong(String),
 }
 
 impl fmt::Debug for Store {
@@ -25,12 +29,30 @@ impl fmt::Debug for Store {
             Store::Postgres(place) => write!(f, "postgres://{}", place.shown()),
             Store::Archive(path) => write!(f, "{}", path.display()),
             Store::InstantDb(app) => write!(f, "instantdb://{app}"),
+            Store::Wrong(why) => f.write_str(why),
         }
     }
 }
 
 /// Reads a target.
-pub(crate) fn target(text: &str) -> Result<Store, String> {
+#[allow(clippy::unnecessary_wraps, reason = "what reads arguments wants a result")]
+pub(crate) fn target(text: &str) -> Result<Store, Infallible> {
+    Ok(store(text).unwrap_or_else(Store::Wrong))
+}
+
+/// Refuses what is meant as a database's address and would be taken for a path.
+fn no_address(text: &str) -> Result<(), String> {
+    let folded = text.to_ascii_lowercase();
+    let is_address = ["postgres:", "postgresql:", "postgres/", "postgresql/", "instantdb:"];
+    if is_address.iter().any(|start| folded.starts_with(start)) || folded.contains("password=") {
+        return Err(
+            "it is no path and no address that is known; write postgres://USER@HOST/DB".to_owned()
+        );
+    }
+    Ok(())
+}
+
+fn store(text: &str) -> Result<Store, String> {
     let named = |path: &str| match path {
         "" => Err("name the file, as thread.db or sqlite:thread.db".to_owned()),
         path => Ok(PathBuf::from(path)),
@@ -51,6 +73,7 @@ pub(crate) fn target(text: &str) -> Result<Store, String> {
              instantdb://APP_ID"
         ));
     }
+    no_address(text)?;
     let path = named(text)?;
     let is_zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     Ok(if is_zip { Store::Archive(path) } else { Store::Sqlite(path) })
@@ -67,6 +90,8 @@ pub(crate) enum From {
     Triples(Place, String),
     /// An app of an InstantDB server.
     InstantDb(String),
+    /// None of them, and why.
+    Wrong(String),
 }
 
 impl fmt::Debug for From {
@@ -78,12 +103,18 @@ impl fmt::Debug for From {
                 write!(f, "instantdb+postgres://{}?app={app}", place.shown())
             }
             From::InstantDb(app) => write!(f, "instantdb://{app}"),
+            From::Wrong(why) => f.write_str(why),
         }
     }
 }
 
 /// Reads a source.
-pub(crate) fn origin(text: &str) -> Result<From, String> {
+#[allow(clippy::unnecessary_wraps, reason = "what reads arguments wants a result")]
+pub(crate) fn origin(text: &str) -> Result<From, Infallible> {
+    Ok(from(text).unwrap_or_else(From::Wrong))
+}
+
+fn from(text: &str) -> Result<From, String> {
     if let Some(found) = rethread::source::triples_url(text) {
         let (place, app) = found.map_err(|error| told(&error))?;
         return Ok(From::Triples(place, app));
@@ -99,7 +130,7 @@ pub(crate) fn origin(text: &str) -> Result<From, String> {
             "`{scheme}` is no source; write a path, postgres://…, instantdb+postgres://…?app=ID or \
              instantdb://APP_ID"
         )),
-        None => Ok(From::Path(PathBuf::from(text))),
+        None => no_address(text).map(|()| From::Path(PathBuf::from(text))),
     }
 }
 
@@ -126,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_target_is_told_from_its_text() {
-        let shown = |text: &str| target(text).map(|store| format!("{store:?}"));
+        let shown = |text: &str| store(text).map(|store| format!("{store:?}"));
         assert_eq!(shown("sqlite:/a b/c.db"), Ok("sqlite:/a b/c.db".to_owned()));
         assert_eq!(shown("c.db"), Ok("sqlite:c.db".to_owned()));
         assert_eq!(shown("new.ZIP"), Ok("new.ZIP".to_owned()));
@@ -135,8 +166,17 @@ mod tests {
             shown("postgresql://me:secret@db:1/app?sslmode=require"),
             Ok("postgres://me@db:1/app".to_owned())
         );
-        for wrong in ["mysql://host/db", "sqlite:", ""] {
-            assert!(target(wrong).is_err(), "{wrong}");
+        for wrong in [
+            "mysql://me:canary@host/db",
+            "sqlite:",
+            "",
+            "postgres://me:canary@host:bad/db",
+            "Postgres:/me:canary@h/db",
+            "host=h password=canary",
+            "postgres://me:canary@h/db?foo=canary",
+        ] {
+            let why = shown(wrong).expect_err(wrong);
+            assert!(!why.contains("canary"), "{why}");
         }
     }
 }

@@ -11,6 +11,7 @@ use rethread::progress::Progress;
 use rethread::report::{self, Report};
 use rethread::snapshot::Snapshot;
 use rethread::storage;
+use rethread::target::Mode;
 use rethread::verify::{self, Outcome, Verification};
 use serde_json::json;
 
@@ -150,8 +151,13 @@ fn deliver(
     progress.begin("imported", None);
     progress.done(&outcome.sentence());
     let (bundle, found) = (verified.bundle(), verified.verification());
-    let stands = last_import(bundle)?;
-    let told = tell(bundle, verified.contract(), found, stands.as_ref())?;
+    let told = if outcome.mode == Mode::Import {
+        tell(bundle, verified.contract(), found, Some(&outcome))?
+    } else {
+        // A dry run is no news for the reports.
+        let report = Report::new(bundle, verified.contract(), Some(found), None);
+        shown(&report, bundle)
+    };
     Ok(targets::told(told.with_place("snapshot", snapshot.root()), bundle, wanted, &outcome))
 }
 
@@ -203,11 +209,16 @@ fn tell(
 ) -> Result<Ended> {
     let report = Report::new(bundle, contract, Some(found), outcome);
     report::write(&report, bundle.root())?;
-    Ok(Ended::told(format!("{}\n", report::text(&report)))
+    Ok(shown(&report, bundle))
+}
+
+/// What a report says, and where it is.
+fn shown(report: &Report, bundle: &Bundle) -> Ended {
+    Ended::told(format!("{}\n", report::text(report)))
         .with("result", json!(report))
         .with("digest", bundle.digest())
         .with_place("bundle", bundle.root())
-        .with_place("report", &bundle.path("report/report.html")))
+        .with_place("report", &bundle.path("report/report.html"))
 }
 
 /// The failure of a verification that did not pass.

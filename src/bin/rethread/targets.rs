@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rethread::bag;
 use rethread::bundle::{self, Bundle};
-use rethread::error::{Result, grouped};
+use rethread::error::{Error, Result, grouped};
 use rethread::import::{self, Order, Outcome};
 use rethread::progress::Progress;
 use rethread::storage;
@@ -74,6 +74,7 @@ fn open(bundle: &Bundle, at: &At, progress: &dyn Progress) -> Result<(Box<dyn Ta
             let options = Options { schema: at.schema.clone(), payloads };
             Box::new(Postgres::new(place.clone(), servers::login(&at.keys)?, options))
         }
+        Some(Store::Wrong(why)) => return Err(Error::usage(format!("the target is none: {why}"))),
         Some(Store::Archive(path)) => {
             let options = archive::Options { drop_legacy: at.drop_legacy };
             let source = at.source.clone().or_else(|| source_of(bundle));

@@ -114,6 +114,12 @@ fn row_named(error: Error, table: &Table, rows: &Rows<'_>, row: usize) -> Error 
 /// Names the row that the server could not take, when it says which line of the copy it was.
 fn place(error: Error, plan: &Plan, table: &Table) -> Error {
     let Some(line) = pg::line_of(&error) else { return error };
+    let error = if error.message.contains("SQLSTATE 22") {
+        let help = "keep payloads as text with `--json-as text`, or repair the legacy row";
+        Error { kind: Kind::Refused, help: Some(help.to_owned()), ..error }
+    } else {
+        error
+    };
     let mut left = line;
     let mut found = None;
     let silent = crate::progress::Silent;
@@ -131,6 +137,13 @@ fn place(error: Error, plan: &Plan, table: &Table) -> Error {
         Some(id) => error.at(format!("`{}` {id}", table.name)),
         None => error.at(format!("`{}` row {}", table.name, grouped(line))),
     }
+}
+
+/// Whether an import of this bundle is on record.
+pub(super) fn is_recorded(open: &mut Open, plan: &Plan) -> Result<bool> {
+    let (imports, bundle) = (named(&open.options, IMPORTS), literal(&plan.bundle));
+    let sql = format!("SELECT count(*) FROM {imports} WHERE \"bundle\" = {bundle}");
+    Ok(open.count(&sql, "the imports cannot be read")? > 0)
 }
 
 /// Notes which run wrote which bundle.

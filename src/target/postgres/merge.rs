@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::pg::copy::{Cells, Reader};
 use crate::pg::{self, literal, quoted};
 use crate::target::{
-    BeforeWriter, Column, Counts, Held, Image, Noted, OnConflict, Plan, Standing, Table,
+    BeforeWriter, Column, ColumnKind, Counts, Held, Image, Noted, OnConflict, Plan, Standing, Table,
 };
 
 /// What becomes of a staged row.
@@ -259,8 +259,32 @@ fn find_taken(
     Ok(())
 }
 
+/// Takes the unique values away from the rows that will be changed, so that rows may pass them on.
+pub(super) fn free_unique(open: &mut Open, plan: &Plan) -> Result<()> {
+    for (at, table) in plan.tables.iter().enumerate() {
+        for column in table.columns.iter().filter(|column| column.unique) {
+            let value = match (column.required, column.kind) {
+                (false, _) => "NULL",
+                (true, ColumnKind::Text) => "'rethread ' || t.\"id\"",
+                // Such a value stays; when it is passed on the database refuses.
+                (true, _) => continue,
+            };
+            let sql = format!(
+                "UPDATE {} t SET {} = {value} FROM {} s WHERE {} AND s.\"_fate\" = {UPDATED}",
+                named(&open.options, &table.name),
+                quoted(&column.name),
+                staged(at),
+                same_key(table)
+            );
+            open.run(&sql, "the rows cannot be changed")?;
+        }
+    }
+    Ok(())
+}
+
 /// Brings the staged rows into their tables; the database counts them.
 pub(super) fn apply(open: &mut Open, plan: &Plan) -> Result<()> {
+    free_unique(open, plan)?;
     for (at, table) in plan.tables.iter().enumerate() {
         let staged = staged(at);
         let due =
@@ -306,7 +330,7 @@ fn upsert_sql(open: &Open, (at, table): (usize, &Table)) -> String {
     let (names, keys) = (names.join(", "), keys.join(", "));
     format!(
         "INSERT INTO {on} AS t ({names}) SELECT {names} FROM {staged} WHERE \"_fate\" IN ({CREATED}, {UPDATED})
-         ORDER BY \"_row\" ON CONFLICT ({keys}) DO {otherwise}"
+         ORDER BY \"_fate\" DESC, \"_row\" ON CONFLICT ({keys}) DO {otherwise}"
     )
 }
 

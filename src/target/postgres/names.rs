@@ -28,7 +28,8 @@ pub(super) fn check(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn fits(name: &str) -> Result<()> {
+/// Refuses a name that PostgreSQL cannot hold.
+pub(super) fn fits(name: &str) -> Result<()> {
     if name.len() <= LONGEST && !name.is_empty() && !name.contains('\0') {
         return Ok(());
     }

@@ -217,7 +217,7 @@ fn misfits(open: &mut Open, table: &Table) -> Result<Vec<String>> {
     let on = literal(&named(&open.options, &table.name));
     let what = "the table cannot be looked at";
     let sql = format!(
-        "SELECT attname::text, format_type(atttypid, NULL), attnotnull AND NOT atthasdef
+        "SELECT attname::text, format_type(atttypid, atttypmod), attnotnull AND NOT atthasdef AND attidentity = ''
          FROM pg_attribute WHERE attrelid = {on}::regclass AND attnum > 0 AND NOT attisdropped"
     );
     let rows = open.client.query(&sql, &[]);

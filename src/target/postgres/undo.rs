@@ -4,7 +4,7 @@ use super::schema::{DIGEST, IMPORTS, named, type_of};
 use super::{Open, merge};
 use crate::error::{Error, Kind, Result};
 use crate::pg::{self, copy::Writer, literal, quoted};
-use crate::target::{Before, Column, Image, Journal, Plan, Role, Table, Undoing};
+use crate::target::{Before, Column, Image, Journal, Plan, Role, Table, Undoing, later_import};
 
 /// Note of an import in the journal: it made these tables; an empty name is the schema.
 pub(super) const MADE: &str = "made";
@@ -16,8 +16,61 @@ const RESTORED: i16 = 2;
 
 /// Says what undoing would do, and decides about every staged row.
 pub(super) fn inspect(open: &mut Open, plan: &Plan, before: &Before) -> Result<Vec<Undoing>> {
+    refuse_later(open, plan)?;
     mark(open, plan, before)?;
-    plan.tables.iter().enumerate().map(|table| look(open, table)).collect()
+    let found: Result<Vec<Undoing>> =
+        plan.tables.iter().enumerate().map(|table| look(open, table)).collect();
+    refuse_followers(open, plan)?;
+    found
+}
+
+/// Refuses while a later import of another bundle stands on this one.
+fn refuse_later(open: &mut Open, plan: &Plan) -> Result<()> {
+    let (imports, bundle) = (named(&open.options, IMPORTS), literal(&plan.bundle));
+    let sql = format!(
+        "SELECT \"bundle\" FROM {imports} WHERE \"bundle\" <> {bundle} AND \"at\" >
+         (SELECT min(\"at\") FROM {imports} WHERE \"bundle\" = {bundle}) ORDER BY \"at\" DESC"
+    );
+    match open.texts(&sql, "the imports cannot be read")?.first() {
+        None => Ok(()),
+        Some(later) => Err(later_import(later).at(open.place.shown())),
+    }
+}
+
+/// Refuses when rows of other tables would go, or change, with rows of the import: their foreign keys
+/// say `CASCADE`, `SET NULL` or `SET DEFAULT`.
+fn refuse_followers(open: &mut Open, plan: &Plan) -> Result<()> {
+    let what = "the foreign keys cannot be read";
+    let ours: Vec<String> = plan
+        .tables
+        .iter()
+        .map(|table| format!("to_regclass({})", literal(&named(&open.options, &table.name))))
+        .collect();
+    for (at, table) in plan.tables.iter().enumerate() {
+        let on = literal(&named(&open.options, &table.name));
+        let sql = format!(
+            "SELECT format('SELECT count(*) FROM %s f JOIN {} s ON s.%I = f.%I WHERE s.\"_fate\" = {REMOVED}',
+                c.conrelid::regclass, a.attname, b.attname)
+             FROM pg_constraint c
+             JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = c.confkey[1]
+             JOIN pg_attribute b ON b.attrelid = c.conrelid AND b.attnum = c.conkey[1]
+             WHERE c.contype = 'f' AND c.confdeltype IN ('c', 'n', 'd')
+             AND c.confrelid = {on}::regclass AND c.conrelid <> ALL (ARRAY[{}]::oid[]) ORDER BY 1",
+            merge::staged(at),
+            ours.join(", ")
+        );
+        for asked in open.texts(&sql, what)? {
+            let rows = open.count(&asked, what)?;
+            if rows > 0 {
+                let rows = crate::error::grouped(rows);
+                let said = format!("{rows} rows that are not ours would follow rows of the import");
+                return Err(Error::refused(said)
+                    .at(format!("they lead to `{}`, and go or change with it", table.name))
+                    .help("let them lead elsewhere, or remove them, then roll back; nothing was changed"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Marks the staged rows that were there before the import.
@@ -108,6 +161,7 @@ pub(super) fn revert(
         );
         hanging(open.run(&sql, "a row cannot be removed"))?;
     }
+    merge::free_unique(open, plan)?;
     before.each(&mut |row| match (&row.was, plan.tables.iter().find(|t| t.name == row.table)) {
         (Some(image), Some(table)) => restore(open, table, &row.key, image),
         _ => Ok(()),
@@ -181,14 +235,27 @@ fn drop_made(open: &mut Open, plan: &Plan, journal: &Journal<'_>) -> Result<()> 
         }
     }
     if !empty.is_empty() {
-        open.run(&format!("DROP TABLE {}", empty.join(", ")), what)?;
+        drop_or_leave(open, &format!("DROP TABLE {}", empty.join(", ")), what)?;
     }
     let schema = literal(&open.options.schema);
     let left = format!(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema}"
     );
     if made.iter().any(String::is_empty) && open.count(&left, what)? == 0 {
-        open.run(&format!("DROP SCHEMA {}", quoted(&open.options.schema)), what)?;
+        let sql = format!("DROP SCHEMA {}", quoted(&open.options.schema));
+        drop_or_leave(open, &sql, what)?;
     }
     Ok(())
+}
+
+/// Drops what is empty, unless something of others depends on it: then it stays, empty.
+fn drop_or_leave(open: &mut Open, sql: &str, what: &str) -> Result<()> {
+    open.run("SAVEPOINT dropping", what)?;
+    match open.run(sql, what) {
+        Ok(()) => open.run("RELEASE SAVEPOINT dropping", what),
+        Err(error) if error.message.contains("SQLSTATE 2BP01") => {
+            open.run("ROLLBACK TO SAVEPOINT dropping", what)
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -47,6 +47,12 @@ fn insert_row(
     insert.raw_execute().map(drop)
 }
 
+/// Whether an import of this bundle is on record.
+pub(super) fn is_recorded(db: &Connection, plan: &Plan) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT count(*) FROM {} WHERE bundle = ?1", quoted(IMPORTS));
+    db.query_row(&sql, [&plan.bundle], |row| row.get(0))
+}
+
 /// Notes which run wrote which bundle.
 pub(super) fn record(db: &Connection, plan: &Plan, run: &str) -> rusqlite::Result<()> {
     let counts: BTreeMap<&str, u64> =

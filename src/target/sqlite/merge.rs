@@ -12,7 +12,9 @@ use super::schema::{DIGEST, quoted};
 use super::values;
 use crate::digest::{RowDigest, TableDigest, row_hex};
 use crate::error::Result;
-use crate::target::{BeforeWriter, Column, Held, Image, Noted, OnConflict, Plan, Standing, Table};
+use crate::target::{
+    BeforeWriter, Column, ColumnKind, Held, Image, Noted, OnConflict, Plan, Standing, Table,
+};
 
 /// The temporary table of a table.
 pub(super) fn staged(table: &Table) -> String {
@@ -142,7 +144,7 @@ impl Met<'_> {
             OnConflict::Refuse if !is_ours => {
                 standing.in_the_way.add(|| key.join(" -> "));
                 before.in_the_way(name, &key)?;
-                Ok(KEPT)
+                Ok(UPDATED)
             }
             OnConflict::Keep if !is_ours => {
                 standing.counts.kept += 1;
@@ -210,8 +212,32 @@ fn find_taken(
     Ok(())
 }
 
+/// Takes the unique values away from the rows that will be changed, so that rows may pass them on.
+pub(super) fn free_unique(db: &Connection, plan: &Plan, place: &Path) -> Result<()> {
+    for table in &plan.tables {
+        for column in table.columns.iter().filter(|column| column.unique) {
+            let value = match (column.required, column.kind) {
+                (false, _) => "NULL",
+                (true, ColumnKind::Text) => "'rethread ' || t.\"id\"",
+                // Such a value stays; when it is passed on the database refuses.
+                (true, _) => continue,
+            };
+            let sql = format!(
+                "UPDATE main.{} AS t SET {} = {value} FROM {} AS s WHERE {} AND s.\"_fate\" = {UPDATED}",
+                quoted(&table.name),
+                quoted(&column.name),
+                staged(table),
+                same_key(table)
+            );
+            db.execute_batch(&sql).fails(place)?;
+        }
+    }
+    Ok(())
+}
+
 /// Brings the staged rows into their tables.
 pub(super) fn apply(db: &Connection, plan: &Plan, place: &Path) -> Result<()> {
+    free_unique(db, plan, place)?;
     for table in &plan.tables {
         let (on, staged, names) = (quoted(&table.name), staged(table), all_columns(table));
         let set: Vec<String> = names.iter().map(|name| format!("{name} = s.{name}")).collect();

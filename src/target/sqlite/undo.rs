@@ -12,7 +12,9 @@ use super::schema::{self, DIGEST, quoted};
 use super::values;
 use crate::digest::{RowDigest, TableDigest, row_hex};
 use crate::error::{Error, Result, grouped};
-use crate::target::{Before, Column, ColumnKind, Held, Image, Journal, Plan, Role, Table, Undoing};
+use crate::target::{
+    Before, Column, ColumnKind, Held, Image, Journal, Plan, Role, Table, Undoing, later_import,
+};
 
 /// Notes of an import in the journal: it made the file; it made these tables.
 pub(super) const FILE_MADE: &str = "file made";
@@ -36,8 +38,24 @@ pub(super) fn inspect(
     before: &Before,
     place: &Path,
 ) -> Result<Vec<Undoing>> {
+    refuse_later(&open.db, plan, place)?;
     mark(&open.db, plan, before, place)?;
     plan.tables.iter().map(|table| look(&open.db, table, place)).collect()
+}
+
+/// Refuses while a later import of another bundle stands on this one.
+fn refuse_later(db: &Connection, plan: &Plan, place: &Path) -> Result<()> {
+    let imports = quoted(schema::IMPORTS);
+    let sql = format!(
+        "SELECT bundle FROM {imports} WHERE bundle <> ?1 AND _rowid_ >
+         (SELECT min(_rowid_) FROM {imports} WHERE bundle = ?1) ORDER BY _rowid_ DESC"
+    );
+    let mut later = db.prepare(&sql).fails(place)?;
+    let mut later = later.query([&plan.bundle]).fails(place)?;
+    match later.next().fails(place)? {
+        None => Ok(()),
+        Some(row) => Err(later_import(&row.get::<_, String>(0).fails(place)?).at(place.display())),
+    }
 }
 
 /// Marks the staged rows that were there before the import.
@@ -135,11 +153,12 @@ pub(super) fn revert(
         );
         open.db.execute_batch(&sql).fails(place)?;
     }
+    merge::free_unique(&open.db, plan, place)?;
     before.each(&mut |row| match (&row.was, plan.tables.iter().find(|t| t.name == row.table)) {
         (Some(image), Some(table)) => restore(&open.db, table, (&row.key, image), place),
         _ => Ok(()),
     })?;
-    refuse_hanging(&open.db, place)?;
+    refuse_hanging(&open.db, plan, place)?;
     let run = open.job.undoes.clone().unwrap_or_default();
     let sql = format!("DELETE FROM {} WHERE bundle = ?1", quoted(schema::IMPORTS));
     open.db.execute(&sql, [&plan.bundle]).fails(place)?;
@@ -180,11 +199,15 @@ fn restore(
 }
 
 /// Refuses when rows that are not ours lead to rows that are gone now.
-fn refuse_hanging(db: &Connection, place: &Path) -> Result<()> {
+fn refuse_hanging(db: &Connection, plan: &Plan, place: &Path) -> Result<()> {
     let mut found = db.prepare("PRAGMA foreign_key_check").fails(place)?;
     let mut rows = found.query([]).fails(place)?;
     let (mut count, mut first) = (0, Vec::new());
     while let Some(row) = rows.next().fails(place)? {
+        let parent: String = row.get(2).fails(place)?;
+        if !plan.tables.iter().any(|table| table.name.eq_ignore_ascii_case(&parent)) {
+            continue;
+        }
         count += 1;
         if first.len() < 5 {
             let table: String = row.get(0).fails(place)?;
@@ -195,7 +218,9 @@ fn refuse_hanging(db: &Connection, place: &Path) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let said = format!("{} rows that are not ours lead to rows of the import", grouped(count));
+    let rows =
+        if count == 1 { "row that is not ours leads" } else { "rows that are not ours lead" };
+    let said = format!("{} {rows} to rows of the import", grouped(count));
     let mut error = Error::refused(said)
         .at(place.display())
         .help("let them lead elsewhere, or remove them, then roll back; nothing was changed");
