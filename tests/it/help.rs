@@ -24,7 +24,7 @@ fn the_whole_help() {
     Turns what an app exported from InstantDB under the legacy story model into the thread model, and
     proves that nothing was lost.
 
-    SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ SQLite. Nothing but the source
+    SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ TARGET. Nothing but the source
     and the target is ever touched, the same input gives the same bytes, and every legacy row is
     accounted for: migrated, merged or quarantined.
 
@@ -62,17 +62,22 @@ fn the_whole_help() {
       rethread export backup.zip                 -> snapshots/backup
       rethread transform snapshots/backup        -> out/<id>
       rethread verify out/<id>                   every rule, row by row
-      rethread import out/<id> --to thread.db    only what passed verification
+      rethread import out/<id> --to postgres://me@db/app            a dry run
+      rethread import out/<id> --to postgres://me@db/app --execute  only what passed verification
+      rethread rollback out/<id> --to postgres://me@db/app --execute
+      rethread status                            where every bundle stands
       rethread report out/<id> --format md       what happened, to read or to file
       rethread check snapshots/backup            is it as it was sealed?
 
     Exit codes:
       0  done
-      1  findings: verification failed, or more rows quarantined than the contract allows
+      1  findings: verification failed, more rows quarantined than the contract allows, or a target
+         does not return what was written
       2  the command line or the contract is wrong
       3  a source, a target or the disk failed; running again is safe
       4  a snapshot, a bundle or a source is damaged
-      5  refused: rows that are not ours are in the target, or another run is in the same place
+      5  refused: rows that are not ours are in the target, a dry run is missing, or another run is
+         in the same place
       70 a bug in rethread
 
     Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
@@ -88,7 +93,8 @@ fn the_help_of_run() {
     Usage: rethread run [OPTIONS] <SOURCE>
 
     Arguments:
-      <SOURCE>  Backup archive (.zip or its folder), dataset JSON, or folder of JSONL or Parquet files
+      <SOURCE>  Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
+                postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
 
     Options:
           --name <NAME>      Name of the snapshot [default: the source's own name]
@@ -97,6 +103,23 @@ fn the_help_of_run() {
           --json             Print one JSON object on stdout, and an error as JSON on stderr
       -q, --quiet            Say nothing on stderr but errors
       -h, --help             Print help
+
+    Sources:
+          --table <ENTITY=TABLE>  PostgreSQL: the table of an entity, as ENTITY=SCHEMA.TABLE; may be
+                                  repeated
+          --pg-schema <NAME>      PostgreSQL: the schema of all other entities' tables [default: public]
+          --fresh                 InstantDB: have a new backup made, in place of the newest there is
+          --by-query              InstantDB: read the rows page by page, in place of a backup
+
+    Servers:
+          --api-uri <URL>               InstantDB: address of the server [default:
+                                        https://api.instantdb.com]
+          --token-file <FILE>           InstantDB: file that holds the admin token [default: the
+                                        variable RETHREAD_TOKEN]
+          --token-command <COMMAND>     InstantDB: command that prints the admin token
+          --password-file <FILE>        PostgreSQL: file that holds the password [default: PGPASSWORD,
+                                        PGPASSFILE or ~/.pgpass]
+          --password-command <COMMAND>  PostgreSQL: command that prints the password
 
     Contract:
           --contract <FILE>  A contract file in place of the built-in one

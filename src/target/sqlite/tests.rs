@@ -427,7 +427,7 @@ fn a_rollback_takes_the_file_away_that_an_import_made() {
     import::import(&verified, &mut target, &sample::order(), &Silent).unwrap();
     place.sql("CREATE TABLE mine (item REFERENCES items (id)); INSERT INTO mine VALUES ('i1')");
     insta::assert_snapshot!(shown(&place, &undo(&mut target).unwrap_err()), @"
-    5: 1 rows that are not ours lead to rows of the import
+    5: 1 row that is not ours leads to rows of the import
       --> /thread.sqlite
       --> `mine` row 1
     help: let them lead elsewhere, or remove them, then roll back; nothing was changed
@@ -501,7 +501,7 @@ fn places_that_cannot_be_written_say_so() {
     fs::create_dir(place.database()).unwrap();
     let error = place.import(&Sample::small()).unwrap_err();
     insta::assert_snapshot!(shown(&place, &error), @"
-    2: a folder stands where the database goes
+    2: a folder stands where the file goes
       --> /thread.sqlite
     help: name a file
     ");
