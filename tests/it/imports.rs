@@ -47,7 +47,7 @@ fn a_failure_after_the_commit_does_not_hide_the_import() {
     let place = Place::new();
     let bundle = bundle(&place, "app", &data::sound(), "1");
     // Through all points, until one lies behind the rename.
-    let points = (1..).find(|point| {
+    let points = (1..100).find(|point| {
         drop(std::fs::remove_file(place.path("app.db")));
         drop(std::fs::remove_dir_all(place.path(&bundle).join("import")));
         let died = place.run_until(&["import", &bundle, "--to", "app.db", "--execute"], *point);
