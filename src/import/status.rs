@@ -1,5 +1,6 @@
 //! Where a bundle stands with its targets.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,13 +57,13 @@ pub fn status(root: &Path, digest: &str) -> Result<Vec<Status>> {
 /// The last word of a journal about a bundle.
 fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
     let mut found: Option<Status> = None;
-    let mut mode = None;
+    let mut modes: BTreeMap<&str, Mode> = BTreeMap::new();
     // Where it stood when the run began: a run that fails leaves it so.
     let mut rested = State::Planned;
     for entry in entries {
         if let Event::Begun { bundle: of, target, name, mode: begun, .. } = &entry.event {
-            mode = (of == bundle).then_some(*begun);
-            if mode.is_some() {
+            if of == bundle {
+                modes.insert(&entry.run, *begun);
                 let state = found.as_ref().map_or(State::Planned, |found| found.state);
                 rested = state;
                 let failure = found.as_ref().and_then(|found| found.failure.clone());
@@ -72,8 +73,8 @@ fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
                     Some(Status { target, name, state, at, failure, folder: folder.to_owned() });
             }
         }
-        if let (Some(mode), Some(found)) = (mode, &mut found)
-            && let Some((state, failure)) = after((found.state, rested), mode, &entry.event)
+        if let (Some(mode), Some(found)) = (modes.get(entry.run.as_str()), &mut found)
+            && let Some((state, failure)) = after((found.state, rested), *mode, &entry.event)
         {
             *found = Status { state, failure, at: entry.at.clone(), ..found.clone() };
         }

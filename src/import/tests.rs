@@ -285,6 +285,19 @@ fn an_import_can_be_undone_once() {
 }
 
 #[test]
+fn a_dry_run_between_a_stopped_import_and_its_end_is_no_matter() {
+    let (place, mut target) = (Place::new(), Memory { fail: true, ..Memory::default() });
+    place.import(&mut target, &sample::order()).unwrap_err();
+    target = Memory::default();
+    place.import(&mut target, &Order { execute: false, ..sample::order() }).unwrap();
+    target.rows.clear();
+    place.import(&mut target, &sample::order()).unwrap();
+    assert_eq!(place.state(), "migrated_verified");
+    undo(&place, &mut target, &sample::order()).unwrap();
+    assert_eq!(place.state(), "rolled_back");
+}
+
+#[test]
 fn two_imports_of_one_target_exclude_each_other() {
     let (place, mut target) = (Place::new(), Memory::default());
     let plan = Plan::new(place.verified.bundle(), place.verified.contract());

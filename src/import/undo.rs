@@ -1,7 +1,7 @@
 //! Undoing an import: what it created goes, what it changed becomes what it was, and the target is
 //! proved to be as before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -152,20 +152,21 @@ fn nothing_left(plan: &Plan, target: &dyn Target) -> Undone {
 /// from the journal: then `true`, and the store must be asked.
 fn standing(journal: &Journal<'_>, manner: Manner) -> Option<(String, bool)> {
     let mut found: Option<(String, bool)> = None;
-    let mut import = None;
+    let mut imports: BTreeSet<&str> = BTreeSet::new();
     for entry in journal.entries() {
         let is_open = found.as_ref().is_some_and(|(_, open)| *open);
+        let is_import = imports.contains(entry.run.as_str());
         match &entry.event {
-            Event::Begun { mode, .. } => {
-                import = (*mode == Mode::Import).then(|| entry.run.clone());
-                if is_open && import.is_some() {
+            Event::Begun { mode: Mode::Import, .. } => {
+                imports.insert(&entry.run);
+                if is_open {
                     found = None;
                 }
             }
-            Event::Compared(_) if found.is_none() => {
-                found = import.clone().map(|run| (run, manner != Manner::Steps));
+            Event::Compared(_) if found.is_none() && is_import => {
+                found = Some((entry.run.clone(), manner != Manner::Steps));
             }
-            Event::Committed if import.is_some() => {
+            Event::Committed if is_import => {
                 let first = found.take().map_or_else(|| entry.run.clone(), |(run, _)| run);
                 found = Some((first, false));
             }

@@ -73,7 +73,9 @@ const LINE: &str = "copied row ";
 
 /// The row of a copy that the server could not take, as `COPY x, line 7, column y: "…"` says it.
 fn copied_line(context: &str) -> Option<u64> {
-    let digits = context.strip_prefix("COPY ")?.split_once(", line ")?.1;
+    // The outermost place is said last.
+    let copy = context.lines().rev().find_map(|line| line.strip_prefix("COPY "))?;
+    let digits = copy.split_once(", line ")?.1;
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 

@@ -265,6 +265,7 @@ fn the_servers_words_hold_no_values() {
       --> constraint `t_name_check`
       --> postgres@HOST:PORT/DB
     System: the rows cannot be written: invalid input syntax for type uuid (SQLSTATE 22P02)
+      --> copied row 2
       --> postgres@HOST:PORT/DB
     System: the rows cannot be written: invalid input syntax for type timestamp with time zone (SQLSTATE 22007)
       --> postgres@HOST:PORT/DB
@@ -374,10 +375,13 @@ fn what_the_server_does_not_take_leaves_nothing() {
     }
     assert_snapshot!(said.replace(database.name(), "DB"), @"
     System: the rows cannot be written: invalid byte sequence for encoding (SQLSTATE 22021)
+      --> copied row 2
       --> postgres@HOST:PORT/DB
     System: the rows cannot be written: invalid input syntax for type json (SQLSTATE 22P02)
+      --> copied row 2
       --> postgres@HOST:PORT/DB
     System: the rows cannot be written: unsupported Unicode escape sequence (SQLSTATE 22P05)
+      --> copied row 2
       --> postgres@HOST:PORT/DB
     ");
     let count: i64 = client.query_one("SELECT count(*) FROM public.t", &[]).unwrap().get(0);
