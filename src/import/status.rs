@@ -61,17 +61,16 @@ fn of(folder: &Path, entries: &[Entry], bundle: &str) -> Option<Status> {
     // Where it stood when the run began: a run that fails leaves it so.
     let mut rested = State::Planned;
     for entry in entries {
-        if let Event::Begun { bundle: of, target, name, mode: begun, .. } = &entry.event {
-            if of == bundle {
-                modes.insert(&entry.run, *begun);
-                let state = found.as_ref().map_or(State::Planned, |found| found.state);
-                rested = state;
-                let failure = found.as_ref().and_then(|found| found.failure.clone());
-                let at = found.map_or_else(|| entry.at.clone(), |found| found.at);
-                let (target, name) = (target.clone(), name.clone());
-                found =
-                    Some(Status { target, name, state, at, failure, folder: folder.to_owned() });
-            }
+        if let Event::Begun { bundle: of, target, name, mode: begun, .. } = &entry.event
+            && of == bundle
+        {
+            modes.insert(&entry.run, *begun);
+            let state = found.as_ref().map_or(State::Planned, |found| found.state);
+            rested = state;
+            let failure = found.as_ref().and_then(|found| found.failure.clone());
+            let at = found.map_or_else(|| entry.at.clone(), |found| found.at);
+            let (target, name) = (target.clone(), name.clone());
+            found = Some(Status { target, name, state, at, failure, folder: folder.to_owned() });
         }
         if let (Some(mode), Some(found)) = (modes.get(entry.run.as_str()), &mut found)
             && let Some((state, failure)) = after((found.state, rested), *mode, &entry.event)
