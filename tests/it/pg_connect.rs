@@ -265,7 +265,6 @@ fn the_servers_words_hold_no_values() {
       --> constraint `t_name_check`
       --> postgres@HOST:PORT/DB
     System: the rows cannot be written: invalid input syntax for type uuid (SQLSTATE 22P02)
-      --> copied row 2
       --> postgres@HOST:PORT/DB
     System: the rows cannot be written: invalid input syntax for type timestamp with time zone (SQLSTATE 22007)
       --> postgres@HOST:PORT/DB
