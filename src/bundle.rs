@@ -68,7 +68,7 @@ impl Origin {
 pub struct Quarantine;
 
 impl Quarantine {
-    /// `Utf8`: the rule that refused it, as `thread_items.createdAt required`.
+    /// `Utf8`: the rule that refused it, as `items.createdAt required`.
     pub const RULE: &str = "_rule";
     /// `Utf8`: why, in a sentence without payload values.
     pub const REASON: &str = "_reason";

@@ -308,7 +308,7 @@ pub struct ReadBack {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// What is checked, as `thread_items.context leads to thread_contexts`.
+    /// What is checked, as `items.context leads to contexts`.
     pub name: String,
     /// How many values or rows it looked at.
     pub evaluated: u64,

@@ -68,7 +68,7 @@ pub struct Rule {
     /// `count`, `account`, `link`, `presence`, `unique`, `type`, `id`, `value`, `order`, `same`,
     /// `bijection`, `sequence`, `repair`, `digest` or `limit`.
     pub kind: String,
-    /// The rule in words, as `every thread_items row links to its thread_contexts row`.
+    /// The rule in words, as `every items row links to its contexts row`.
     pub rule: String,
     /// The target entity it is about; for counts the legacy entity.
     pub entity: String,

@@ -89,6 +89,30 @@ fn a_token_reaches_nothing_but_the_server() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn no_process_shows_the_token() {
+    let server = Server::start(Store::with_schema(&target_schema()));
+    let (place, bundle) = bundle_of(&data::sound());
+    place.write("token", TOKEN);
+    let (app, uri) = (format!("instantdb://{APP}"), server.uri());
+    let reach = ["--api-uri", &uri, "--token-command", "sleep 0.3; cat token"];
+    let mut command = place.command(&[&["import", &bundle, "--to", &app], &reach[..]].concat());
+    let mut child = command.env("PATH", "/usr/bin:/bin").spawn().expect("it starts");
+    let mut seen = 0;
+    while child.try_wait().expect("a child").is_none() {
+        for process in std::fs::read_dir("/proc").expect("processes").flatten() {
+            // A process may be gone by now.
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            assert!(!line.contains(TOKEN), "{line}");
+            seen += u32::from(line.contains("cat token"));
+        }
+    }
+    assert!(child.wait().expect("a child").success());
+    assert!(seen > 0, "the command that gives the token was looked at");
+}
+
 #[test]
 fn a_bundle_becomes_an_archive_that_is_a_source_again() {
     let place = Place::new();

@@ -139,7 +139,7 @@ Examples:
   rethread export backup.zip
   rethread export dataset.json --to snapshots/march
   rethread export instantdb://APP_ID --token-file token --fresh
-  rethread export postgres://me@db/app --table story_parts=app.parts")]
+  rethread export postgres://me@db/app --table ENTITY=app.parts")]
 pub(crate) struct Export {
     /// Backup archive (.zip or its folder), dataset JSON, folder of JSONL or Parquet files,
     /// postgres://USER@HOST/DB, instantdb+postgres://USER@HOST/DB?app=ID, or instantdb://APP_ID
