@@ -43,6 +43,7 @@ use crate::bundle::Bundle;
 use crate::contract::Contract;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
+use crate::resources::Resources;
 use crate::snapshot::Snapshot;
 use facts::Audit;
 use files::Dropped;
@@ -137,6 +138,7 @@ pub fn verify(
     bundle: &Bundle,
     snapshot: &Snapshot,
     contract: &Contract,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Verification> {
     let steps: [Step; 10] = [

@@ -8,6 +8,7 @@ use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::resources::Resources;
 use crate::snapshot::Snapshot;
 use crate::storage::{self, HashingFile, Staged};
 use crate::transform::{self, Decisions, Plan};
@@ -27,6 +28,7 @@ pub fn write(
     contract: &Contract,
     snapshot: &Snapshot,
     out: &Path,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Bundle> {
     let place = folder(contract, snapshot, out);

@@ -8,6 +8,7 @@ use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::resources::Resources;
 use crate::source::{Head, Source};
 use crate::storage::{self, Staged};
 
@@ -19,6 +20,7 @@ pub fn take(
     source: &mut dyn Source,
     contract: &Contract,
     place: &Path,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let head = source.head(contract)?;

@@ -18,6 +18,7 @@ use crate::bundle::{self, Bundle};
 use crate::contract::{self, Contract, Overrides};
 use crate::digest::{RowDigest, TableDigest, Value, row_hex};
 use crate::progress::Silent;
+use crate::resources::Resources;
 use crate::schema::{Schema, Type};
 use crate::snapshot::{self, Extra, LinksMeta, Meta, Snapshot, SourceMeta, TableMeta, Unmapped};
 use crate::storage;
@@ -165,8 +166,14 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         write_snapshot(&folder.path().join("snapshot"), &contract, tables, links);
         let snapshot = Snapshot::open(&folder.path().join("snapshot"), &Silent).unwrap();
-        let made =
-            bundle::write(&contract, &snapshot, &folder.path().join("out"), &Silent).unwrap();
+        let made = bundle::write(
+            &contract,
+            &snapshot,
+            &folder.path().join("out"),
+            &Resources::default(),
+            &Silent,
+        )
+        .unwrap();
         Self { root: made.root().to_owned(), folder, contract }
     }
 
@@ -227,7 +234,7 @@ impl Copied<'_> {
         let bundle = Bundle::open(&self.root, &Silent).unwrap();
         let snapshot = self.place.folder.path().join("snapshot");
         let snapshot = Snapshot::open(&snapshot, &Silent).unwrap();
-        verify(&bundle, &snapshot, &self.place.contract, &Silent).unwrap()
+        verify(&bundle, &snapshot, &self.place.contract, &Resources::default(), &Silent).unwrap()
     }
 }
 

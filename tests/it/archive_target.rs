@@ -12,6 +12,7 @@ use rethread::contract::{self, Contract, Overrides};
 use rethread::error::{Error, Result};
 use rethread::import::{self, Order, Outcome, Undone};
 use rethread::progress::{Progress, Silent};
+use rethread::resources::Resources;
 use rethread::snapshot::{self, Snapshot};
 use rethread::target::archive::{Archive, Options};
 use rethread::target::{Event, Journal, OnConflict};
@@ -49,10 +50,14 @@ impl World {
         let contract = contract();
         let mut from = source::open(path).expect("a source");
         let at = folder.path().join("snapshot");
-        let snapshot = snapshot::take(from.as_mut(), &contract, &at, &Silent).expect("a snapshot");
+        let snapshot =
+            snapshot::take(from.as_mut(), &contract, &at, &Resources::default(), &Silent)
+                .expect("a snapshot");
         let out = folder.path().join("out");
-        let bundle = bundle::write(&contract, &snapshot, &out, &Silent).expect("a bundle");
-        let found = verify::verify(&bundle, &snapshot, &contract, &Silent).expect("findings");
+        let bundle = bundle::write(&contract, &snapshot, &out, &Resources::default(), &Silent)
+            .expect("a bundle");
+        let found = verify::verify(&bundle, &snapshot, &contract, &Resources::default(), &Silent)
+            .expect("findings");
         let verified = verify::permit(bundle, contract, found).expect("a permit");
         let is_archive = snapshot.meta().source.kind.starts_with("archive");
         Self { folder, verified, source: is_archive.then(|| path.to_owned()) }
@@ -179,7 +184,8 @@ fn told(error: &Error, world: &World) -> String {
 
 fn export(path: &Path, to: &Path) -> Snapshot {
     let mut from = source::open(path).expect("a source");
-    snapshot::take(from.as_mut(), &contract(), to, &Silent).expect("a snapshot")
+    snapshot::take(from.as_mut(), &contract(), to, &Resources::default(), &Silent)
+        .expect("a snapshot")
 }
 
 #[test]
@@ -198,9 +204,14 @@ fn the_sample_becomes_an_archive_that_gives_the_same_bundle_rows() {
     }
     // The other way round: what the archive says of the target model is what the bundle says.
     let exported = export(&world.place(), &world.folder.path().join("again"));
-    let bundle =
-        bundle::write(&contract(), &exported, &world.folder.path().join("second"), &Silent)
-            .expect("a second bundle of the same app");
+    let bundle = bundle::write(
+        &contract(),
+        &exported,
+        &world.folder.path().join("second"),
+        &Resources::default(),
+        &Silent,
+    )
+    .expect("a second bundle of the same app");
     let digests = |bundle: &Bundle| {
         let tables = bundle.meta().tables.iter();
         tables

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rethread::contract::{BUILT_IN, Contract, Overrides, load};
 use rethread::error::Error;
 use rethread::progress::Silent;
+use rethread::resources::Resources;
 use rethread::snapshot::{self, Snapshot};
 use rethread::source::{self, Backup, InstantDb, Source as _, Taking};
 
@@ -38,7 +39,13 @@ fn tables(snapshot: &Snapshot) -> Tables {
 fn by_archive(folder: &Path) -> Tables {
     let archive = PathBuf::from(fixture("sample-backup.zip"));
     let mut source = source::open(&archive).expect("a source");
-    let taken = snapshot::take(source.as_mut(), &contract(), &folder.join("archive"), &Silent);
+    let taken = snapshot::take(
+        source.as_mut(),
+        &contract(),
+        &folder.join("archive"),
+        &Resources::default(),
+        &Silent,
+    );
     tables(&taken.expect("a snapshot"))
 }
 
@@ -47,7 +54,13 @@ fn by_api(server: &Server, taking: Taking) -> Result<(Tables, Snapshot), Error> 
     let folder = tempfile::tempdir().expect("a folder");
     let (client, _) = client(server);
     let mut source = InstantDb::new(client, &folder.path().join("fetched"), taking);
-    let taken = snapshot::take(&mut source, &contract(), &folder.path().join("app"), &Silent);
+    let taken = snapshot::take(
+        &mut source,
+        &contract(),
+        &folder.path().join("app"),
+        &Resources::default(),
+        &Silent,
+    );
     drop(source);
     let mut left: Vec<String> = std::fs::read_dir(folder.path())
         .expect("a folder")

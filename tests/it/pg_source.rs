@@ -8,6 +8,7 @@ use rethread::contract::{BUILT_IN, Contract, Overrides, load};
 use rethread::error::Result;
 use rethread::pg::{Login, Place};
 use rethread::progress::Silent;
+use rethread::resources::Resources;
 use rethread::secret::Secret;
 use rethread::snapshot::{self, Snapshot};
 use rethread::source::{self, Source};
@@ -94,7 +95,7 @@ fn tables(database: &Database<'_>, tables: &[(&str, &str)], schema: &str) -> Box
 }
 
 pub(crate) fn taken(source: &mut dyn Source, place: &Path) -> Result<Snapshot> {
-    snapshot::take(source, &contract(), place, &Silent)
+    snapshot::take(source, &contract(), place, &Resources::default(), &Silent)
 }
 
 /// What two snapshots of the same rows share.

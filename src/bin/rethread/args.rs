@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use rethread::resources::size;
 
 use crate::places::{From, Store, origin, table, target};
 
@@ -32,7 +33,7 @@ Exit codes:
   70 a bug in rethread
 
 Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
-POLARS_MAX_THREADS sets the number of threads of the transform.";
+POLARS_MAX_THREADS sets the number of threads.";
 
 /// Turns what an app exported from InstantDB under the legacy story model into the thread model,
 /// and proves that nothing was lost.
@@ -52,6 +53,12 @@ pub(crate) struct Args {
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    /// Memory that a stage may have, as 512M or 2G; too little is said at the start
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size, help_heading = "Resources")]
+    pub(crate) memory_limit: Option<u64>,
+    /// Folder for working files [default: beside what is being made]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Resources")]
+    pub(crate) temp_dir: Option<PathBuf>,
 }
 
 /// One command a stage, and one for all.

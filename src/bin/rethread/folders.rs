@@ -8,6 +8,7 @@ use rethread::bundle;
 use rethread::contract::Contract;
 use rethread::error::{Error, Result};
 use rethread::progress::Progress;
+use rethread::resources::Resources;
 use rethread::snapshot::{self, Snapshot};
 use rethread::source::{self, Backup, InstantDb, Source, Taking};
 use rethread::storage;
@@ -21,11 +22,12 @@ pub(crate) fn snapshot_of(
     (from, live): (&From, &Live),
     contract: &Contract,
     place: &Path,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let mut source = open((from, live), contract, place, progress)?;
     if place.symlink_metadata().is_err() {
-        return snapshot::take(source.as_mut(), contract, place, progress);
+        return snapshot::take(source.as_mut(), contract, place, resources, progress);
     }
     let there = Snapshot::open(place, progress)?;
     if there.meta().source.sha256 != source.identify(progress)?.sha256 {

@@ -9,6 +9,7 @@ use rethread::error::{Error, Kind, Result, grouped};
 use rethread::import;
 use rethread::progress::Progress;
 use rethread::report::{self, Report};
+use rethread::resources::Resources;
 use rethread::snapshot::Snapshot;
 use rethread::storage;
 use rethread::target::Mode;
@@ -22,12 +23,13 @@ use crate::{contracts, folders};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, progress: &dyn Progress) -> Result<Ended> {
+    let resources = resources(args);
     match &args.command {
-        Command::Run(it) => whole(it, progress),
-        Command::Export(it) => export(it, progress),
-        Command::Transform(it) => transform(it, progress),
-        Command::Verify(it) => verify(it, progress),
-        Command::Import(it) => import(it, progress),
+        Command::Run(it) => whole(it, &resources, progress),
+        Command::Export(it) => export(it, &resources, progress),
+        Command::Transform(it) => transform(it, &resources, progress),
+        Command::Verify(it) => verify(it, &resources, progress),
+        Command::Import(it) => import(it, &resources, progress),
         Command::Rollback(it) => targets::rollback(it, progress),
         Command::Status(it) => targets::status(it),
         Command::Report(it) => report(it, progress),
@@ -36,23 +38,31 @@ pub(crate) fn run(args: &Args, progress: &dyn Progress) -> Result<Ended> {
     }
 }
 
-fn whole(it: &args::Run, progress: &dyn Progress) -> Result<Ended> {
+/// What the stages may use; the same variable sets the threads of polars.
+fn resources(args: &Args) -> Resources {
+    let threads = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
+    Resources { memory: args.memory_limit, temp_dir: args.temp_dir.clone(), threads }
+}
+
+fn whole(it: &args::Run, resources: &Resources, progress: &dyn Progress) -> Result<Ended> {
     let name = match &it.name {
         Some(name) => folders::plain_name(name)?.to_owned(),
         None => folders::name_of(&it.source),
     };
     let contract = contracts::load(&it.contract)?;
     let place = it.snapshots.join(name);
-    let snapshot = folders::snapshot_of((&it.source, &it.live), &contract, &place, progress)?;
-    let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
-    deliver(bundle, &snapshot, contract, &Wanted::embedded(), progress)
+    let snapshot =
+        folders::snapshot_of((&it.source, &it.live), &contract, &place, resources, progress)?;
+    let bundle = bundle_of(&contract, &snapshot, &it.out, resources, progress)?;
+    deliver(bundle, &snapshot, contract, &Wanted::embedded(), resources, progress)
 }
 
-fn export(it: &args::Export, progress: &dyn Progress) -> Result<Ended> {
+fn export(it: &args::Export, resources: &Resources, progress: &dyn Progress) -> Result<Ended> {
     let contract = contracts::load(&it.contract)?;
     let usual = || Path::new("snapshots").join(folders::name_of(&it.source));
     let place = it.to.clone().unwrap_or_else(usual);
-    let snapshot = folders::snapshot_of((&it.source, &it.live), &contract, &place, progress)?;
+    let snapshot =
+        folders::snapshot_of((&it.source, &it.live), &contract, &place, resources, progress)?;
     let tables = &snapshot.meta().tables;
     let rows: serde_json::Map<_, _> =
         tables.iter().map(|table| (table.entity.clone(), table.rows.into())).collect();
@@ -61,29 +71,33 @@ fn export(it: &args::Export, progress: &dyn Progress) -> Result<Ended> {
         .with("rows", rows))
 }
 
-fn transform(it: &args::Transform, progress: &dyn Progress) -> Result<Ended> {
+fn transform(
+    it: &args::Transform,
+    resources: &Resources,
+    progress: &dyn Progress,
+) -> Result<Ended> {
     let contract = contracts::load(&it.contract)?;
     let snapshot = Snapshot::open(&it.snapshot, progress)?;
-    let bundle = bundle_of(&contract, &snapshot, &it.out, progress)?;
+    let bundle = bundle_of(&contract, &snapshot, &it.out, resources, progress)?;
     Ok(Ended::made("bundle", bundle.root())
         .with("digest", bundle.digest())
         .with("equations", json!(bundle.meta().equations)))
 }
 
-fn verify(it: &args::Verify, progress: &dyn Progress) -> Result<Ended> {
+fn verify(it: &args::Verify, resources: &Resources, progress: &dyn Progress) -> Result<Ended> {
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
-    let found = judge(&bundle, &snapshot, &contract, progress)?;
+    let found = judge(&bundle, &snapshot, &contract, resources, progress)?;
     let told = tell(&bundle, &contract, &found, last_import(&bundle)?.as_ref())?;
     Ok(told.failing(findings(&bundle, &found)))
 }
 
-fn import(it: &args::Import, progress: &dyn Progress) -> Result<Ended> {
+fn import(it: &args::Import, resources: &Resources, progress: &dyn Progress) -> Result<Ended> {
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
-    deliver(bundle, &snapshot, contract, &Wanted::of(it), progress)
+    deliver(bundle, &snapshot, contract, &Wanted::of(it), resources, progress)
 }
 
 fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
@@ -122,10 +136,11 @@ fn bundle_of(
     contract: &Contract,
     snapshot: &Snapshot,
     out: &Path,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Bundle> {
     let is_there = bag::is_sealed(&bundle::folder(contract, snapshot, out));
-    let bundle = bundle::write(contract, snapshot, out, progress)?;
+    let bundle = bundle::write(contract, snapshot, out, resources, progress)?;
     if is_there {
         progress.begin("transform", None);
         progress.done("already transformed");
@@ -139,9 +154,10 @@ fn deliver(
     snapshot: &Snapshot,
     contract: Contract,
     wanted: &Wanted,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Ended> {
-    let found = judge(&bundle, snapshot, &contract, progress)?;
+    let found = judge(&bundle, snapshot, &contract, resources, progress)?;
     let told = tell(&bundle, &contract, &found, last_import(&bundle)?.as_ref())?;
     if let Some(failure) = findings(&bundle, &found) {
         return Ok(told.with_place("snapshot", snapshot.root()).failing(Some(failure)));
@@ -166,9 +182,10 @@ fn judge(
     bundle: &Bundle,
     snapshot: &Snapshot,
     contract: &Contract,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Verification> {
-    let found = verify::verify(bundle, snapshot, contract, progress)?;
+    let found = verify::verify(bundle, snapshot, contract, resources, progress)?;
     let text = serde_json::to_string_pretty(&found)
         .map_err(|error| Error::bug("the findings cannot be written as JSON").because(error))?;
     let place = bundle.path(VERIFICATION);

@@ -20,6 +20,7 @@ use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
 use crate::json;
 use crate::progress::{Progress, Silent};
+use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
 use crate::target::{Check, Noted, Plan, ReadBack, Role, Table};
@@ -51,7 +52,7 @@ impl Back {
         let mut contract = contract.clone();
         contract.before.schema = Schema::default();
         let mut from = source::open(archive)?;
-        let taken = snapshot::take(from.as_mut(), &contract, &folder, QUIET);
+        let taken = snapshot::take(from.as_mut(), &contract, &folder, &Resources::default(), QUIET);
         if taken.is_err() {
             storage::remove_folder(&folder)?;
         }

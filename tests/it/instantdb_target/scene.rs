@@ -9,6 +9,7 @@ use rethread::contract::{BUILT_IN, Contract, Overrides, load};
 use rethread::error::{Error, Result};
 use rethread::import::{self, Order, Outcome, Undone};
 use rethread::progress::{Progress, Silent};
+use rethread::resources::Resources;
 use rethread::snapshot;
 use rethread::source;
 use rethread::target::OnConflict;
@@ -39,10 +40,13 @@ impl Master {
         let mut from = source::open(source).expect("a source");
         let place = folder.path().join("snapshot");
         let snapshot =
-            snapshot::take(from.as_mut(), &contract(), &place, &Silent).expect("a snapshot");
+            snapshot::take(from.as_mut(), &contract(), &place, &Resources::default(), &Silent)
+                .expect("a snapshot");
         let bundle =
-            bundle::write(&contract(), &snapshot, folder.path(), &Silent).expect("a bundle");
-        let found = verify::verify(&bundle, &snapshot, &contract(), &Silent).expect("findings");
+            bundle::write(&contract(), &snapshot, folder.path(), &Resources::default(), &Silent)
+                .expect("a bundle");
+        let found = verify::verify(&bundle, &snapshot, &contract(), &Resources::default(), &Silent)
+            .expect("findings");
         Self { root: bundle.root().to_owned(), _folder: folder, found }
     }
 
