@@ -11,6 +11,7 @@ use super::{Snapshot, scan, take};
 use crate::contract::{BUILT_IN, Contract, Overrides, load};
 use crate::error::{Error, Result};
 use crate::progress::Silent;
+use crate::resources::Resources;
 use crate::source;
 use crate::storage;
 
@@ -80,7 +81,7 @@ pub(crate) fn put(path: &Path, content: impl AsRef<[u8]>) -> PathBuf {
 
 /// Takes a snapshot of what stands at a path.
 pub(crate) fn export(path: &Path, place: &Path) -> Result<Snapshot> {
-    take(source::open(path)?.as_mut(), &contract(), place, &Silent)
+    take(source::open(path)?.as_mut(), &contract(), place, &Resources::default(), &Silent)
 }
 
 /// The snapshot of a dataset of these rows.
