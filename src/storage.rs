@@ -257,10 +257,10 @@ impl Write for HashingFile {
 ///
 /// # Errors
 /// It exists, or the disk refuses.
-pub fn scratch(path: &Path) -> Result<BufWriter<File>> {
+pub fn scratch(path: &Path) -> Result<File> {
     create_folder(&parent_of(path))?;
     let made = OpenOptions::new().write(true).create_new(true).open(path);
-    Ok(BufWriter::with_capacity(1 << 18, made.map_err(|error| failed(path, error))?))
+    made.map_err(|error| failed(path, error))
 }
 
 /// Writes a small new file and says what was written.

@@ -41,6 +41,7 @@ pub use carried::{CarriedLinks, Piece};
 pub use links::is_held;
 pub use order::{NO_RANK, Ranks};
 pub use plan::{Decided, Plan, Reject, SourcePlan, TargetPlan, plan};
+pub use state::Fates;
 
 /// What became of a legacy row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +57,8 @@ pub enum Outcome {
 /// The decisions about a snapshot: narrow Parquet files in a working folder, in `_row` order.
 #[derive(Debug)]
 pub struct Decisions {
-    /// Per legacy entity, in the plan's order: columns of [`names`], one line a row.
-    pub sources: BTreeMap<String, PathBuf>,
+    /// Per legacy entity: what became of its rows.
+    pub sources: BTreeMap<String, Fates>,
     /// Per target entity: decided values of the migrated rows that need a new row.
     pub targets: BTreeMap<String, PathBuf>,
     /// Per target entity: ids and links of the rows that exist already.
@@ -69,6 +70,25 @@ pub struct Decisions {
     /// Links between these rows and other entities of the app.
     pub carried: Vec<CarriedLinks>,
 }
+
+/// Bytes that deciding takes at its peak beside buffers, as far as it grows with rows: the places of
+/// all rows, one table being put in order, and the ids of the tables that others lead to.
+pub fn memory(plan: &Plan, snapshot: &Snapshot) -> u64 {
+    let rows = |entity: &str| snapshot.table(entity).map_or(0, |table| table.rows);
+    let mut places = 0;
+    let mut widest = 0;
+    for source in &plan.sources {
+        places += 4 * rows(&source.entity) * source.targets.len() as u64;
+        widest = widest.max(rows(&source.entity));
+    }
+    let is_linked = |entity: &&String| plan.before.links.iter().any(|link| link.to == **entity);
+    let entities = plan.sources.iter().map(|source| &source.entity);
+    let linked = entities.filter(is_linked).map(|entity| rows(entity)).max().unwrap_or(0);
+    places + widest * order::ROW_BYTES.max(duplicates::ROW_BYTES) + linked * JOIN_BYTES
+}
+
+/// Bytes that a row takes while a join looks it up by its id.
+const JOIN_BYTES: u64 = 256;
 
 /// Runs a plan. The files it leaves in `work` belong to the caller.
 ///
@@ -86,11 +106,11 @@ pub fn decide(
     for source in &plan.sources {
         let facts = rejects::facts(&run, source)?;
         let claims = duplicates::settle(&run, source, &facts)?;
-        state::keep(&mut run, source, &facts, claims)?;
+        state::keep(&mut run, source, facts, claims)?;
         progress.advance(1);
     }
     let mut decisions = Decisions {
-        sources: run.states(),
+        sources: BTreeMap::new(),
         targets: BTreeMap::new(),
         existing: BTreeMap::new(),
         ranks: BTreeMap::new(),
@@ -99,6 +119,7 @@ pub fn decide(
     };
     let mut dropped = Vec::new();
     for source in &plan.sources {
+        decisions.sources.insert(source.entity.clone(), state::fates(&run, source)?);
         for target in &source.targets {
             let rows = ends::resolve(&run, source, target, &mut dropped)?;
             decisions.targets.insert(target.entity.clone(), rows);

@@ -2,7 +2,6 @@
 //! links lead nowhere.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
@@ -13,7 +12,7 @@ use super::table::write_once;
 use super::write::Writing;
 use super::{Equation, LinkEquation, Quarantined, read};
 use crate::error::{Error, Result};
-use crate::transform::{Outcome, Plan, SourcePlan, codes, names};
+use crate::transform::{Fates, Outcome, Plan, SourcePlan, codes, names};
 
 /// Dropped links by entity and label.
 pub(super) type Dropped = BTreeMap<(String, String), u64>;
@@ -73,9 +72,7 @@ struct Found {
     merged: Vec<Merged>,
     adopted: Vec<(String, String, i64)>,
     adopted_by: BTreeMap<String, u64>,
-    outcomes: [u64; 3],
     refused: BTreeMap<i32, u64>,
-    links: BTreeMap<String, [u64; 3]>,
 }
 
 /// A merged row: its target id, its row, and the row or the target table that stands for it.
@@ -86,14 +83,14 @@ type Lost = (String, String, String, String, String, i64);
 
 /// Writes what was set aside of a legacy table.
 pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<Aside> {
-    let state = &writing.decisions.sources[&source.entity];
-    let mut found = find(source, state)?;
+    let fates = &writing.decisions.sources[&source.entity];
+    let mut found = find(source, fates)?;
     quarantine::write(writing, source, &mut found.quarantined)?;
     found.merged.sort();
     found.adopted.sort();
     merged(writing, source, &found)?;
     adopted(writing, source, &found)?;
-    let [migrated, merged, quarantined] = found.outcomes;
+    let [migrated, merged, quarantined] = fates.rows;
     let equation = Equation {
         source: source.entity.clone(),
         rows: writing.snapshot.table(&source.entity).map_or(0, |table| table.rows),
@@ -108,32 +105,13 @@ pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<As
             source.entity
         )));
     }
-    Ok(Aside { equation, refused: found.refused, links: found.links })
+    Ok(Aside { equation, refused: found.refused, links: fates.links.clone() })
 }
 
-fn find(source: &SourcePlan, state: &Path) -> Result<Found> {
-    let mut wanted: Vec<String> = [
-        names::ROW,
-        names::ID,
-        names::DIGEST,
-        names::OUTCOME,
-        names::REJECT,
-        names::CAUSE,
-        names::WINNER,
-        names::WINNER_IN,
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    for target in &source.targets {
-        wanted.extend([names::value(&target.entity, "id"), names::how(&target.entity, "id")]);
-    }
-    wanted.extend(source.links.iter().map(|link| names::link(&link.label)));
-    let mut reader = read::columns(state, Some(&wanted), None)?;
+fn find(source: &SourcePlan, fates: &Fates) -> Result<Found> {
+    let mut reader = read::columns(&fates.aside, None, None)?;
     let mut found = Found::default();
-    for link in &source.links {
-        found.links.insert(link.label.clone(), [0; 3]);
-    }
-    while let Some(batch) = read::next(&mut reader, state)? {
+    while let Some(batch) = read::next(&mut reader, &fates.aside)? {
         take(source, &batch, &mut found)?;
     }
     Ok(found)
@@ -144,16 +122,6 @@ fn take(source: &SourcePlan, batch: &RecordBatch, found: &mut Found) -> Result<(
         Ok(read::column(batch, name, &DataType::Int32)?.as_primitive::<Int32Type>().clone())
     };
     let outcomes = code(names::OUTCOME)?;
-    for outcome in outcomes.values() {
-        count(&mut found.outcomes, *outcome)?;
-    }
-    for link in &source.links {
-        let values = read::text(batch, &names::link(&link.label))?;
-        let counts = found.links.entry(link.label.clone()).or_default();
-        for row in (0..values.len()).filter(|row| values.is_valid(*row)) {
-            count(counts, outcomes.value(row))?;
-        }
-    }
     let rows = read::whole(batch, names::ROW)?;
     for target in &source.targets {
         let hows = code(&names::how(&target.entity, "id"))?;
@@ -174,12 +142,6 @@ fn take(source: &SourcePlan, batch: &RecordBatch, found: &mut Found) -> Result<(
         return Ok(());
     }
     set_aside(source, batch, &outcomes, found)
-}
-
-fn count(counts: &mut [u64; 3], outcome: i32) -> Result<()> {
-    let place = usize::try_from(outcome).ok().and_then(|at| counts.get_mut(at));
-    *place.ok_or_else(|| Error::bug("a row has no outcome"))? += 1;
-    Ok(())
 }
 
 fn set_aside(

@@ -1,5 +1,7 @@
 //! InstantDB's own line for a row: `{"entity":{…},"createdAt":<ms>}`.
 
+use std::io::Write as _;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 
@@ -69,7 +71,7 @@ impl Lines {
             });
             let time = if server.is_valid(row) { Some(server.value(row)) } else { date };
             if let Some(time) = time {
-                out.extend_from_slice(format!(",\"createdAt\":{time}").as_bytes());
+                let _ = write!(out, ",\"createdAt\":{time}");
             }
             out.extend_from_slice(b"}\n");
         }
@@ -116,7 +118,7 @@ fn write_value(kind: Kind, values: &dyn Array, row: usize, out: &mut Vec<u8>) {
         Kind::Json => one_line(values.as_string::<i32>().value(row), out),
         Kind::Number => {
             let number = values.as_primitive::<Float64Type>().value(row);
-            out.extend_from_slice(number.to_string().as_bytes());
+            let _ = write!(out, "{number}");
         }
         Kind::Boolean => {
             let value = values.as_boolean().value(row);
@@ -133,10 +135,11 @@ fn write_value(kind: Kind, values: &dyn Array, row: usize, out: &mut Vec<u8>) {
 fn one_line(text: &str, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(text.as_bytes());
-    for byte in &mut out[start..] {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
+    let line = &mut out[start..];
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', &line[from..]) {
+        line[from + at] = b' ';
+        from += at + 1;
     }
 }
 
@@ -147,8 +150,15 @@ pub(crate) fn write_date(micros: i64, out: &mut Vec<u8>) {
     const YEAR_10000: i64 = 253_402_300_800_000_000;
     if (YEAR_0..YEAR_10000).contains(&micros) {
         let text = crate::digest::micros_text(micros);
-        let millis = text.strip_suffix("000Z").map(|millis| format!("{millis}Z"));
-        return json::write_string(&millis.unwrap_or(text), out);
+        out.push(b'"');
+        match text.strip_suffix("000Z") {
+            Some(millis) => {
+                out.extend_from_slice(millis.as_bytes());
+                out.push(b'Z');
+            }
+            None => out.extend_from_slice(text.as_bytes()),
+        }
+        return out.push(b'"');
     }
     let sign = if micros < 0 { "-" } else { "" };
     let (millis, rest) = (micros.unsigned_abs() / 1000, micros.unsigned_abs() % 1000);

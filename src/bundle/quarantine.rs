@@ -43,8 +43,8 @@ pub(super) fn write(
     }
     by_row.sort_unstable();
     let schema = quarantine_columns(writing, &source.entity);
-    let folder = writing.work.join(format!("aside.{}", source.entity));
-    let mut sorter = Sorter::new(schema.clone(), folder);
+    let folder = writing.work.join(format!("aside.{}.runs", source.entity));
+    let mut sorter = Sorter::new(schema.clone(), folder, writing.room(&path, None)?);
     let mut reader = read::columns(&path, None, Some(selection(&by_row)))?;
     let mut at = 0;
     while let Some(batch) = read::next(&mut reader, &path)? {
@@ -65,9 +65,9 @@ pub(super) fn write(
     let types = types(writing, &source.entity);
     let mut buffer = Vec::new();
     sorter.finish(|batch| {
-        parquet.write(batch)?;
+        parquet.write(&batch)?;
         buffer.clear();
-        write_lines(batch, &types, &mut buffer)?;
+        write_lines(&batch, &types, &mut buffer)?;
         std::io::Write::write_all(&mut text, &buffer)
             .map_err(|error| storage::failed(&writing.root.join(&lines), error))
     })?;

@@ -1,5 +1,6 @@
 //! Reads Parquet files batch by batch, in batches of bounded bytes, with texts as `Utf8`.
 
+use std::fs::File;
 use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -7,10 +8,13 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 
 use crate::error::{Error, Result};
 use crate::snapshot;
+use crate::storage;
 
 /// Opens a file for some of its columns; `None` for all of them.
 pub(super) fn columns(
@@ -18,7 +22,7 @@ pub(super) fn columns(
     names: Option<&[String]>,
     selection: Option<RowSelection>,
 ) -> Result<ParquetRecordBatchReader> {
-    let builder = snapshot::scan(path)?;
+    let builder = open(path)?;
     let metadata = builder.metadata().clone();
     let mask = match names {
         None => ProjectionMask::all(),
@@ -37,8 +41,26 @@ pub(super) fn columns(
     builder.build().map_err(|error| broken(path).because(error))
 }
 
+/// About how many bytes some columns of a file take in memory; all of them for `None`.
+pub(super) fn decoded_bytes(path: &Path, names: Option<&[String]>) -> Result<u64> {
+    let builder = snapshot::scan(path)?;
+    let is_wanted = |name: &str| names.is_none_or(|names| names.iter().any(|found| found == name));
+    let groups = builder.metadata().row_groups().iter();
+    let columns = groups.flat_map(|group| group.columns());
+    let wanted = columns.filter(|column| is_wanted(column.column_path().string().as_str()));
+    let bytes: i64 = wanted.map(|column| column.uncompressed_size()).sum();
+    Ok(u64::try_from(bytes).unwrap_or_default())
+}
+
 fn broken(path: &Path) -> Error {
     Error::damaged("the table cannot be read").at(path.display())
+}
+
+/// Opens a file by its own types: polars notes other ones for texts, which would only be cast again.
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(storage::open(path)?, options)
+        .map_err(|error| broken(path).because(error))
 }
 
 /// The next batch of a reader.

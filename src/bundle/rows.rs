@@ -9,7 +9,6 @@ use arrow::array::{
 use arrow::compute::{interleave, is_not_null, take};
 use arrow::datatypes::{DataType, Field, Schema as Columns, SchemaRef};
 
-use super::sort::Sorter;
 use super::{Origin, read};
 use crate::contract::{AttrRule, Pick};
 use crate::error::{Error, Result};
@@ -60,35 +59,38 @@ pub(super) fn columns(plan: &Plan, target: &str) -> SchemaRef {
     Arc::new(Columns::new(fields))
 }
 
-/// Pushes every row of a target table, migrated and existing, into a sorter.
+/// Takes rows with the places they get.
+pub(super) type Ranked<'a> = dyn FnMut(RecordBatch, &[u32]) -> Result<()> + 'a;
+
+/// Gives every row of a target table, migrated and existing, with its place.
 pub(super) fn push_all(
     plan: &Plan,
     snapshot: &Snapshot,
     decisions: &Decisions,
     target: &str,
-    sorter: &mut Sorter,
+    give: &mut Ranked<'_>,
 ) -> Result<()> {
     let schema = columns(plan, target);
     if let (Some((source, target)), Some(rows)) =
         (plan.target(target), decisions.targets.get(target))
     {
         migrated(plan, snapshot, (source, target), rows, &mut |batch, rows| {
-            push(sorter, &decisions.ranks[&target.entity].migrated, batch, rows)
+            push(give, &decisions.ranks[&target.entity].migrated, batch, rows)
         })?;
     }
     if let Some(rows) = decisions.existing.get(target) {
         existing(plan, snapshot, (target, rows), &schema, &mut |batch, rows| {
-            push(sorter, &decisions.ranks[target].existing, batch, rows)
+            push(give, &decisions.ranks[target].existing, batch, rows)
         })?;
     }
     Ok(())
 }
 
-fn push(sorter: &mut Sorter, ranks: &[u32], batch: RecordBatch, rows: &Int64Array) -> Result<()> {
+fn push(give: &mut Ranked<'_>, ranks: &[u32], batch: RecordBatch, rows: &Int64Array) -> Result<()> {
     let rank = |row: &i64| usize::try_from(*row).ok().and_then(|row| ranks.get(row).copied());
     let ranks: Option<Vec<u32>> = rows.values().iter().map(rank).collect();
     match ranks.filter(|ranks| !ranks.contains(&NO_RANK)) {
-        Some(ranks) => sorter.push(batch, &ranks),
+        Some(ranks) => give(batch, &ranks),
         None => Err(Error::bug("a row to move has no place")),
     }
 }
@@ -102,13 +104,19 @@ fn migrated(
     rows: &Path,
     give: &mut Take<'_>,
 ) -> Result<()> {
-    let mut wide: Vec<String> = vec![Extra::ROW.to_owned()];
-    wide.extend(target.carried.iter().flat_map(|rule| &rule.from).filter_map(attr_of));
+    let wide = carried_columns(target);
     let schema = columns(plan, &target.entity);
     walk(snapshot, (&source.entity, Some(&wide)), rows, &mut |batch, at, lines| {
         let kept = read::whole(lines, names::ROW)?;
         give(assemble(target, &schema, (batch, at), lines)?, &kept)
     })
+}
+
+/// The columns of a legacy table that a target carries, and the place of each row.
+pub(super) fn carried_columns(target: &TargetPlan) -> Vec<String> {
+    let mut wide: Vec<String> = vec![Extra::ROW.to_owned()];
+    wide.extend(target.carried.iter().flat_map(|rule| &rule.from).filter_map(attr_of));
+    wide
 }
 
 type Step<'a> = dyn FnMut(&RecordBatch, &UInt32Array, &RecordBatch) -> Result<()> + 'a;
@@ -190,6 +198,12 @@ fn assemble(
     RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)
 }
 
+/// The values at some places; without a copy where they are all of them.
+fn taken(values: &ArrayRef, at: &UInt32Array) -> Result<ArrayRef> {
+    let is_all = at.len() == values.len() && (0..).zip(at.values()).all(|(row, at)| row == *at);
+    if is_all { Ok(values.clone()) } else { take(values, at, None).map_err(read::arrow_failed) }
+}
+
 fn texts(text: &str, rows: usize) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
 }
@@ -201,7 +215,7 @@ fn carry(rule: &AttrRule, wide: &RecordBatch, at: &UInt32Array) -> Result<(Array
         let found = wide.column_by_name(&name);
         let found =
             found.ok_or_else(|| Error::bug(format!("column `{name}` is not in the file")))?;
-        places.push(take(found, at, None).map_err(read::arrow_failed)?);
+        places.push(taken(found, at)?);
     }
     let present: Vec<_> = places
         .iter()
@@ -236,7 +250,7 @@ fn existing(
         let wide = |name: &str| -> Result<ArrayRef> {
             let found = batch.column_by_name(name);
             let found = found.ok_or_else(|| Error::bug(format!("column `{name}` is gone")))?;
-            take(found, at, None).map_err(read::arrow_failed)
+            taken(found, at)
         };
         let mut columns = Vec::new();
         for field in schema.fields() {

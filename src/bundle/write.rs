@@ -1,17 +1,27 @@
 //! Writes a bundle: decisions first, then every row once.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use arrow::array::RecordBatch;
 
 use super::{Bundle, Existing, FORMAT, LinksMeta, Meta, Named, TableMeta, bundle_id};
 use super::{account, aside, links, rows, sort, table};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
+use crate::digest::TableDigest;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::resources::Resources;
+use crate::side::Side;
 use crate::snapshot::Snapshot;
-use crate::storage::{self, HashingFile, Staged};
-use crate::transform::{self, Decisions, Plan};
+use crate::storage::{self, HashingFile, Staged, Written};
+use crate::transform::{self, Decisions, Plan, TargetPlan};
+
+/// Bytes that rows on their way take where no limit is set.
+const BUFFERS: u64 = 512 << 20;
 
 /// Where the bundle of a snapshot and a contract stands in a folder of bundles.
 pub fn folder(contract: &Contract, snapshot: &Snapshot, out: &Path) -> PathBuf {
@@ -36,21 +46,25 @@ pub fn write(
         return Bundle::open(&place, progress);
     }
     let plan = transform::plan(contract, snapshot)?;
+    let rows: u64 = snapshot.meta().tables.iter().map(|table| table.rows).sum();
+    let said = format!("transform {} rows", crate::error::grouped(rows));
+    let buffers = resources.buffers(&said, transform::memory(&plan, snapshot), BUFFERS)?;
     let staged = Staged::begin(&place)?;
-    let work = staged.path().join("work");
-    storage::create_folder(&work)?;
-    let decisions = transform::decide(&plan, snapshot, &work, progress)?;
+    let scratch = Scratch::begin(&staged, &place, resources)?;
+    let work = scratch.path();
+    let decisions = transform::decide(&plan, snapshot, work, progress)?;
     let mut writing = Writing {
         plan: &plan,
         snapshot,
         decisions: &decisions,
         root: staged.path(),
-        work: &work,
+        work,
         payload: Payload::new(),
+        buffers,
     };
     let meta = writing.everything(progress)?;
     let Writing { mut payload, .. } = writing;
-    storage::remove_folder(&work)?;
+    scratch.remove()?;
     for (path, text) in
         [("data/contract.toml", contract.text.clone()), ("data/bundle.json", pretty(&meta)?)]
     {
@@ -68,6 +82,39 @@ pub fn write(
     Ok(Bundle { root: place, meta, digest })
 }
 
+/// The folder of the working files: in the folder that is being made, or where it was asked for.
+enum Scratch {
+    Inside(PathBuf),
+    Apart(Staged),
+}
+
+impl Scratch {
+    fn begin(staged: &Staged, place: &Path, resources: &Resources) -> Result<Self> {
+        let Some(folder) = &resources.temp_dir else {
+            let path = staged.path().join("work");
+            storage::create_folder(&path)?;
+            return Ok(Scratch::Inside(path));
+        };
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Scratch::Apart(Staged::begin(&folder.join(format!("{name}.work")))?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Scratch::Inside(path) => path,
+            Scratch::Apart(staged) => staged.path(),
+        }
+    }
+
+    fn remove(self) -> Result<()> {
+        match self {
+            Scratch::Inside(path) => storage::remove_folder(&path),
+            // What is staged and not committed goes.
+            Scratch::Apart(staged) => Ok(drop(staged)),
+        }
+    }
+}
+
 fn pretty(meta: &Meta) -> Result<String> {
     let text = serde_json::to_string_pretty(meta);
     let failed = |error| Error::bug("the description cannot be written").because(error);
@@ -82,6 +129,8 @@ pub(super) struct Writing<'a> {
     pub(super) root: &'a Path,
     pub(super) work: &'a Path,
     pub(super) payload: Payload,
+    /// Bytes that rows on their way may take.
+    pub(super) buffers: u64,
 }
 
 impl Writing<'_> {
@@ -140,43 +189,112 @@ impl Writing<'_> {
         account: &mut account::Account,
         progress: &dyn Progress,
     ) -> Result<TableMeta> {
-        let columns = rows::columns(self.plan, target);
-        let mut sorter = sort::Sorter::new(columns, self.work.join(format!("sort.{target}")));
-        rows::push_all(self.plan, self.snapshot, self.decisions, target, &mut sorter)?;
-        let schema = std::sync::Arc::new(super::columns(&self.plan.after, target));
-        let kept: Vec<usize> = (0..schema.fields().len()).collect();
+        let (sorter, digest) = self.gather(target)?;
         let file = format!("data/parquet/{target}.parquet");
         let jsonl = format!("data/jsonl/{target}.jsonl");
-        let mut parquet = table::Table::create(&self.root.join(&file), schema)?;
-        let mut text = HashingFile::create(&self.root.join(&jsonl))?;
-        let lines = super::jsonl::Lines::new(&self.plan.after, target);
-        let mut digests = table::Digests::new(&self.plan.after, target);
-        let mut buffer = Vec::new();
         let mut ledger = account::Account::ledger(self, target)?;
-        sorter.finish(|batch| {
-            let rows = batch.project(&kept).map_err(super::read::arrow_failed)?;
-            parquet.write(&rows)?;
-            digests.add(&rows)?;
-            buffer.clear();
-            lines.write(&rows, &mut buffer)?;
-            std::io::Write::write_all(&mut text, &buffer)
-                .map_err(|error| storage::failed(&self.root.join(&jsonl), error))?;
-            progress.advance(rows.num_rows() as u64);
-            ledger.add(batch)
-        })?;
+        let (parquet, text) = self.put(target, (&file, &jsonl), sorter, (&mut ledger, progress))?;
         let (migrated, existing) = (ledger.migrated, ledger.existing);
         account.take(self, ledger)?;
-        self.payload.insert(file.clone(), parquet.finish()?);
-        self.payload.insert(jsonl.clone(), text.finish()?);
+        self.payload.insert(file.clone(), parquet);
+        self.payload.insert(jsonl.clone(), text);
         Ok(TableMeta {
             entity: target.to_owned(),
             file,
             jsonl,
-            rows: digests.table.rows,
+            rows: digest.rows,
             migrated,
             existing,
-            digest: digests.table.hex(),
+            digest: digest.hex(),
         })
+    }
+
+    /// Moves the wide rows of a target table into a sorter; their digests are added up beside it.
+    fn gather(&self, target: &str) -> Result<(sort::Sorter, TableDigest)> {
+        let path = self.work.join(format!("sort.{target}.runs"));
+        let room = match self.plan.target(target).and_then(|(source, _)| self.wide(&source.entity))
+        {
+            Some(wide) => self.room(&wide, self.plan.target(target).map(|(_, target)| target))?,
+            None => self.room_of(0),
+        };
+        let mut sorter = sort::Sorter::new(rows::columns(self.plan, target), path, room);
+        std::thread::scope(|scope| {
+            let mut digests = table::Digests::new(&self.plan.after, target);
+            let digests = Side::begin(scope, "digest", move |batches: Receiver<RecordBatch>| {
+                for batch in batches {
+                    digests.add(&batch)?;
+                }
+                Ok(digests.table)
+            })?;
+            let pushed = rows::push_all(
+                self.plan,
+                self.snapshot,
+                self.decisions,
+                target,
+                &mut |batch, ranks| {
+                    digests.send(batch.clone())?;
+                    sorter.push(batch, ranks)
+                },
+            );
+            let digest = digests.end()?;
+            pushed.map(|()| (sorter, digest))
+        })
+    }
+
+    /// Writes the rows of a sorter to Parquet and to lines, side by side.
+    fn put(
+        &self,
+        target: &str,
+        (file, jsonl): (&str, &str),
+        sorter: sort::Sorter,
+        (ledger, progress): (&mut account::Ledger, &dyn Progress),
+    ) -> Result<(Written, Written)> {
+        let schema = Arc::new(super::columns(&self.plan.after, target));
+        let kept: Vec<usize> = (0..schema.fields().len()).collect();
+        let mut parquet = table::Table::create(&self.root.join(file), schema)?;
+        let path = self.root.join(jsonl);
+        let mut text = HashingFile::create(&path)?;
+        let lines = super::jsonl::Lines::new(&self.plan.after, target);
+        std::thread::scope(|scope| {
+            let parquet = Side::begin(scope, "parquet", move |batches: Receiver<RecordBatch>| {
+                batches.into_iter().try_for_each(|rows| parquet.write(&rows))?;
+                parquet.finish()
+            })?;
+            let text = Side::begin(scope, "lines", move |batches: Receiver<RecordBatch>| {
+                let mut buffer = Vec::new();
+                for rows in batches {
+                    buffer.clear();
+                    lines.write(&rows, &mut buffer)?;
+                    text.write_all(&buffer).map_err(|error| storage::failed(&path, error))?;
+                }
+                text.finish()
+            })?;
+            let sent = sorter.finish(|batch| {
+                let rows = batch.project(&kept).map_err(super::read::arrow_failed)?;
+                progress.advance(rows.num_rows() as u64);
+                parquet.send(rows.clone())?;
+                text.send(rows)?;
+                ledger.add(&batch)
+            });
+            let (parquet, text) = (parquet.end(), text.end());
+            let written = (parquet?, text?);
+            sent.map(|()| written)
+        })
+    }
+
+    /// The file of a legacy table.
+    fn wide(&self, entity: &str) -> Option<PathBuf> {
+        self.snapshot.table(entity).map(|table| self.snapshot.path(&table.file))
+    }
+
+    /// The room for sorting the rows of a table: those columns a target carries, or all of them.
+    pub(super) fn room(&self, path: &Path, target: Option<&TargetPlan>) -> Result<sort::Room> {
+        let carried = target.map(rows::carried_columns);
+        Ok(self.room_of(super::read::decoded_bytes(path, carried.as_deref())?))
+    }
+
+    fn room_of(&self, expected: u64) -> sort::Room {
+        sort::Room { bytes: self.buffers, expected }
     }
 
     fn link_files(&mut self) -> Result<Vec<LinksMeta>> {

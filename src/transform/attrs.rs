@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use polars::prelude::*;
 
 use super::codes::number;
-use super::frame::Run;
+use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{Decided, SourcePlan, TargetPlan, picks_of};
 use super::udf;
 use crate::contract::{Constant, LinkPick, Pick, Piece};
+use crate::error::{Error, Result};
 use crate::schema::{Schema, Type};
 use crate::snapshot::Extra;
 
@@ -25,12 +26,16 @@ pub(super) fn place(pick: &Pick, ty: Type) -> String {
 }
 
 /// The places of decided rules, as they are read from a legacy table: plain columns, JSON paths and
-/// row times. Those over links are added by [`links::reach`].
+/// row times. Those over links are added by [`links::reach`], those that few rows need by [`spare`].
 pub(super) fn columns(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
     let mut found: BTreeMap<String, Expr> = BTreeMap::new();
     let schema = &run.plan.before;
+    let spared = unless_found(source);
     for decided in source.targets.iter().flat_map(|target| &target.decided) {
         for pick in &decided.rule.from {
+            if spared.contains_key(&place(pick, decided.ty)) {
+                continue;
+            }
             if let Some(expr) = read(schema, &source.entity, pick, decided.ty) {
                 found.insert(place(pick, decided.ty), expr);
             }
@@ -45,6 +50,14 @@ pub(super) fn columns(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
         }
     }
     found.into_iter().map(|(name, expr)| expr.alias(name)).collect()
+}
+
+/// The columns that rules of other tables read of this one.
+pub(super) fn exported_places(run: &Run<'_>, source: &SourcePlan) -> Vec<String> {
+    let entity = run.plan.before.entity(&source.entity);
+    let typed = |name: String| Some((entity?.attr(&name)?.ty, name));
+    let found = exported(run, &source.entity).into_iter().filter_map(typed);
+    found.map(|(ty, name)| place(&Pick::Attr(name), ty)).collect()
 }
 
 /// Attributes of a legacy entity that rules elsewhere read: over a link, or as a key.
@@ -66,6 +79,67 @@ fn exported(run: &Run<'_>, entity: &str) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// A place inside a payload that counts only where plain columns before it are empty.
+struct Spared {
+    pick: Pick,
+    ty: Type,
+    /// By rule: the columns before it.
+    before: Vec<Vec<String>>,
+}
+
+/// The JSON paths that need not be read of every row, by place.
+fn unless_found(source: &SourcePlan) -> BTreeMap<String, Spared> {
+    let mut found: BTreeMap<String, Spared> = BTreeMap::new();
+    let mut always = BTreeSet::new();
+    for decided in source.targets.iter().flat_map(|target| &target.decided) {
+        let rule = &decided.rule;
+        for (at, pick) in rule.from.iter().enumerate() {
+            let Pick::Path { .. } = pick else { continue };
+            let name = place(pick, decided.ty);
+            let plain = |pick: &Pick| match pick {
+                Pick::Attr(name) if name != "id" => Some(name.clone()),
+                _ => None,
+            };
+            let before: Option<Vec<String>> = rule.from[..at].iter().map(plain).collect();
+            // An id of blanks alone is empty too, which a column does not show.
+            match before.filter(|before| !before.is_empty() && rule.refers.is_none()) {
+                Some(before) => {
+                    let (pick, ty) = (pick.clone(), decided.ty);
+                    let spared = Spared { pick, ty, before: Vec::new() };
+                    found.entry(name).or_insert(spared).before.push(before);
+                }
+                None => drop(always.insert(name)),
+            }
+        }
+    }
+    found.retain(|name, _| !always.contains(name));
+    found
+}
+
+/// Adds the places inside payloads that only some rows need: payloads of the others are not read.
+pub(super) fn spare(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
+    let mut frame = frame;
+    for (name, spared) in unless_found(source) {
+        let empty = |columns: &Vec<String>| {
+            let nulls = columns.iter().map(|column| col(column.as_str()).is_null());
+            nulls.reduce(Expr::and).unwrap_or(lit(true))
+        };
+        let needed = spared.before.iter().map(empty).reduce(Expr::or).unwrap_or(lit(true));
+        let value = read(&run.plan.before, &source.entity, &spared.pick, spared.ty);
+        let value = value.ok_or_else(|| Error::bug("a path is not read"))?.alias(name.as_str());
+        let found = run.table(&source.entity)?.filter(needed);
+        let found = found.select([col(Extra::ROW).alias("_spared"), value]);
+        let found = frame::collect(found)?;
+        frame = if found.height() == 0 {
+            let ty = found.column(&name).map_err(frame::failed)?.dtype().clone();
+            frame.with_columns([lit(NULL).cast(ty).alias(name)])
+        } else {
+            frame::look_up(frame, found.lazy(), (col(names::ROW), col("_spared")))
+        };
+    }
+    Ok(frame)
 }
 
 fn read(schema: &Schema, entity: &str, pick: &Pick, ty: Type) -> Option<Expr> {

@@ -63,7 +63,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     let keep = run.plan.contract.duplicates.keep(&source.entity);
     let Some(first) = source.targets.first() else { return Ok(claims) };
     let main = run.plan.main_target(&source.entity).unwrap_or(first);
-    claims.shared_ids = shared(&with_value(facts, &col(names::ID))?)?.height() > 0;
+    claims.shared_ids = !shared(&with_value(facts, &col(names::ID))?)?.is_empty();
     let id = col(names::value(&main.entity, "id"));
     let is_new = col(names::how(&main.entity, "id")).neq(lit(codes::ID_ADOPTED));
     let rivals = rivals(source, facts, &id, &is_new)?;
@@ -106,15 +106,20 @@ fn with_value(facts: &Path, value: &Expr) -> Result<LazyFrame> {
     Ok(frame::scan(facts)?.with_columns([value]).filter(col("_value").is_not_null()))
 }
 
-/// The keys (`_key`) of values that more than one row has.
-fn shared(rows: &LazyFrame) -> Result<DataFrame> {
-    frame::collect(
-        rows.clone()
-            .group_by([udf::key64(col("_value")).alias("_key")])
-            .agg([len().alias("_rows")])
-            .filter(col("_rows").gt(lit(1)))
-            .select([col("_key")]),
-    )
+/// Bytes that a row takes at most while shared values are looked for: its key twice.
+pub(super) const ROW_BYTES: u64 = 16;
+
+/// The keys of values that more than one row has.
+fn shared(rows: &LazyFrame) -> Result<Vec<u64>> {
+    let keys = rows.clone().select([udf::key64(col("_value")).alias("_key")]);
+    let found = frame::collect(keys)?;
+    let found = found.column("_key").and_then(|column| column.u64().cloned());
+    let mut keys: Vec<u64> = found.map_err(frame::failed)?.iter().flatten().collect();
+    keys.sort_unstable();
+    let mut shared: Vec<u64> =
+        keys.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    shared.dedup();
+    Ok(shared)
 }
 
 /// The rows, not refused yet, that share a value: few, so they fit in memory.
@@ -122,9 +127,11 @@ fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> 
     let standing = col(names::REJECT).is_null().and(condition.clone());
     let standing = with_value(facts, value)?.filter(standing);
     let shared = shared(&standing)?;
-    if shared.height() == 0 {
+    if shared.is_empty() {
         return Ok(Vec::new());
     }
+    let shared = DataFrame::new_infer_height(vec![Column::new("_key".into(), shared)]);
+    let shared = shared.map_err(frame::failed)?;
     let dates = dates(source);
     let mut columns = vec![col("_value"), col(names::ROW), col(names::SERVER), col(names::DIGEST)];
     columns.extend(dates.iter().map(|name| col(name.as_str()).cast(DataType::Int64)));

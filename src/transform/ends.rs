@@ -1,6 +1,6 @@
 //! Target links, once the outcome of every row is known; and the links whose other end is absent.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use polars::prelude::*;
 
@@ -42,11 +42,39 @@ pub(super) fn resolve(
             ]),
         };
     }
-    let reached = run.checkpoint(frame, &format!("reached.{}", target.entity))?;
-    drop_links(run, source, target, &reached, dropped)?;
+    if optional().next().is_some() {
+        // Joined once, read several times.
+        let reached = frame.select(needed(source, target));
+        frame = frame::scan(&run.checkpoint(reached, &format!("reached.{}", target.entity))?)?;
+    }
+    drop_links(run, source, target, &frame, dropped)?;
     let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
-    let rows = frame::scan(&reached)?.filter(is_new).select(columns(target));
+    let rows = frame.filter(is_new).select(columns(target));
     run.checkpoint(rows, &format!("rows.{}", target.entity))
+}
+
+/// The columns that rows and dropped links are made of.
+fn needed(source: &SourcePlan, target: &TargetPlan) -> Vec<Expr> {
+    let mut found = columns(target);
+    found.push(col(names::ID));
+    for link in source.links.iter().filter(|link| lost(source, link).0 == target.entity) {
+        found.push(col(names::link(&link.label)));
+        if lost(source, link).1.is_some() {
+            found.extend([col(links::at(link)), col(links::ok(link))]);
+        }
+        found.extend((0..link.also.len()).map(|at| col(links::also(link, at))));
+    }
+    once(found)
+}
+
+fn once(columns: Vec<Expr>) -> Vec<Expr> {
+    let mut found: Vec<Expr> = Vec::new();
+    for column in columns {
+        if !found.contains(&column) {
+            found.push(column);
+        }
+    }
+    found
 }
 
 fn picks(rule: &LinkRule, link: &Link) -> bool {
@@ -73,13 +101,7 @@ fn columns(target: &TargetPlan) -> Vec<Expr> {
             }));
         }
     }
-    let mut once = Vec::new();
-    for column in found {
-        if !once.contains(&column) {
-            once.push(column);
-        }
-    }
-    once
+    once(found)
 }
 
 fn from(
@@ -202,7 +224,7 @@ fn drop_links(
     run: &Run<'_>,
     source: &SourcePlan,
     target: &TargetPlan,
-    reached: &Path,
+    reached: &LazyFrame,
     dropped: &mut Vec<PathBuf>,
 ) -> Result<()> {
     for link in &source.links {
@@ -221,7 +243,8 @@ fn drop_links(
             lit("no rule takes it up")
         };
         let id = names::value(&target.entity, "id");
-        let frame = frame::scan(reached)?
+        let frame = reached
+            .clone()
             .filter(col(names::link(&link.label)).is_not_null().and(condition.unwrap_or(lit(true))))
             .select([
                 lit(source.entity.clone()).alias("entity"),
@@ -249,21 +272,19 @@ fn lose_scalars(
     run: &Run<'_>,
     source: &SourcePlan,
     link: &Link,
-    reached: &Path,
+    reached: &LazyFrame,
     dropped: &mut Vec<PathBuf>,
 ) -> Result<()> {
     for (at, scalar) in link.also.iter().enumerate() {
         let named = || col(links::also(link, at));
-        let frame = frame::scan(reached)?
-            .filter(named().neq(col(names::link(&link.label))).fill_null(lit(false)))
-            .select([
-                lit(source.entity.clone()).alias("entity"),
-                lit(scalar.clone()).alias("label"),
-                col(names::ID).fill_null(lit("")).alias("from"),
-                named().alias("to"),
-                col(names::ROW),
-                lit(OTHER_PLACE).alias("reason"),
-            ]);
+        let frame = reached.clone().filter(named().is_not_null()).select([
+            lit(source.entity.clone()).alias("entity"),
+            lit(scalar.clone()).alias("label"),
+            col(names::ID).fill_null(lit("")).alias("from"),
+            named().alias("to"),
+            col(names::ROW),
+            lit(OTHER_PLACE).alias("reason"),
+        ]);
         let name = format!("dropped.{}.{}.{at}", source.entity, link.label);
         dropped.push(run.checkpoint(frame, &name)?);
     }

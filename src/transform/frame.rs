@@ -7,6 +7,7 @@ use std::sync::Arc;
 use polars::prelude::*;
 
 use super::Plan;
+use super::state::State;
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
 
@@ -17,15 +18,6 @@ pub(super) struct Run<'a> {
     work: PathBuf,
     states: BTreeMap<String, State>,
     existing: BTreeMap<String, PathBuf>,
-}
-
-/// What is known of a legacy table once its rows are decided.
-#[derive(Debug, Clone)]
-pub(super) struct State {
-    /// All rows with all decided values, in `_row` order.
-    pub(super) all: PathBuf,
-    /// One line per id: the row that counts for it.
-    pub(super) by_id: PathBuf,
 }
 
 impl<'a> Run<'a> {
@@ -45,12 +37,12 @@ impl<'a> Run<'a> {
 
     /// Scans what is known of a decided legacy table, one line per id.
     pub(super) fn by_id(&self, entity: &str) -> Result<LazyFrame> {
-        scan(&self.state(entity)?.by_id)
+        self.state(entity)?.by_id()
     }
 
     /// Scans what is known of a decided legacy table, one line per row.
     pub(super) fn all(&self, entity: &str) -> Result<LazyFrame> {
-        scan(&self.state(entity)?.all)
+        self.state(entity)?.all()
     }
 
     fn state(&self, entity: &str) -> Result<&State> {
@@ -60,11 +52,6 @@ impl<'a> Run<'a> {
 
     pub(super) fn keep_state(&mut self, entity: &str, state: State) {
         self.states.insert(entity.to_owned(), state);
-    }
-
-    /// The files of all decided tables.
-    pub(super) fn states(&self) -> BTreeMap<String, PathBuf> {
-        self.states.iter().map(|(entity, state)| (entity.clone(), state.all.clone())).collect()
     }
 
     /// Scans the rows of a target table that exist already; `None` where there are none.
@@ -82,6 +69,7 @@ impl<'a> Run<'a> {
         let options = ParquetWriteOptions {
             compression: ParquetCompression::Uncompressed,
             row_group_size: Some(65_536),
+            statistics: StatisticsOptions::empty(),
             ..ParquetWriteOptions::default()
         };
         let target = SinkTarget::Path(PlRefPath::try_from_path(&path).map_err(failed)?);

@@ -171,6 +171,13 @@ pub(super) fn also(link: &Link, at: usize) -> String {
     format!("also:{}:{at}", link.label)
 }
 
+/// The id a scalar holds, where it is another one than the link's.
+pub(super) fn other(link: &Link, at: usize) -> Expr {
+    let named = col(also(link, at));
+    let is_other = named.clone().neq(col(names::link(&link.label))).fill_null(lit(false));
+    when(is_other).then(named).otherwise(lit(NULL)).alias(also(link, at))
+}
+
 /// One place of a link rule: when it names a row, and the target id of that row if it is there.
 pub(super) struct Place {
     at: usize,

@@ -1,11 +1,25 @@
 //! The global order of a target table: the place of every row, migrated or existing.
+//!
+//! Rows are put in order key by key: the first key for all of them, each further one only among
+//! rows that are still alike, so that one key is in memory at a time. Beside it a row takes
+//! [`ROW_BYTES`].
 
-use polars::prelude::*;
+use std::cmp::Ordering;
+use std::path::Path;
 
-use super::Decisions;
-use super::frame::{self, Run};
-use super::names;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use parquet::arrow::ProjectionMask;
+use uuid::Uuid;
+
+use super::frame::Run;
+use super::{Decisions, names};
 use crate::error::{Error, Result};
+use crate::snapshot;
+
+/// Bytes that a row takes at most while a table is put in order by numbers and UUIDs: the key, its
+/// first half beside the row's place, the order, the place.
+pub(super) const ROW_BYTES: u64 = 16 + 16 + 4 + 4;
 
 /// The place of every row of a target table, from 0; rows that are not in it have none.
 #[derive(Debug, Default)]
@@ -24,61 +38,362 @@ pub const NO_RANK: u32 = u32::MAX;
 /// Sorts the rows of a target table by the contract's order, nulls first, text by bytes, ties by id.
 pub(super) fn rank(run: &Run<'_>, target: &str, decisions: &Decisions) -> Result<Ranks> {
     let plan = run.plan.target(target).map(|(_, plan)| plan);
-    let order: Vec<String> = plan.map(|plan| plan.transform.order.clone()).unwrap_or_default();
-    let mut frames = Vec::new();
-    if let Some(rows) = decisions.targets.get(target) {
-        frames.push(keys(frame::scan(rows)?, target, &order, names::value(target, "id"), 0));
+    let mut keys: Vec<String> = plan.map(|plan| plan.transform.order.clone()).unwrap_or_default();
+    keys.push("id".to_owned());
+    let (migrated, existing) = (decisions.targets.get(target), decisions.existing.get(target));
+    let rows = Rows {
+        target,
+        migrated: migrated.map(AsRef::as_ref),
+        existing: existing.map(AsRef::as_ref),
+    };
+    let mut order = Order::new(rows.count()?)?;
+    for key in keys {
+        if order.is_settled() {
+            break;
+        }
+        order.refine(&rows.key(&key)?);
     }
-    if let Some(rows) = decisions.existing.get(target) {
-        frames.push(keys(frame::scan(rows)?, target, &order, names::ID.to_owned(), 1));
-    }
-    if frames.is_empty() {
-        return Ok(Ranks::default());
-    }
-    let by: Vec<PlSmallStr> = (0..=order.len()).map(|at| key(at).into()).collect();
-    let all = concat(frames, UnionArgs::default()).map_err(frame::failed)?;
-    let sorted = all
-        .sort(by, SortMultipleOptions::default().with_nulls_last(false))
-        .select([col("_side"), col(names::ROW)]);
-    places(run, target, &frame::collect(sorted)?)
+    places(run, &rows, &order)
 }
 
-fn key(at: usize) -> String {
-    format!("_key{at}")
+/// The files of decisions about the rows of a target table: migrated ones, then existing ones.
+struct Rows<'a> {
+    target: &'a str,
+    migrated: Option<&'a Path>,
+    existing: Option<&'a Path>,
 }
 
-fn keys(frame: LazyFrame, target: &str, order: &[String], id: String, side: i32) -> LazyFrame {
-    let mut columns = vec![lit(side).alias("_side"), col(names::ROW)];
-    for (at, name) in order.iter().enumerate() {
-        let value = if name == "id" { col(id.as_str()) } else { col(names::value(target, name)) };
-        columns.push(value.alias(key(at)));
+impl Rows<'_> {
+    fn count(&self) -> Result<usize> {
+        let mut rows = 0;
+        for path in [self.migrated, self.existing].into_iter().flatten() {
+            rows += snapshot::scan(path)?.metadata().file_metadata().num_rows();
+        }
+        usize::try_from(rows).map_err(|_| too_many())
     }
-    columns.push(col(id).alias(key(order.len())));
-    frame.select(columns)
+
+    /// One key of every row. Of ids, both sides have their own column.
+    fn key(&self, name: &str) -> Result<Key> {
+        let own = names::value(self.target, name);
+        let existing = if name == "id" { names::ID.to_owned() } else { own.clone() };
+        let sides = [(self.migrated, own), (self.existing, existing)];
+        let mut key = Key::default();
+        for (path, column) in sides.iter().filter_map(|(path, column)| Some(((*path)?, column))) {
+            each(path, column, &mut |batch| key.take(batch.column(0)))?;
+        }
+        if key.is_odd {
+            // Some text is no UUID: all of them are compared as texts.
+            key = Key { texts: Some(Texts::default()), ..Key::default() };
+            for (path, column) in sides.iter().filter_map(|(path, column)| Some(((*path)?, column)))
+            {
+                each(path, column, &mut |batch| key.take(batch.column(0)))?;
+            }
+        }
+        Ok(key)
+    }
 }
 
-fn places(run: &Run<'_>, target: &str, sorted: &DataFrame) -> Result<Ranks> {
+/// Reads one column of a file, batch by batch.
+fn each(path: &Path, column: &str, take: &mut dyn FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+    let builder = snapshot::scan(path)?;
+    let at = builder
+        .schema()
+        .index_of(column)
+        .map_err(|_| Error::bug(format!("column `{column}` is not in the decisions")))?;
+    let mask = ProjectionMask::roots(builder.parquet_schema(), [at]);
+    let reader = builder.with_projection(mask).with_batch_size(65_536).build();
+    let broken = |error| Error::bug("the decisions cannot be read").because(error);
+    for batch in reader.map_err(|error| broken(error.to_string()))? {
+        take(&batch.map_err(|error| broken(error.to_string()))?)?;
+    }
+    Ok(())
+}
+
+/// One key of all rows, as numbers that sort as the values do; the absent one is 0.
+#[derive(Default)]
+struct Key {
+    numbers: Vec<u64>,
+    ids: Vec<u128>,
+    texts: Option<Texts>,
+    /// A text was no UUID in lower case.
+    is_odd: bool,
+    /// Rows whose 0 is a value.
+    zeros: Vec<u32>,
+}
+
+/// Texts one after another, and where each ends; the places of absent ones.
+#[derive(Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    absent: Vec<u32>,
+}
+
+impl Texts {
+    fn push(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.bytes.extend_from_slice(text.as_bytes()),
+            None => self.absent.extend(u32::try_from(self.ends.len())),
+        }
+        self.ends.push(self.bytes.len());
+    }
+
+    fn of(&self, row: u32) -> Option<&[u8]> {
+        let at = row as usize;
+        let from = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let is_absent = from == self.ends[at] && self.absent.binary_search(&row).is_ok();
+        (!is_absent).then(|| &self.bytes[from..self.ends[at]])
+    }
+}
+
+impl Key {
+    fn take(&mut self, values: &dyn Array) -> Result<()> {
+        match values.data_type() {
+            DataType::Utf8 => self.take_texts(values.as_string::<i32>().iter()),
+            DataType::LargeUtf8 => self.take_texts(values.as_string::<i64>().iter()),
+            DataType::Utf8View => self.take_texts(values.as_string_view().iter()),
+            DataType::Float64 => {
+                let numbers = values.as_primitive::<Float64Type>().iter();
+                self.numbers.extend(numbers.map(|number| number.map_or(0, number_order)));
+            }
+            DataType::Timestamp(..) => {
+                let micros = values.as_primitive::<TimestampMicrosecondType>().iter();
+                self.numbers.extend(micros.map(|micros| micros.map_or(0, whole_order)));
+            }
+            DataType::Int64 => {
+                let numbers = values.as_primitive::<Int64Type>().iter();
+                self.numbers.extend(numbers.map(|number| number.map_or(0, whole_order)));
+            }
+            DataType::Boolean => {
+                let values = values.as_boolean().iter();
+                self.numbers
+                    .extend(values.map(|value| value.map_or(0, |value| 1 + u64::from(value))));
+            }
+            DataType::Null => self.take_texts(std::iter::repeat_n(None, values.len())),
+            other => return Err(Error::bug(format!("rows cannot be ordered by {other}"))),
+        }
+        Ok(())
+    }
+
+    fn take_texts<'t>(&mut self, texts: impl Iterator<Item = Option<&'t str>>) {
+        if let Some(kept) = &mut self.texts {
+            texts.for_each(|text| kept.push(text));
+            return;
+        }
+        for text in texts {
+            let number = text.map_or(Some(0), lower_uuid);
+            self.is_odd |= number.is_none();
+            if text.is_some() && number == Some(0) {
+                self.zeros.extend(u32::try_from(self.ids.len()));
+            }
+            self.ids.push(number.unwrap_or_default());
+        }
+    }
+
+    /// The first 64 bits by which a row is compared.
+    fn high(&self, row: u32) -> u64 {
+        let at = row as usize;
+        if let Some(texts) = &self.texts {
+            let mut first = [0; 8];
+            for (to, from) in first.iter_mut().zip(texts.of(row).unwrap_or_default()) {
+                *to = *from;
+            }
+            return u64::from_be_bytes(first);
+        }
+        match self.ids.get(at) {
+            #[allow(clippy::cast_possible_truncation, reason = "the upper half is taken")]
+            Some(id) => (*id >> 64) as u64,
+            None => self.numbers[at],
+        }
+    }
+
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        if let Some(texts) = &self.texts {
+            return texts.of(a).cmp(&texts.of(b));
+        }
+        let is_there = |row: u32| self.zeros.binary_search(&row).is_ok();
+        match (self.ids.get(a as usize), self.ids.get(b as usize)) {
+            (Some(0), Some(0)) => is_there(a).cmp(&is_there(b)),
+            (Some(a), Some(b)) => a.cmp(b),
+            _ => self.numbers[a as usize].cmp(&self.numbers[b as usize]),
+        }
+    }
+}
+
+/// The number of a UUID of 36 characters in lower case, which sorts as its text does.
+fn lower_uuid(text: &str) -> Option<u128> {
+    let is_plain = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_plain { Uuid::try_parse_ascii(text.as_bytes()).ok().map(|id| id.as_u128()) } else { None }
+}
+
+/// A double as a number above 0 that sorts as it does; what is no number comes last.
+fn number_order(number: f64) -> u64 {
+    if number.is_nan() {
+        return u64::MAX;
+    }
+    let bits = (number + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+/// A whole number as one above 0 that sorts as it does.
+fn whole_order(whole: i64) -> u64 {
+    (whole.max(i64::MIN + 1)).cast_unsigned() ^ 1 << 63
+}
+
+/// Rows in the order of the keys so far.
+struct Order {
+    rows: Vec<u32>,
+    /// Groups of rows that no key tells apart yet: from, to.
+    alike: Vec<(u32, u32)>,
+}
+
+impl Order {
+    fn new(rows: usize) -> Result<Self> {
+        let count =
+            u32::try_from(rows).ok().filter(|rows| *rows != NO_RANK).ok_or_else(too_many)?;
+        let alike = if count > 1 { vec![(0, count)] } else { Vec::new() };
+        Ok(Self { rows: (0..count).collect(), alike })
+    }
+
+    fn is_settled(&self) -> bool {
+        self.alike.is_empty()
+    }
+
+    /// Puts the rows of every group in the order of one more key.
+    fn refine(&mut self, key: &Key) {
+        let mut alike = Vec::new();
+        let mut pairs: Vec<(u64, u32)> = Vec::new();
+        for (from, to) in std::mem::take(&mut self.alike) {
+            let group = &mut self.rows[from as usize..to as usize];
+            pairs.clear();
+            pairs.extend(group.iter().map(|row| (key.high(*row), *row)));
+            // The rows' own places are no part of the order: they only make it the same every time.
+            pairs.sort_unstable();
+            for (place, (_, row)) in group.iter_mut().zip(&pairs) {
+                *place = *row;
+            }
+            let mut start = 0;
+            while start < pairs.len() {
+                let high = pairs[start].0;
+                let count = pairs[start..].iter().take_while(|pair| pair.0 == high).count();
+                settle(&mut group[start..start + count], key, from + as_place(start), &mut alike);
+                start += count;
+            }
+        }
+        self.alike = alike;
+    }
+}
+
+/// Sorts rows whose first 64 bits are alike by all of the key, and notes those it does not tell apart.
+fn settle(rows: &mut [u32], key: &Key, first: u32, alike: &mut Vec<(u32, u32)>) {
+    if rows.len() < 2 {
+        return;
+    }
+    rows.sort_unstable_by(|a, b| key.compare(*a, *b).then(a.cmp(b)));
+    let mut start = 0;
+    for group in rows.chunk_by(|a, b| key.compare(*a, *b) == Ordering::Equal) {
+        if group.len() > 1 {
+            alike.push((first + as_place(start), first + as_place(start + group.len())));
+        }
+        start += group.len();
+    }
+}
+
+fn as_place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(NO_RANK)
+}
+
+/// Turns the order into the place of every row of the source tables.
+fn places(run: &Run<'_>, rows: &Rows<'_>, order: &Order) -> Result<Ranks> {
+    let mut ranks = vec![NO_RANK; order.rows.len()];
+    for (rank, row) in (0_u32..).zip(&order.rows) {
+        ranks[*row as usize] = rank;
+    }
     let rows_of = |entity: &str| {
         let rows = run.snapshot.table(entity).map_or(0, |table| table.rows);
         usize::try_from(rows).unwrap_or_default()
     };
-    let too_many = || Error::usage("a table has more than 4,294,967,294 rows");
-    let source = run.plan.target(target).map_or(0, |(source, _)| rows_of(&source.entity));
-    let mut ranks = Ranks {
+    let source = run.plan.target(rows.target).map_or(0, |(source, _)| rows_of(&source.entity));
+    let mut found = Ranks {
         migrated: vec![NO_RANK; source],
-        existing: vec![NO_RANK; rows_of(target)],
-        rows: u32::try_from(sorted.height()).map_err(|_| too_many())?,
+        existing: vec![NO_RANK; rows_of(rows.target)],
+        rows: as_place(order.rows.len()),
     };
-    let sides = sorted.column("_side").and_then(|column| column.i32().cloned());
-    let rows = sorted.column(names::ROW).and_then(|column| column.i64().cloned());
-    let (sides, rows) = (sides.map_err(frame::failed)?, rows.map_err(frame::failed)?);
-    for (rank, (side, row)) in (0_u32..).zip(sides.iter().zip(rows.iter())) {
-        let place = usize::try_from(row.unwrap_or(-1)).ok();
-        let table = if side == Some(0) { &mut ranks.migrated } else { &mut ranks.existing };
-        match place.and_then(|row| table.get_mut(row)) {
-            Some(place) => *place = rank,
-            None => return Err(Error::bug("a decided row is not a row of its table")),
+    let mut next = 0;
+    for (path, places) in
+        [(rows.migrated, &mut found.migrated), (rows.existing, &mut found.existing)]
+    {
+        let Some(path) = path else { continue };
+        each(path, names::ROW, &mut |batch| {
+            for row in batch.column(0).as_primitive::<Int64Type>().values() {
+                let place = usize::try_from(*row).ok().and_then(|row| places.get_mut(row));
+                let missing = || Error::bug("a decided row is not a row of its table");
+                *place.ok_or_else(missing)? = ranks[next];
+                next += 1;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+fn too_many() -> Error {
+    Error::usage("a table has more than 4,294,967,294 rows")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, StringArray};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(column: ArrayRef) -> Key {
+        let mut key = Key::default();
+        key.take(&column).unwrap();
+        if key.is_odd {
+            key = Key { texts: Some(Texts::default()), ..Key::default() };
+            key.take(&column).unwrap();
+        }
+        key
+    }
+
+    fn text() -> impl Strategy<Value = Option<String>> {
+        let uuid = (0_u128..4).prop_map(|id| Some(Uuid::from_u128(id << 60 | id).to_string()));
+        prop_oneof![Just(None), "[a-c]{0,12}".prop_map(Some), uuid]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_ordered_as_their_values(
+            texts in prop::collection::vec((text(), prop::option::of(-2_i8..3)), 0..60),
+            only_ids in any::<bool>(),
+        ) {
+            let texts: Vec<(Option<String>, Option<f64>)> = texts
+                .into_iter()
+                .map(|(text, number)| {
+                    let text = text.filter(|text| !only_ids || text.len() == 36);
+                    (text, number.map(f64::from))
+                })
+                .collect();
+            let mut order = Order::new(texts.len()).unwrap();
+            order.refine(&key(Arc::new(texts.iter().map(|(text, _)| text.as_deref()).collect::<StringArray>())));
+            order.refine(&key(Arc::new(texts.iter().map(|(_, number)| *number).collect::<Float64Array>())));
+            let found: Vec<_> = order.rows.iter().map(|row| texts[*row as usize].clone()).collect();
+            let mut expected = texts.clone();
+            expected.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.partial_cmp(&b.1).unwrap()));
+            prop_assert_eq!(found, expected);
         }
     }
-    Ok(ranks)
+
+    #[test]
+    fn numbers_keep_their_order() {
+        let numbers = [f64::NEG_INFINITY, -1.5, -0.0, 0.5, 2.0, f64::INFINITY, f64::NAN];
+        let ordered: Vec<u64> = numbers.iter().map(|number| number_order(*number)).collect();
+        assert!(ordered.windows(2).all(|pair| pair[0] < pair[1]) && ordered[0] > 0);
+        assert_eq!(number_order(-0.0), number_order(0.0));
+        assert!(whole_order(i64::MIN) > 0 && whole_order(-1) < whole_order(0));
+    }
 }

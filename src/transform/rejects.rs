@@ -29,7 +29,43 @@ pub(super) fn facts(run: &Run<'_>, source: &SourcePlan) -> Result<PathBuf> {
         frame = required_links(run, source, target, frame)?;
     }
     let frame = refuse(run, source, frame)?;
+    let frame = frame.select(kept(run, source));
     run.checkpoint(frame, &format!("facts.{}", source.entity))
+}
+
+/// The facts that later steps look at; what only led to them is left behind.
+fn kept(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
+    let mut found: Vec<String> =
+        [names::ROW, names::SERVER, names::DIGEST, names::ID, names::REJECT, names::CAUSE]
+            .map(str::to_owned)
+            .to_vec();
+    for link in &source.links {
+        found.extend([names::link(&link.label), names::link_how(&link.label)]);
+        if is_needed(source, link) {
+            found.extend([links::at(link), links::ok(link), links::end(link)]);
+        }
+    }
+    found.extend(attrs::exported_places(run, source));
+    for target in &source.targets {
+        let entity = &target.entity;
+        let pair = |name: &str| [names::value(entity, name), names::how(entity, name)];
+        found.extend(pair("id"));
+        for decided in &target.decided {
+            found.extend(pair(&decided.rule.attr));
+            found.push(names::mapped(entity, &decided.rule.attr));
+        }
+        let required = |rule: &&LinkRule| rule.required != Required::No;
+        for rule in target.transform.links.iter().filter(required) {
+            found.extend(pair(&rule.label));
+        }
+    }
+    found.sort();
+    found.dedup();
+    let mut columns: Vec<Expr> = found.iter().map(|name| col(name.as_str())).collect();
+    for link in &source.links {
+        columns.extend((0..link.also.len()).map(|at| links::other(link, at)));
+    }
+    columns
 }
 
 fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
@@ -44,7 +80,7 @@ fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
     columns.extend(links::columns(source));
     columns.extend(attrs::columns(run, source));
     columns.extend(ids::columns(source));
-    Ok(run.table(&source.entity)?.select(columns))
+    attrs::spare(run, source, run.table(&source.entity)?.select(columns))
 }
 
 /// Whether a link is followed before every table is decided: for a required link, a value, an id.

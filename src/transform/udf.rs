@@ -16,42 +16,67 @@ const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// An id as it is compared: a UUID in lower case, any other text as it stands, blanks absent.
 pub(super) fn id(text: Expr) -> Expr {
-    texts(text, "id", |text| {
-        if is_uuid(text) {
-            return Some(lower(text));
-        }
-        (!text.trim_matches(BLANKS).is_empty()).then_some(Cow::Borrowed(text))
+    changed(text, "id", |text| match form(text) {
+        Form::Lower => Changed::No,
+        Form::Mixed => Changed::To(text.to_ascii_lowercase()),
+        Form::Other if text.trim_matches(BLANKS).is_empty() => Changed::Absent,
+        Form::Other => Changed::No,
     })
 }
 
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(text.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(text)
+/// What a text is as a UUID in its 36-character form, which is what InstantDB takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A UUID in lower case.
+    Lower,
+    /// A UUID with capitals.
+    Mixed,
+    /// None.
+    Other,
+}
+
+/// Every id of every row comes through here, so there is no branch for a byte.
+fn form(text: &str) -> Form {
+    let Ok(bytes) = <&[u8; 36]>::try_from(text.as_bytes()) else { return Form::Other };
+    let (mut wrong, mut capital) = (0_u8, 0_u8);
+    for (byte, dash) in bytes.iter().zip(&DASHES) {
+        let digit = byte.wrapping_sub(b'0') < 10;
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 6;
+        let is_hex = u8::from(digit | letter);
+        let is_dash = u8::from(*byte == b'-');
+        wrong |= (dash & (is_dash ^ 1)) | ((dash ^ 1) & (is_hex ^ 1));
+        capital |= u8::from(byte.wrapping_sub(b'A') < 6);
+    }
+    match (wrong, capital) {
+        (0, 0) => Form::Lower,
+        (0, _) => Form::Mixed,
+        _ => Form::Other,
     }
 }
 
-/// Whether a text is a UUID in its 36-character form, in either case: what InstantDB takes.
-pub(super) fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
+/// 1 where a UUID has a dash.
+const DASHES: [u8; 36] = {
+    let mut dashes = [0; 36];
+    dashes[8] = 1;
+    dashes[13] = 1;
+    dashes[18] = 1;
+    dashes[23] = 1;
+    dashes
+};
 
 /// The id a target row gets for a legacy id: a UUID is kept, any other text is mapped.
 pub(super) fn target_id(id: Expr, namespace: &str, target: &str) -> Expr {
     let maker = IdMaker::new(namespace, target);
-    texts(id, "target_id", move |text| {
-        Some(if is_uuid(text) { lower(text) } else { Cow::Owned(maker.make(text)) })
+    changed(id, "target_id", move |text| match form(text) {
+        Form::Lower => Changed::No,
+        Form::Mixed => Changed::To(text.to_ascii_lowercase()),
+        Form::Other => Changed::To(maker.make(text)),
     })
 }
 
 /// Whether [`target_id`] maps: 1 for an id that is no UUID.
 pub(super) fn is_mapped(id: Expr) -> Expr {
-    codes(id, "is_mapped", |text| i32::from(!is_uuid(text)))
+    codes(id, "is_mapped", |text| i32::from(form(text) == Form::Other))
 }
 
 /// The id derived from a key: `uuid5(ns, "<target>:<key>")`.
@@ -213,6 +238,41 @@ pub(super) fn json_digest(value: Expr) -> Expr {
     })
 }
 
+/// What a function makes of a text that it mostly leaves as it is.
+enum Changed {
+    No,
+    To(String),
+    Absent,
+}
+
+/// As [`texts`]; a column in which nothing changes is passed on as it is, without a copy.
+fn changed<F>(input: Expr, name: &'static str, make: F) -> Expr
+where
+    F: Fn(&str) -> Changed + Send + Sync + 'static,
+{
+    input.map_with_fmt_str(
+        move |column| {
+            let values = column.str()?;
+            let differs = |text: &&str| !matches!(make(text), Changed::No);
+            let Some(first) = values.iter().position(|text| text.as_ref().is_some_and(differs))
+            else {
+                return Ok(column.clone());
+            };
+            let mut builder = StringChunkedBuilder::new(column.name().clone(), values.len());
+            for (at, value) in values.iter().enumerate() {
+                match value.map(|text| (text, if at < first { Changed::No } else { make(text) })) {
+                    Some((text, Changed::No)) => builder.append_value(text),
+                    Some((_, Changed::To(text))) => builder.append_value(text),
+                    Some((_, Changed::Absent)) | None => builder.append_null(),
+                }
+            }
+            Ok(builder.finish().into_column())
+        },
+        |_, field| Ok(Field::new(field.name.clone(), DataType::String)),
+        name,
+    )
+}
+
 fn texts<F>(input: Expr, name: &'static str, make: F) -> Expr
 where
     F: for<'a> Fn(&'a str) -> Option<Cow<'a, str>> + Send + Sync + 'static,
@@ -251,4 +311,29 @@ where
         |_, field| Ok(Field::new(field.name.clone(), DataType::Int32)),
         name,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_uuid_is_told_by_its_form(text in "[0-9a-fA-Fg/:@G` -]{35,37}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}") {
+            let is_uuid = text.len() == 36
+                && text.bytes().enumerate().all(|(at, byte)| match at {
+                    8 | 13 | 18 | 23 => byte == b'-',
+                    _ => byte.is_ascii_hexdigit(),
+                });
+            let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+            let expected = match (is_uuid, is_lower) {
+                (true, true) => Form::Lower,
+                (true, false) => Form::Mixed,
+                _ => Form::Other,
+            };
+            prop_assert_eq!(form(&text), expected);
+        }
+    }
 }
