@@ -60,7 +60,7 @@ pub struct Decisions {
     /// Per legacy entity: what became of its rows.
     pub sources: BTreeMap<String, Fates>,
     /// Per target entity: decided values of the migrated rows that need a new row.
-    pub targets: BTreeMap<String, PathBuf>,
+    pub targets: BTreeMap<String, Moves>,
     /// Per target entity: ids and links of the rows that exist already.
     pub existing: BTreeMap<String, PathBuf>,
     /// Per target entity: the place of every row.
@@ -89,6 +89,17 @@ pub fn memory(plan: &Plan, snapshot: &Snapshot) -> u64 {
 
 /// Bytes that a row takes while a join looks it up by its id.
 const JOIN_BYTES: u64 = 256;
+
+/// A file of decisions about target rows, in `_row` order.
+#[derive(Debug)]
+pub struct Moves {
+    /// The file.
+    pub file: PathBuf,
+    /// The columns of it that count.
+    pub columns: Vec<String>,
+    /// The `_row`s in it that become no row of the target, ascending.
+    pub except: Vec<i64>,
+}
 
 /// Runs a plan. The files it leaves in `work` belong to the caller.
 ///

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{cast, concat_batches};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
@@ -94,17 +94,32 @@ pub(super) fn arrow_failed(error: ArrowError) -> Error {
 }
 
 /// Walks a file that stands in `_row` order, giving the lines of a range of rows.
-pub(super) struct ByRow {
+pub(super) struct ByRow<'a> {
     reader: ParquetRecordBatchReader,
     path: std::path::PathBuf,
+    except: &'a [i64],
     rest: Option<RecordBatch>,
 }
 
-impl ByRow {
-    /// Opens a file of decisions.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let reader = columns(path, None, None)?;
-        Ok(Self { reader, path: path.to_owned(), rest: None })
+impl<'a> ByRow<'a> {
+    /// Opens some columns of a file of decisions, all of them for `None`; the lines of `except`, which
+    /// ascend, are passed over.
+    pub(super) fn open(path: &Path, names: Option<&[String]>, except: &'a [i64]) -> Result<Self> {
+        let reader = columns(path, names, None)?;
+        Ok(Self { reader, path: path.to_owned(), except, rest: None })
+    }
+
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(batch) = next(&mut self.reader, &self.path)? else { return Ok(None) };
+        let rows = whole(&batch, crate::transform::names::ROW)?;
+        let (first, last) = (rows.values().first(), rows.values().last());
+        let from = self.except.partition_point(|row| Some(row) < first);
+        if self.except.get(from).is_none_or(|row| Some(row) > last) {
+            return Ok(Some(batch));
+        }
+        let counts: BooleanArray =
+            rows.values().iter().map(|row| Some(self.except.binary_search(row).is_err())).collect();
+        filter_record_batch(&batch, &counts).map(Some).map_err(arrow_failed)
     }
 
     /// The lines whose `_row` is below `end`, after those given before; `None` where there are none.
@@ -113,7 +128,8 @@ impl ByRow {
         loop {
             let batch = match self.rest.take() {
                 Some(batch) => batch,
-                None => match next(&mut self.reader, &self.path)? {
+                None => match self.next()? {
+                    Some(batch) if batch.num_rows() == 0 => continue,
                     Some(batch) => batch,
                     None => break,
                 },

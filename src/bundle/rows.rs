@@ -13,7 +13,7 @@ use super::{Origin, read};
 use crate::contract::{AttrRule, Pick};
 use crate::error::{Error, Result};
 use crate::snapshot::{Extra, Snapshot};
-use crate::transform::{Decisions, NO_RANK, Plan, SourcePlan, TargetPlan, names};
+use crate::transform::{Decisions, Moves, NO_RANK, Plan, SourcePlan, TargetPlan, names};
 
 /// Where a value came from, beside the value; `how:<attr>` and `mapped:<attr>`.
 pub(super) fn how(attr: &str) -> String {
@@ -101,12 +101,13 @@ fn migrated(
     plan: &Plan,
     snapshot: &Snapshot,
     (source, target): (&SourcePlan, &TargetPlan),
-    rows: &Path,
+    moves: &Moves,
     give: &mut Take<'_>,
 ) -> Result<()> {
     let wide = carried_columns(target);
     let schema = columns(plan, &target.entity);
-    walk(snapshot, (&source.entity, Some(&wide)), rows, &mut |batch, at, lines| {
+    let decided = read::ByRow::open(&moves.file, Some(&moves.columns), &moves.except)?;
+    walk(snapshot, (&source.entity, Some(&wide)), decided, &mut |batch, at, lines| {
         let kept = read::whole(lines, names::ROW)?;
         give(assemble(target, &schema, (batch, at), lines)?, &kept)
     })
@@ -126,13 +127,12 @@ type Step<'a> = dyn FnMut(&RecordBatch, &UInt32Array, &RecordBatch) -> Result<()
 fn walk(
     snapshot: &Snapshot,
     (entity, columns): (&str, Option<&[String]>),
-    rows: &Path,
+    mut decided: read::ByRow<'_>,
     step: &mut Step<'_>,
 ) -> Result<()> {
     let table = snapshot.table(entity).ok_or_else(|| Error::bug("a table is gone"))?;
     let path = snapshot.path(&table.file);
     let mut reader = read::columns(&path, columns, None)?;
-    let mut decided = read::ByRow::open(rows)?;
     while let Some(batch) = read::next(&mut reader, &path)? {
         let places = read::whole(&batch, Extra::ROW)?;
         let Some(last) = places.values().last() else { continue };
@@ -187,7 +187,7 @@ fn assemble(
             (_, Origin::ORIGIN) => texts(Origin::MIGRATED, rows),
             (_, Origin::SOURCE_ROW) => read::column(lines, names::ROW, ty)?,
             (_, Origin::SERVER) => read::column(lines, names::SERVER, ty)?,
-            (_, LEGACY_ID) => read::column(lines, "_legacy_id", ty)?,
+            (_, LEGACY_ID) => read::column(lines, names::ID, ty)?,
             (_, attr) => match carried(attr) {
                 Some((value, _)) => value.clone(),
                 None => decided(names::value(&target.entity, attr))?,
@@ -245,7 +245,8 @@ fn existing(
     give: &mut Take<'_>,
 ) -> Result<()> {
     let is_link = |name: &str| plan.after.link(target, name).is_some();
-    walk(snapshot, (target, None), rows, &mut |batch, at, lines| {
+    let decided = read::ByRow::open(rows, None, &[])?;
+    walk(snapshot, (target, None), decided, &mut |batch, at, lines| {
         let kept = read::whole(lines, names::ROW)?;
         let wide = |name: &str| -> Result<ArrayRef> {
             let found = batch.column_by_name(name);

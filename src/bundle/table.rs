@@ -7,7 +7,8 @@ use arrow::datatypes::{Float64Type, SchemaRef, TimestampMicrosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::{Error, Result};
@@ -27,13 +28,30 @@ pub(super) struct Table {
 impl Table {
     /// Begins a file.
     pub(super) fn create(path: &Path, schema: SchemaRef) -> Result<Self> {
+        Self::with_payload(path, schema, &[])
+    }
+
+    /// Begins a file some of whose columns are payload: nearly every value is wide and its own.
+    pub(super) fn with_payload(path: &Path, schema: SchemaRef, payload: &[String]) -> Result<Self> {
         let level = ZstdLevel::try_new(1).map_err(failed)?;
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
-            .set_max_row_group_row_count(Some(GROUP_ROWS))
-            .build();
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_max_row_group_row_count(Some(GROUP_ROWS));
+        for field in schema.fields() {
+            let column = || ColumnPath::from(field.name().as_str());
+            let is_payload = payload.contains(field.name());
+            if is_payload {
+                properties =
+                    properties.set_column_statistics_enabled(column(), EnabledStatistics::None);
+            }
+            if is_payload || field.name() == "id" {
+                properties = properties.set_column_dictionary_enabled(column(), false);
+            }
+        }
         let file = HashingFile::create(path)?;
-        let writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
+        let writer =
+            ArrowWriter::try_new(file, schema, Some(properties.build())).map_err(failed)?;
         Ok(Self { writer })
     }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 
 use arrow::array::RecordBatch;
 
-use super::{Bundle, Existing, FORMAT, LinksMeta, Meta, Named, TableMeta, bundle_id};
+use super::{Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id};
 use super::{account, aside, links, rows, sort, table};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
@@ -15,6 +15,7 @@ use crate::digest::TableDigest;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::resources::Resources;
+use crate::schema::Type;
 use crate::side::Side;
 use crate::snapshot::Snapshot;
 use crate::storage::{self, HashingFile, Staged, Written};
@@ -251,7 +252,11 @@ impl Writing<'_> {
     ) -> Result<(Written, Written)> {
         let schema = Arc::new(super::columns(&self.plan.after, target));
         let kept: Vec<usize> = (0..schema.fields().len()).collect();
-        let mut parquet = table::Table::create(&self.root.join(file), schema)?;
+        let attrs = self.plan.after.entity(target).map_or(&[][..], |entity| &entity.attrs);
+        let payload =
+            attrs.iter().filter(|attr| attr.ty == Type::Any).map(|attr| attr.name.clone());
+        let payload: Vec<String> = payload.chain([Origin::EXTRA.to_owned()]).collect();
+        let mut parquet = table::Table::with_payload(&self.root.join(file), schema, &payload)?;
         let path = self.root.join(jsonl);
         let mut text = HashingFile::create(&path)?;
         let lines = super::jsonl::Lines::new(&self.plan.after, target);

@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{SourcePlan, TargetPlan};
-use super::{Decisions, Outcome, codes, rejects, udf};
+use super::{Decisions, Moves, Outcome, codes, rejects, udf};
 use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -20,9 +20,10 @@ pub(super) fn resolve(
     source: &SourcePlan,
     target: &TargetPlan,
     dropped: &mut Vec<PathBuf>,
-) -> Result<PathBuf> {
-    let migrated = col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
-    let mut frame = run.all(&source.entity)?.filter(migrated);
+) -> Result<Moves> {
+    let migrated = || col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
+    let is_new = || col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
+    let mut frame = run.all(&source.entity)?.filter(migrated());
     let optional = || target.transform.links.iter().filter(|rule| rule.required == Required::No);
     for link in source.links.iter().filter(|link| optional().any(|rule| picks(rule, link))) {
         if !rejects::is_needed(source, link) {
@@ -48,33 +49,40 @@ pub(super) fn resolve(
         frame = frame::scan(&run.checkpoint(reached, &format!("reached.{}", target.entity))?)?;
     }
     drop_links(run, source, target, &frame, dropped)?;
-    let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
-    let rows = frame.filter(is_new).select(columns(target));
-    run.checkpoint(rows, &format!("rows.{}", target.entity))
+    if optional().next().is_none() {
+        // The facts say it all; the few rows that do not move are passed over.
+        let stays = migrated().and(is_new()).not();
+        let except =
+            frame::collect(run.all(&source.entity)?.filter(stays).select([col(names::ROW)]))?;
+        let except = except.column(names::ROW).and_then(|column| column.i64().cloned());
+        let mut except: Vec<i64> = except.map_err(frame::failed)?.iter().flatten().collect();
+        except.sort_unstable();
+        let file = run.facts(&source.entity)?.to_owned();
+        return Ok(Moves { file, columns: columns(target), except });
+    }
+    let columns = columns(target);
+    let rows = frame.filter(is_new()).select(exprs(&columns));
+    let file = run.checkpoint(rows, &format!("rows.{}", target.entity))?;
+    Ok(Moves { file, columns, except: Vec::new() })
+}
+
+fn exprs(columns: &[String]) -> Vec<Expr> {
+    columns.iter().map(|name| col(name.as_str())).collect()
 }
 
 /// The columns that rows and dropped links are made of.
 fn needed(source: &SourcePlan, target: &TargetPlan) -> Vec<Expr> {
     let mut found = columns(target);
-    found.push(col(names::ID));
     for link in source.links.iter().filter(|link| lost(source, link).0 == target.entity) {
-        found.push(col(names::link(&link.label)));
+        found.push(names::link(&link.label));
         if lost(source, link).1.is_some() {
-            found.extend([col(links::at(link)), col(links::ok(link))]);
+            found.extend([links::at(link), links::ok(link)]);
         }
-        found.extend((0..link.also.len()).map(|at| col(links::also(link, at))));
+        found.extend((0..link.also.len()).map(|at| links::also(link, at)));
     }
-    once(found)
-}
-
-fn once(columns: Vec<Expr>) -> Vec<Expr> {
-    let mut found: Vec<Expr> = Vec::new();
-    for column in columns {
-        if !found.contains(&column) {
-            found.push(column);
-        }
-    }
-    found
+    found.sort();
+    found.dedup();
+    exprs(&found)
 }
 
 fn picks(rule: &LinkRule, link: &Link) -> bool {
@@ -82,26 +90,27 @@ fn picks(rule: &LinkRule, link: &Link) -> bool {
     picks.contains(&LinkPick::Link(link.label.clone()))
 }
 
-fn columns(target: &TargetPlan) -> Vec<Expr> {
-    let mut found = vec![col(names::ROW), col(names::SERVER), col(names::ID).alias("_legacy_id")];
-    let pair = |attr: &str| {
-        [col(names::value(&target.entity, attr)), col(names::how(&target.entity, attr))]
-    };
+/// The columns that rows of a target table are made of.
+fn columns(target: &TargetPlan) -> Vec<String> {
+    let mut found = vec![names::ROW.to_owned(), names::SERVER.to_owned(), names::ID.to_owned()];
+    let pair = |attr: &str| [names::value(&target.entity, attr), names::how(&target.entity, attr)];
     found.extend(pair("id"));
     for decided in &target.decided {
         found.extend(pair(&decided.rule.attr));
-        found.push(col(names::mapped(&target.entity, &decided.rule.attr)));
+        found.push(names::mapped(&target.entity, &decided.rule.attr));
     }
     for rule in &target.transform.links {
         found.extend(pair(&rule.label));
         if let LinkHow::From { picks, .. } = &rule.how {
             found.extend(picks.iter().filter_map(|pick| match pick {
-                LinkPick::Link(label) => Some(col(names::link_how(label))),
+                LinkPick::Link(label) => Some(names::link_how(label)),
                 _ => None,
             }));
         }
     }
-    once(found)
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn from(
@@ -391,8 +400,16 @@ pub(super) fn existing(
 /// The ids a target table has, old and new, as `_there`.
 pub(super) fn there(run: &Run<'_>, target: &str, decisions: &Decisions) -> Result<LazyFrame> {
     let mut frames = Vec::new();
-    if let Some(rows) = decisions.targets.get(target) {
-        frames.push(frame::scan(rows)?.select([col(names::value(target, "id")).alias("_there")]));
+    if let Some(moves) = decisions.targets.get(target) {
+        let rows = frame::scan(&moves.file)?;
+        let except = Column::new("_except".into(), &moves.except);
+        let except = DataFrame::new_infer_height(vec![except]).map_err(frame::failed)?;
+        let rows = if moves.except.is_empty() {
+            rows
+        } else {
+            frame::not_in(rows, except.lazy(), (col(names::ROW), col("_except")))
+        };
+        frames.push(rows.select([col(names::value(target, "id")).alias("_there")]));
     }
     if let Some(existing) = run.existing(target)? {
         frames.push(existing.select([udf::id(col(names::ID)).alias("_there")]));

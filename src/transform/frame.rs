@@ -45,6 +45,11 @@ impl<'a> Run<'a> {
         self.state(entity)?.all()
     }
 
+    /// The file of the facts about a decided legacy table.
+    pub(super) fn facts(&self, entity: &str) -> Result<&Path> {
+        Ok(self.state(entity)?.facts())
+    }
+
     fn state(&self, entity: &str) -> Result<&State> {
         let missing = || Error::bug(format!("table `{entity}` is not decided yet"));
         self.states.get(entity).ok_or_else(missing)
@@ -112,9 +117,18 @@ pub(super) fn look_up(left: LazyFrame, right: LazyFrame, on: (Expr, Expr)) -> La
 
 /// Keeps the rows whose value is in another frame, in order.
 pub(super) fn only_in(left: LazyFrame, right: LazyFrame, on: (Expr, Expr)) -> LazyFrame {
+    filtered(left, right, on, JoinType::Semi)
+}
+
+/// Keeps the rows whose value is in no row of another frame, in order.
+pub(super) fn not_in(left: LazyFrame, right: LazyFrame, on: (Expr, Expr)) -> LazyFrame {
+    filtered(left, right, on, JoinType::Anti)
+}
+
+fn filtered(left: LazyFrame, right: LazyFrame, on: (Expr, Expr), how: JoinType) -> LazyFrame {
     left.join_builder()
         .with(right)
-        .how(JoinType::Semi)
+        .how(how)
         .left_on([on.0])
         .right_on([on.1])
         .maintain_order(MaintainOrderJoin::Left)

@@ -7,13 +7,14 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray};
+use arrow::compute::filter;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
 use uuid::Uuid;
 
 use super::frame::Run;
-use super::{Decisions, names};
+use super::{Decisions, Moves, names};
 use crate::error::{Error, Result};
 use crate::snapshot;
 
@@ -40,12 +41,9 @@ pub(super) fn rank(run: &Run<'_>, target: &str, decisions: &Decisions) -> Result
     let plan = run.plan.target(target).map(|(_, plan)| plan);
     let mut keys: Vec<String> = plan.map(|plan| plan.transform.order.clone()).unwrap_or_default();
     keys.push("id".to_owned());
-    let (migrated, existing) = (decisions.targets.get(target), decisions.existing.get(target));
-    let rows = Rows {
-        target,
-        migrated: migrated.map(AsRef::as_ref),
-        existing: existing.map(AsRef::as_ref),
-    };
+    let migrated = decisions.targets.get(target);
+    let existing = decisions.existing.get(target);
+    let rows = Rows { target, migrated, existing: existing.map(AsRef::as_ref) };
     let mut order = Order::new(rows.count()?)?;
     for key in keys {
         if order.is_settled() {
@@ -59,52 +57,78 @@ pub(super) fn rank(run: &Run<'_>, target: &str, decisions: &Decisions) -> Result
 /// The files of decisions about the rows of a target table: migrated ones, then existing ones.
 struct Rows<'a> {
     target: &'a str,
-    migrated: Option<&'a Path>,
+    migrated: Option<&'a Moves>,
     existing: Option<&'a Path>,
 }
 
 impl Rows<'_> {
+    /// The files, the rows in them that do not count, and whether they are the existing ones.
+    fn sides(&self) -> impl Iterator<Item = (&Path, &[i64], bool)> {
+        let migrated = self.migrated.map(|moves| (moves.file.as_path(), &moves.except[..], false));
+        migrated.into_iter().chain(self.existing.map(|path| (path, &[][..], true)))
+    }
+
     fn count(&self) -> Result<usize> {
         let mut rows = 0;
-        for path in [self.migrated, self.existing].into_iter().flatten() {
-            rows += snapshot::scan(path)?.metadata().file_metadata().num_rows();
+        for (path, except, _) in self.sides() {
+            let all = snapshot::scan(path)?.metadata().file_metadata().num_rows();
+            rows += usize::try_from(all).map_err(|_| too_many())?.saturating_sub(except.len());
         }
-        usize::try_from(rows).map_err(|_| too_many())
+        Ok(rows)
     }
 
     /// One key of every row. Of ids, both sides have their own column.
     fn key(&self, name: &str) -> Result<Key> {
-        let own = names::value(self.target, name);
-        let existing = if name == "id" { names::ID.to_owned() } else { own.clone() };
-        let sides = [(self.migrated, own), (self.existing, existing)];
         let mut key = Key::default();
-        for (path, column) in sides.iter().filter_map(|(path, column)| Some(((*path)?, column))) {
-            each(path, column, &mut |batch| key.take(batch.column(0)))?;
-        }
+        self.read(name, &mut key)?;
         if key.is_odd {
             // Some text is no UUID: all of them are compared as texts.
             key = Key { texts: Some(Texts::default()), ..Key::default() };
-            for (path, column) in sides.iter().filter_map(|(path, column)| Some(((*path)?, column)))
-            {
-                each(path, column, &mut |batch| key.take(batch.column(0)))?;
-            }
+            self.read(name, &mut key)?;
         }
         Ok(key)
     }
+
+    fn read(&self, name: &str, key: &mut Key) -> Result<()> {
+        for (path, except, is_existing) in self.sides() {
+            let own = names::value(self.target, name);
+            let column = if is_existing && name == "id" { names::ID.to_owned() } else { own };
+            each((path, except), &column, &mut |values| key.take(values))?;
+        }
+        Ok(())
+    }
 }
 
-/// Reads one column of a file, batch by batch.
-fn each(path: &Path, column: &str, take: &mut dyn FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+/// Reads one column of a file, batch by batch, without the rows that do not count.
+fn each(
+    (path, except): (&Path, &[i64]),
+    column: &str,
+    take: &mut dyn FnMut(&dyn Array) -> Result<()>,
+) -> Result<()> {
     let builder = snapshot::scan(path)?;
-    let at = builder
-        .schema()
-        .index_of(column)
-        .map_err(|_| Error::bug(format!("column `{column}` is not in the decisions")))?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [at]);
+    let missing = |_| Error::bug(format!("column `{column}` is not in the decisions"));
+    let wanted = [column, names::ROW];
+    let at = wanted.map(|name| builder.schema().index_of(name));
+    let (at, row) = (at[0].as_ref().map_err(missing).copied()?, at[1].as_ref().ok().copied());
+    let places =
+        if except.is_empty() { vec![at] } else { [Some(at), row].into_iter().flatten().collect() };
+    let mask = ProjectionMask::roots(builder.parquet_schema(), places);
+    let broken = |error: String| Error::bug("the decisions cannot be read").because(error);
     let reader = builder.with_projection(mask).with_batch_size(65_536).build();
-    let broken = |error| Error::bug("the decisions cannot be read").because(error);
     for batch in reader.map_err(|error| broken(error.to_string()))? {
-        take(&batch.map_err(|error| broken(error.to_string()))?)?;
+        let batch = batch.map_err(|error| broken(error.to_string()))?;
+        let values = batch.column_by_name(column);
+        let values = values.ok_or_else(|| broken("a column is gone".to_owned()))?;
+        if except.is_empty() {
+            take(values)?;
+            continue;
+        }
+        let rows =
+            batch.column_by_name(names::ROW).and_then(|rows| rows.as_primitive_opt::<Int64Type>());
+        let rows = rows.ok_or_else(|| broken("the rows have no number".to_owned()))?;
+        let counts: BooleanArray =
+            rows.values().iter().map(|row| Some(except.binary_search(row).is_err())).collect();
+        take(&filter(values, &counts).map_err(|error| broken(error.to_string()))?)?;
     }
     Ok(())
 }
@@ -320,12 +344,10 @@ fn places(run: &Run<'_>, rows: &Rows<'_>, order: &Order) -> Result<Ranks> {
         rows: as_place(order.rows.len()),
     };
     let mut next = 0;
-    for (path, places) in
-        [(rows.migrated, &mut found.migrated), (rows.existing, &mut found.existing)]
-    {
-        let Some(path) = path else { continue };
-        each(path, names::ROW, &mut |batch| {
-            for row in batch.column(0).as_primitive::<Int64Type>().values() {
+    for (path, except, is_existing) in rows.sides() {
+        let places = if is_existing { &mut found.existing } else { &mut found.migrated };
+        each((path, except), names::ROW, &mut |values| {
+            for row in values.as_primitive::<Int64Type>().values() {
                 let place = usize::try_from(*row).ok().and_then(|row| places.get_mut(row));
                 let missing = || Error::bug("a decided row is not a row of its table");
                 *place.ok_or_else(missing)? = ranks[next];

@@ -1,7 +1,7 @@
 //! What is known of a legacy table once its rows are decided, kept for the tables that hang on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
@@ -23,6 +23,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// The file of the facts.
+    pub(super) fn facts(&self) -> &Path {
+        &self.facts
+    }
+
     /// All rows with all decided values and their outcome, in `_row` order.
     pub(super) fn all(&self) -> Result<LazyFrame> {
         let facts = frame::scan(&self.facts)?;

@@ -56,6 +56,13 @@ fn the_whole_help() {
       -V, --version
               Print version
 
+    Resources:
+          --memory-limit <SIZE>
+              Memory that a stage may have, as 512M or 2G; too little is said at the start
+
+          --temp-dir <DIR>
+              Folder for working files [default: beside what is being made]
+
     Examples:
       rethread run backup.zip                    the whole way, into out/<id>/thread.sqlite
       rethread run backup.zip --set release.from=1.4 --set release.to=2.0
@@ -81,7 +88,7 @@ fn the_whole_help() {
       70 a bug in rethread
 
     Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
-    POLARS_MAX_THREADS sets the number of threads of the transform.
+    POLARS_MAX_THREADS sets the number of threads.
     ");
 }
 
@@ -126,6 +133,11 @@ fn the_help_of_run() {
           --release <FILE>   A release file that fills the contract's blanks (`rethread contract init`
                              starts one)
           --set <KEY=VALUE>  Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
+
+    Resources:
+          --memory-limit <SIZE>  Memory that a stage may have, as 512M or 2G; too little is said at the
+                                 start
+          --temp-dir <DIR>       Folder for working files [default: beside what is being made]
 
     A second run finds the snapshot, the bundle and the database done and changes nothing.
 

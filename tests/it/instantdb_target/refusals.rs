@@ -31,7 +31,7 @@ fn several_bad_rows_are_found_and_set_aside() {
               at `thread_parts` 00000000-0000-4000-8000-000500000002: sql-raise: the app does not take it
               at `thread_parts` 00000000-0000-4000-8000-000500000003: sql-raise: the app does not take it
               at `thread_parts` 00000000-0000-4000-8000-000500000007: sql-raise: the app does not take it
-              at BUNDLE/import/instantdb/aside-91a94d2aa2ce0e25-1.jsonl
+              at BUNDLE/import/instantdb/aside-DIGEST-1.jsonl
               help everything else was imported; change what the server minds there, then run the same command again: it tries these rows once more
             ");
         }
