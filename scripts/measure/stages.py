@@ -112,7 +112,7 @@ class Round:
             temp.mkdir(exist_ok=True)
 
         names = [f"snapshot={self.snapshot}", f"out={parquet}", f"temp={temp}",
-                 f"threads={threads()}", f"memory={self.args.duckdb_memory}"]
+                 f"threads={threads()}", f"memory={self.duckdb_memory()}"]
         duck = [sys.executable, OPPONENTS / "duck.py"]
         missing = without_duckdb()
 
@@ -153,6 +153,10 @@ class Round:
         held = self.hold("transform", ours, theirs, goals)
         process.remove(temp)
         return held
+
+    def duckdb_memory(self):
+        """As much as makes it fast; of many rows what a small machine has."""
+        return self.args.duckdb_memory or ("2GB" if (self.source.rows or 0) >= 5_000_000 else "8GB")
 
     def check(self):
         for what, folder in [("snapshot", self.snapshot), ("bundle", self.bundle)]:

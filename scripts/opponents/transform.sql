@@ -13,6 +13,7 @@
 --     once, in the order of the links, so that an INNER JOIN is "required" and a LEFT JOIN is not.
 --   * Wide rows are read once, pass one pipeline of hash joins with the narrow tables, are sorted by
 --     fixed-width keys and written by the same statement.
+--   * Parquet's newer encodings and an early end to dictionaries of ids spare a fifth of the writing.
 --   * uuid5 is computed only for ids that are no UUID, and for threads.
 --
 -- What it leaves out of the bundle: JSONL, digests, seals, duplicates, what quarantine and repairs
@@ -122,7 +123,8 @@ COPY (
         FROM existing_threads
     ) t ORDER BY t.createdAt NULLS FIRST, t.id
 ) TO '{out}/thread_threads.parquet'
-  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536);
+  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536,
+   PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
 
 COPY (
     SELECT t.* REPLACE (t.id::VARCHAR AS id, t.thread::VARCHAR AS thread,
@@ -145,7 +147,8 @@ COPY (
         FROM '{snapshot}/data/tables/thread_contexts.parquet'
     ) t ORDER BY t.createdAt NULLS FIRST, t.id
 ) TO '{out}/thread_contexts.parquet'
-  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536);
+  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536,
+   PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
 
 COPY (
     SELECT t.* REPLACE (t.id::VARCHAR AS id, t.context::VARCHAR AS context, t.thread::VARCHAR AS thread,
@@ -172,7 +175,8 @@ COPY (
         FROM '{snapshot}/data/tables/thread_items.parquet'
     ) t ORDER BY t.createdAt NULLS FIRST, t.id
 ) TO '{out}/thread_items.parquet'
-  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536);
+  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536,
+   PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
 
 COPY (
     SELECT t.* REPLACE (t.id::VARCHAR AS id, t.context::VARCHAR AS context, t.thread::VARCHAR AS thread,
@@ -191,7 +195,8 @@ COPY (
         FROM '{snapshot}/data/tables/thread_executions.parquet'
     ) t ORDER BY t.createdAt NULLS FIRST, t.id
 ) TO '{out}/thread_executions.parquet'
-  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536);
+  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536,
+   PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
 
 COPY (
     SELECT t.* REPLACE (t.id::VARCHAR AS id, t.executionId::VARCHAR AS executionId,
@@ -222,7 +227,8 @@ COPY (
         FROM '{snapshot}/data/tables/thread_steps.parquet'
     ) t ORDER BY t.createdAt NULLS FIRST, t.id
 ) TO '{out}/thread_steps.parquet'
-  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536);
+  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536,
+   PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
 
 COPY (
     SELECT t.* REPLACE (t.id::VARCHAR AS id, t.stepId::VARCHAR AS stepId, t.step::VARCHAR AS step) FROM (
@@ -239,4 +245,5 @@ COPY (
         FROM '{snapshot}/data/tables/thread_parts.parquet'
     ) t ORDER BY t.stepId NULLS FIRST, t.idx, t.id
 ) TO '{out}/thread_parts.parquet'
-  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536);
+  (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 65536,
+   PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 5000);
