@@ -8,14 +8,16 @@ from . import process
 class Side:
     """A command with what goes before each of its runs, and what is asked of its last result.
 
-    `prepare` makes room and is not timed; `check` gives a text that says what is wrong, or None;
-    `missing` says why the command cannot run at all."""
+    `prepare` makes room, `after` takes it back, neither is timed; `check` gives a text that says what
+    is wrong, or None; `missing` says why the command cannot run at all. Of an opponent, `against` names
+    the figure of ours that stands beside its seconds, and `most` how many times as large that may be."""
 
     def __init__(self, name, command, does="", prepare=None, check=None, missing=None, text=None,
-                 cwd=None, after=None):
+                 after=None, against="seconds", most=None):
         self.name, self.command, self.does = name, command, does
         self.prepare, self.check, self.missing = prepare, check, missing
-        self.text, self.cwd, self.after = text, cwd, after
+        self.text, self.after = text, after
+        self.against, self.most = against, most
         self.runs, self.wrong, self.stdout = [], None, ""
 
     def run(self):
@@ -23,7 +25,7 @@ class Side:
             self.prepare()
         command = self.command() if callable(self.command) else self.command
         text = self.text() if callable(self.text) else self.text
-        figures, self.stdout, said = process.run(command, cwd=self.cwd, text=text)
+        figures, self.stdout, said = process.run(command, text=text)
         self.runs.append(figures)
         if figures["exit"]:
             self.wrong = f"ended with {figures['exit']}: {said.strip()[-600:]}"
@@ -42,14 +44,7 @@ class Side:
         return found | (process.summary(self.runs) or {}) | {"runs": self.runs}
 
 
-class Goal:
-    """The most that ours may take, as a multiple of the opponent at `index` or of another figure."""
-
-    def __init__(self, most, index=0, key="seconds", says=""):
-        self.most, self.index, self.key, self.says = most, index, key, says
-
-
-def hold(stage, ours, theirs, runs, goals=(), **more):
+def hold(stage, ours, theirs, runs, **more):
     """Runs all sides in turn and gives the account of the stage; `failed` where ours did."""
     for side in theirs:
         if side.missing:
@@ -68,8 +63,8 @@ def hold(stage, ours, theirs, runs, goals=(), **more):
             print(f"error: {stage}: {side.name}: {side.wrong}", file=sys.stderr, flush=True)
     if failed:
         account["failed"] = True
-    for at, opponent in enumerate(account["opponents"]):
-        add_ratio(account["ours"], opponent, [goal for goal in goals if goal.index == at])
+    for side, opponent in zip(theirs, account["opponents"]):
+        add_ratio(account["ours"], opponent, side)
     return account
 
 
@@ -77,16 +72,16 @@ def failed_before(side):
     return bool(side.runs) and side.runs[-1]["exit"] != 0
 
 
-def add_ratio(ours, opponent, goals):
+def add_ratio(ours, opponent, side):
     """Ours by theirs; of an opponent that gave the wrong answer nothing is said."""
-    goal = goals[0] if goals else None
-    key = goal.key if goal and goal.key in ours else "seconds"
-    if goal and goal.key != "seconds" and goal.key not in ours:
-        opponent["no_figure"] = goal.key
+    opponent["against"] = side.against
+    if not opponent.get("seconds") or "wrong" in opponent:
         return
-    if ours.get(key) and opponent.get("seconds") and "wrong" not in opponent:
-        opponent["ratio"] = round(ours[key] / opponent["seconds"], 3)
-        opponent["ratio_of"] = key
-        if goal:
-            opponent["goal"] = goal.most
-            opponent["holds"] = opponent["ratio"] <= goal.most
+    if ours.get(side.against):
+        opponent["ratio"] = round(ours[side.against] / opponent["seconds"], 3)
+        if side.most:
+            opponent |= {"goal": side.most, "holds": opponent["ratio"] <= side.most}
+    if side.against == "seconds" and ours.get("cpu_seconds") and opponent.get("cpu_seconds"):
+        opponent["cpu_ratio"] = round(ours["cpu_seconds"] / opponent["cpu_seconds"], 3)
+    elif side.against != "seconds" and ours.get("seconds"):
+        opponent["ratio_of_whole"] = round(ours["seconds"] / opponent["seconds"], 3)

@@ -28,8 +28,8 @@ def shapes(scale):
 
 
 class Rows:
-    """How many rows of each kind; children are spread evenly, every step has an execution of its own
-    only as far as there are contexts."""
+    """How many rows of each kind; items are spread evenly over contexts, parts over steps. There is
+    one execution."""
 
     def __init__(self, contexts=1, items=1, steps=1, parts=1, part_bytes=300):
         self.contexts, self.items, self.steps = contexts, items, steps
@@ -104,7 +104,7 @@ def archive(rows, args):
 def table(pairs):
     """Cost per row (per byte, where the odd one is a single large row) against the usual shape."""
     found = {"title": "Odd shapes against the usual one", "rows": [],
-             "head": ["shape", "stage", "odd", "usual", "of", "ratio", "goal"]}
+             "head": ["shape", "stage", "odd", "usual", "of", "ratio", "goal", "odd MiB", "usual MiB"]}
     for title, odd, usual in pairs:
         by_bytes = odd["rows"] < 100
         units = lambda result: result["json_bytes"] / 1e6 if by_bytes else result["rows"] / 1e6
@@ -112,11 +112,12 @@ def table(pairs):
         for account in odd["stages"]:
             ours, other = account["ours"], others.get(account["stage"], {})
             if not (ours.get("seconds") and other.get("seconds")):
-                found["rows"].append([title, account["stage"], "failed", "", "", "", ""])
+                found["rows"].append([title, account["stage"], "failed", *[""] * 6])
                 continue
             cost, usually = ours["seconds"] / units(odd), other["seconds"] / units(usual)
             ratio = cost / usually
             found["rows"].append([title, account["stage"], f"{cost:.3f} s", f"{usually:.3f} s",
                                   "1 MB" if by_bytes else "10^6 rows", f"{ratio:.2f}",
-                                  f"≤ 1.3 {'yes' if ratio <= 1.3 else 'no'}"])
+                                  f"≤ 1.3 {'yes' if ratio <= 1.3 else 'no'}", f"{ours['peak_mib']:.0f}",
+                                  f"{other['peak_mib']:.0f}"])
     return found

@@ -2,7 +2,7 @@
 
 import math
 
-HEAD = ["stage", "seconds", "rows/s", "MB/s", "peak MiB", "opponent", "seconds", "peak MiB", "ratio", "goal"]
+HEAD = ["stage", "seconds", "rows/s", "MB/s", "peak MiB", "opponent", "seconds", "peak MiB", "ratio", "CPU", "goal"]
 
 
 def finish(account, rows, transform_seconds=None):
@@ -22,37 +22,50 @@ def finish(account, rows, transform_seconds=None):
     if "of_transform" in account and transform_seconds:
         most = account.pop("of_transform")
         ratio = round(seconds / transform_seconds, 3)
-        account["opponents"].append({"name": "own transform", "seconds": transform_seconds, "ratio": ratio,
+        account["opponents"].append({"name": "own transform", "seconds": transform_seconds, "against": "seconds", "ratio": ratio,
                                      "goal": most, "holds": ratio <= most, "runs": []})
 
 
+# Figures of ours that an opponent may stand beside, and what they are called.
+PARTS = {"seconds": "", "parquet_seconds": "  Parquet part", "own_seconds": "  after verification"}
+
+
 def lines(stages):
-    """Rows of the table; an opponent after the first has a row of its own."""
+    """Rows of the table: a stage, its parts, and beside each the opponents, one a row."""
     for account in stages:
-        ours = account["ours"]
-        first = [account["stage"], number(ours.get("seconds"), 3 if ours.get("seconds", 9) < 1 else 2),
-                 number(ours.get("rows_per_second")),
-                 number(ours.get("mb_per_second"), 1), number(ours.get("peak_mib"))]
-        if "failed" in account:
-            first[1] = "failed"
-        opponents = account["opponents"] or [None]
-        for at, opponent in enumerate(opponents):
-            mine = first if at == 0 else [""] * 5
-            if at == 0 and opponent is None:
-                yield [*mine, "", "", "", "", held(account.get("goal", ""), account.get("holds"))]
+        for key, said in PARTS.items():
+            opponents = [one for one in account["opponents"] if one["against"] == key]
+            if key != "seconds" and not opponents and key not in account["ours"]:
                 continue
-            yield mine + theirs(opponent)
-        if "own_seconds" in ours:
-            yield ["  after verification", number(ours["own_seconds"], 2), *[""] * 8]
-        if account["stage"] == "transform":
-            yield ["  Parquet part", number(ours.get("parquet_seconds"), 2) or "not told", *[""] * 8]
+            first = stage(account) if key == "seconds" else part(account["ours"], key, said)
+            if not opponents:
+                yield [*first, "", "", "", "", "", held(account.get("goal", ""), account.get("holds"))
+                       if key == "seconds" else ""]
+            for at, opponent in enumerate(opponents):
+                yield (first if at == 0 else [""] * 5) + theirs(opponent)
+
+
+def stage(account):
+    ours = account["ours"]
+    seconds = "failed" if "failed" in account else time(ours.get("seconds"))
+    return [account["stage"], seconds, number(ours.get("rows_per_second")),
+            number(ours.get("mb_per_second"), 1), number(ours.get("peak_mib"))]
+
+
+def part(ours, key, said):
+    return [said, time(ours.get(key)) or "not told", "", "", ""]
 
 
 def theirs(opponent):
     state = "missing" if "missing" in opponent else "wrong" if "wrong" in opponent else ""
     goal = f"≤ {opponent['goal']:.2f}" if "goal" in opponent else ""
-    return [opponent["name"], state or number(opponent.get("seconds"), 2), number(opponent.get("peak_mib")),
-            number(opponent.get("ratio"), 2), held(goal, opponent.get("holds"))]
+    return [opponent["name"], state or time(opponent.get("seconds")), number(opponent.get("peak_mib")),
+            number(opponent.get("ratio"), 2), number(opponent.get("cpu_ratio"), 2),
+            held(goal, opponent.get("holds"))]
+
+
+def time(seconds):
+    return number(seconds, 2 if (seconds or 0) >= 1 else 3)
 
 
 def held(goal, holds):
@@ -72,7 +85,7 @@ def title(result):
 def plain(result):
     table = [HEAD, *lines(result["stages"])]
     widths = [max(len(row[at]) for row in table) for at in range(len(HEAD))]
-    left = {0, 5, 9}
+    left = {0, 5, 10}
     text = ["  ".join(cell.ljust(width) if at in left else cell.rjust(width)
                       for at, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in table]
     return f"\n{title(result)}\n" + "\n".join(text)
@@ -83,9 +96,10 @@ def markdown(report):
     machine, versions = report["machine"], report["versions"]
     out = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; medians of "
            f"{report['options']['runs']} runs, ours and theirs in turn; {', '.join(versions.values())}. "
-           "Ratio: ours / theirs; MB: of JSON, for `check` of files."]
+           "Ratio: ours / theirs, in seconds and in CPU seconds; MB: of JSON, for `check` of files; a peak of "
+           "about 25 MiB is the measuring script's."]
     for result in report["results"]:
-        out += ["", f"**{title(result)}**", "", row(HEAD), row(["---"] + ["--:"] * 4 + ["---"] + ["--:"] * 3 + ["---"])]
+        out += ["", f"**{title(result)}**", "", row(HEAD), row(["---"] + ["--:"] * 4 + ["---"] + ["--:"] * 4 + ["---"])]
         out += [row(cells) for cells in lines(result["stages"])]
     for name in ("growth", "payloads", "shapes"):
         table = report.get(name)

@@ -8,11 +8,12 @@ import zipfile
 from pathlib import Path
 
 from . import process, sqlite
-from .contest import Goal, Side, hold
+from .contest import Side, hold
 from .source import ROOT, SAMPLE, Source, generated, program
 
 OPPONENTS = ROOT / "scripts/opponents"
 NAMES = ["export", "dataset", "transform", "check", "verify", "report", "import", "start", "sample"]
+NEEDED = ["export", "transform"]
 
 
 class Round:
@@ -36,24 +37,24 @@ class Round:
     def ours(self, command, *words):
         return [self.rethread, command, *words, *self.limits]
 
-    def hold(self, stage, ours, theirs=(), goals=(), data=None, **more):
+    def hold(self, stage, ours, theirs=(), data=None, **more):
         """Holds a contest and tells it; without opponents where ours alone are measured."""
         theirs = [] if self.alone else list(theirs)
         more["bytes"] = self.source.inflated if data is None else data
-        account = hold(stage, ours, theirs, self.args.runs, goals, **more)
+        account = hold(stage, ours, theirs, self.args.runs, **more)
         self.tell(account)
         return "failed" not in account
 
     def go(self, stages):
-        """Goes through the stages; those that are not asked for run once, as later ones need them."""
-        last = max((NAMES.index(stage) for stage in stages), default=-1)
-        for name in NAMES[:last + 1]:
+        """Goes through the stages; export and transform run once where only later ones are asked for."""
+        needs = {"export": 0, "dataset": 0, "start": 0, "sample": 0, "transform": 1}
+        needed = NEEDED[:max((needs.get(stage, 2) for stage in stages), default=0)]
+        for name in NAMES:
             if name in stages:
-                if not getattr(self, name if name != "import" else "imports")():
+                if not getattr(self, "imports" if name == "import" else name)():
                     return
-            elif name in ("export", "transform") and last < NAMES.index("start"):
-                if not self.silently(name):
-                    return
+            elif name in needed and not self.silently(name):
+                return
 
     def silently(self, stage):
         figures, stdout, said = process.run(self.once(stage))
@@ -82,10 +83,10 @@ class Round:
         theirs = []
         if self.source.path.suffix == ".zip":
             unzip = Side("unzip -p | wc -c", ["sh", "-c", 'unzip -p "$1" | wc -c', "sh", self.source.path],
-                         "inflates and counts bytes", missing=absent("unzip"))
+                         "inflates and counts bytes", missing=absent("unzip"), most=1 / 0.6)
             unzip.check = lambda: None if int(unzip.stdout) == self.source.inflated else "another size"
             theirs = [unzip]
-        held = self.hold("export", ours, theirs, [Goal(1 / 0.6, says="60 % of unzip's speed")])
+        held = self.hold("export", ours, theirs)
         self.source.count(self.snapshot)
         return held
 
@@ -130,9 +131,9 @@ class Round:
                      if not (parquet / file.name).exists()]
             return f"not copied: {', '.join(wrong)}" if wrong else None
 
-        def duckdb(name, does, mode, files, check):
+        def duckdb(name, does, mode, files, check, **more):
             return Side(name, [*duck, mode, *names, *files], does, prepare=room, missing=missing,
-                        check=check, after=lambda: process.remove(parquet))
+                        check=check, after=lambda: process.remove(parquet), **more)
 
         def begin():
             process.remove(self.work / "out")
@@ -144,13 +145,12 @@ class Round:
         script = OPPONENTS / "transform.sql"
         theirs = [
             duckdb("DuckDB: transform.sql", "the same mapping; six tables as Parquet alone", "run", [script],
-                   compared),
+                   compared, most=1.0),
             duckdb("DuckDB: plain rewrite", "copies the snapshot's tables as they are, unsorted, as Parquet",
-                   "rewrite", [self.snapshot / "data/tables"], copied),
+                   "rewrite", [self.snapshot / "data/tables"], copied, against="parquet_seconds", most=1.5),
             duckdb("DuckDB: transform.sql, jsonl.sql", "the same mapping; six tables as Parquet and JSONL", "run",
                    [script, OPPONENTS / "jsonl.sql"], lines)]
-        goals = [Goal(1.0, 0), Goal(1.5, 1, "parquet_seconds"), Goal(1.0, 2)]
-        held = self.hold("transform", ours, theirs, goals)
+        held = self.hold("transform", ours, theirs)
         process.remove(temp)
         return held
 
@@ -162,10 +162,10 @@ class Round:
         for what, folder in [("snapshot", self.snapshot), ("bundle", self.bundle)]:
             files = sorted(file for file in (folder / "data").rglob("*") if file.is_file())
             sums = Side("sha256sum", ["sh", "-c", 'find "$1" -type f -print0 | xargs -0 sha256sum', "sh",
-                                      folder / "data"], "hashes the same files", missing=absent("sha256sum"))
+                                      folder / "data"], "hashes the same files", missing=absent("sha256sum"), most=1.0)
             sums.check = lambda: None if len(sums.stdout.splitlines()) == len(files) else "other files"
             ours = Side("rethread check", [self.rethread, "check", folder], "hashes, and looks for other files")
-            self.hold(f"check {what}", ours, [sums], [Goal(1.0)], data=sum(map(process.size, files)))
+            self.hold(f"check {what}", ours, [sums], data=sum(map(process.size, files)))
         return True
 
     def verify(self):
@@ -199,15 +199,15 @@ class Round:
 
             return Side(name, ["sqlite3", "-bail", theirs_at], does, prepare=room,
                         missing=absent("sqlite3"), text=lambda: model().script(indexes_first),
-                        check=lambda: model().check(theirs_at), after=lambda: process.remove(theirs_at))
+                        check=lambda: model().check(theirs_at), after=lambda: process.remove(theirs_at),
+                        against="own_seconds")
 
         ours = Side("rethread import", self.ours("import", self.bundle, "--snapshot", self.snapshot),
                     "verifies; writes, digests, reads back, checks; own seconds are those after verifying",
                     prepare=begin)
         theirs = [side("sqlite3 .import, indexes first", "the same tables, keys and indexes, then the rows", True),
                   side("sqlite3 .import, indexes last", "the same tables and keys, the rows, then the indexes", False)]
-        goals = [Goal(1.0, 0, "own_seconds"), Goal(1.0, 1, "own_seconds")]
-        return self.hold("import", ours, theirs, goals)
+        return self.hold("import", ours, theirs)
 
     def make_model(self, database, last):
         """Writes the CSV files. After the last import nothing needs the rows in other forms."""
@@ -219,8 +219,7 @@ class Round:
     def start(self):
         for word in ("--version", "--help"):
             ours = Side(f"rethread {word}", [self.rethread, word])
-            account = hold(f"start {word}", ours, [], 20, most_seconds=0.05)
-            self.tell(account)
+            self.tell(hold(f"start {word}", ours, [], 20, most_seconds=0.05))
         return True
 
     def sample(self):
