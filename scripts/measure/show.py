@@ -5,7 +5,7 @@ import math
 HEAD = ["stage", "seconds", "rows/s", "MB/s", "peak MiB", "opponent", "seconds", "peak MiB", "ratio", "CPU", "goal"]
 
 
-def finish(account, rows, transform_seconds=None):
+def finish(account, rows, transform=None):
     """Adds rates, and goals that stand by themselves, to the account of a stage."""
     ours = account["ours"]
     seconds = ours.get("seconds")
@@ -19,11 +19,14 @@ def finish(account, rows, transform_seconds=None):
     if "least_mb" in account:
         account |= {"goal": f"≥ {account['least_mb']} MB/s",
                     "holds": ours["mb_per_second"] >= account["least_mb"]}
-    if "of_transform" in account and transform_seconds:
-        most = account.pop("of_transform")
-        ratio = round(seconds / transform_seconds, 3)
-        account["opponents"].append({"name": "own transform", "seconds": transform_seconds, "against": "seconds", "ratio": ratio,
-                                     "goal": most, "holds": ratio <= most, "runs": []})
+    most = account.pop("of_transform", None)
+    if most and transform and transform.get("seconds"):
+        own = {"name": "own transform", "against": "seconds", "goal": most}
+        own |= {key: transform[key] for key in ("seconds", "cpu_seconds", "peak_mib")}
+        own["ratio"] = round(seconds / own["seconds"], 3)
+        own["cpu_ratio"] = round(ours["cpu_seconds"] / max(own["cpu_seconds"], 1e-3), 3)
+        own["holds"] = own["ratio"] <= most
+        account["opponents"].append(own)
 
 
 # Figures of ours that an opponent may stand beside, and what they are called.

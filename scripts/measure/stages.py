@@ -194,8 +194,8 @@ class Round:
             def room():
                 process.remove(theirs_at)
                 model()
-                if runs_left[0] == 0:
-                    process.remove(database)
+                if not self.args.keep:
+                    process.remove(database)   # the next import makes it anew; both would fill a disk
 
             return Side(name, ["sqlite3", "-bail", theirs_at], does, prepare=room,
                         missing=absent("sqlite3"), text=lambda: model().script(indexes_first),
