@@ -8,8 +8,8 @@ from . import process
 class Side:
     """A command with what goes before each of its runs, and what is asked of its last result.
 
-    `prepare` makes room, `after` takes it back, neither is timed; `check` gives a text that says what
-    is wrong, or None; `missing` says why the command cannot run at all. Of an opponent, `against` names
+    `prepare` makes room, `after` takes it back, neither is timed; `check` is asked after the first
+    run and gives a text that says what is wrong, or None; `missing` says why the command cannot run at all. Of an opponent, `against` names
     the figure of ours that stands beside its seconds, and `most` how many times as large that may be."""
 
     def __init__(self, name, command, does="", prepare=None, check=None, missing=None, text=None,
@@ -29,7 +29,7 @@ class Side:
         self.runs.append(figures)
         if figures["exit"]:
             self.wrong = f"ended with {figures['exit']}: {said.strip()[-600:]}"
-        elif self.check and not self.wrong:
+        elif self.check and len(self.runs) == 1:
             self.wrong = self.check()
         if self.after:
             self.after()
