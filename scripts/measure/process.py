@@ -23,15 +23,20 @@ def run(command, cwd=None, text=None):
         child = subprocess.Popen([str(word) for word in command], stdin=given, stdout=output,
                                  stderr=subprocess.PIPE, cwd=cwd)
         said, verified, parquet = [], None, None
-        for line in child.stderr:
-            line = line.decode(errors="replace")
-            said.append(line)
-            if line.startswith(VERIFIED):
-                verified = time.monotonic()
-            if line.startswith(PARQUET_PART):
-                parquet = float(line.split(":")[1].split()[0])
-        child.stderr.close()
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            for line in child.stderr:
+                line = line.decode(errors="replace")
+                said.append(line)
+                if line.startswith(VERIFIED):
+                    verified = time.monotonic()
+                if line.startswith(PARQUET_PART):
+                    parquet = float(line.split(":")[1].split()[0])
+            child.stderr.close()
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:   # interrupted: what was begun is not left running
+            child.kill()
+            child.wait()
+            raise
         ended = time.monotonic()
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
