@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Mutex;
 
 use arrow::array::{
     Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -11,16 +12,17 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 
 use crate::digest::Value;
 use crate::error::{Error, Result};
 use crate::schema::Type;
 use crate::storage;
+use crate::threads;
 
 /// About how many bytes a batch may hold.
-const BATCH_BYTES: i64 = 16 << 20;
+const BATCH_BYTES: i64 = 2 << 20;
 /// How many rows a batch holds at most.
 const BATCH_ROWS: i64 = 8192;
 
@@ -145,6 +147,23 @@ fn read(
     rows: Option<&[usize]>,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
+    let mut start = 0;
+    for batch in reader(path, columns, rows)? {
+        let batch = batch.map_err(|error| unreadable(path).because(error))?;
+        let batch = Batch::of(&batch, columns, start);
+        for row in batch.rows() {
+            visit(row)?;
+        }
+        start += batch.count;
+    }
+    Ok(())
+}
+
+fn reader(
+    path: &Path,
+    columns: &[&str],
+    rows: Option<&[usize]>,
+) -> Result<ParquetRecordBatchReader> {
     let builder = open(path)?;
     let schema = builder.schema().clone();
     let places = columns.iter().filter_map(|name| schema.index_of(name).ok());
@@ -157,25 +176,127 @@ fn read(
         let ranges = rows.iter().filter(|row| **row < total).map(|row| *row..*row + 1);
         builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges, total));
     }
-    let reader = builder.build().map_err(|error| unreadable(path).because(error))?;
-    let mut start = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| unreadable(path).because(error))?;
-        each(&batch, columns, start, visit)?;
-        start += batch.num_rows();
-    }
-    Ok(())
+    builder.build().map_err(|error| unreadable(path).because(error))
 }
 
-fn each(batch: &RecordBatch, names: &[&str], start: usize, visit: &mut Visit<'_>) -> Result<()> {
-    let columns: Vec<Column> = names
-        .iter()
-        .map(|name| batch.column_by_name(name).map_or(Column::Missing, Column::of))
-        .collect();
-    for at in 0..batch.num_rows() {
-        visit(Row { columns: &columns, at, number: start + at })?;
+/// Some rows that follow each other.
+pub(super) struct Batch {
+    columns: Vec<Column>,
+    start: usize,
+    /// How many they are.
+    pub(super) count: usize,
+}
+
+impl Batch {
+    fn of(batch: &RecordBatch, names: &[&str], start: usize) -> Self {
+        let column = |name: &&str| batch.column_by_name(name).map_or(Column::Missing, Column::of);
+        Self { columns: names.iter().map(column).collect(), start, count: batch.num_rows() }
     }
-    Ok(())
+
+    /// The rows in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let row = |at| Row { columns: &self.columns, at, number: self.start + at };
+        (0..self.count).map(row)
+    }
+}
+
+/// What goes on with the batches of a file.
+pub(super) struct Shared<Beside, Work, Take> {
+    /// Reads what goes with the next so many rows; called in the order of the file.
+    pub(super) beside: Beside,
+    /// Looks at a batch; called on several threads.
+    pub(super) work: Work,
+    /// Takes what came of a batch; called in the order of the file.
+    pub(super) take: Take,
+}
+
+struct Feed<Beside> {
+    reader: ParquetRecordBatchReader,
+    beside: Beside,
+    batches: usize,
+    rows: usize,
+}
+
+struct Taker<P, Take> {
+    early: BTreeMap<usize, P>,
+    taken: usize,
+    take: Take,
+    failed: Option<(usize, Error)>,
+}
+
+/// Reads the named columns of every row on several threads, as many batches in memory as there are
+/// threads. What comes of it is the same on any number of them.
+pub(super) fn share<B: Send, P: Send>(
+    path: &Path,
+    columns: &[&str],
+    threads: usize,
+    shared: Shared<
+        impl FnMut(usize) -> Result<B> + Send,
+        impl Fn(&Batch, B) -> Result<P> + Sync,
+        impl FnMut(P) -> Result<()> + Send,
+    >,
+) -> Result<()> {
+    let Shared { beside, work, take } = shared;
+    let reader = reader(path, columns, None)?;
+    let feed = Mutex::new(Some(Feed { reader, beside, batches: 0, rows: 0 }));
+    let taker = Mutex::new(Taker { early: BTreeMap::new(), taken: 0, take, failed: None });
+    threads::each(threads, &|| {
+        while let Some((number, batch)) = next(&feed, path, columns) {
+            let found = batch.and_then(|(batch, beside)| work(&batch, beside));
+            let Ok(mut taker) = taker.lock() else { return };
+            if found.is_err()
+                && let Ok(mut feed) = feed.lock()
+            {
+                *feed = None;
+            }
+            taker.put(number, found);
+        }
+    });
+    match taker.into_inner() {
+        Ok(Taker { failed: Some((_, error)), .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The next batch with its number; none at the end and after a failure.
+fn next<B>(
+    feed: &Mutex<Option<Feed<impl FnMut(usize) -> Result<B>>>>,
+    path: &Path,
+    columns: &[&str],
+) -> Option<(usize, Result<(Batch, B)>)> {
+    let mut feed = feed.lock().ok()?;
+    let Feed { reader, beside, batches, rows } = feed.as_mut()?;
+    let batch = reader.next()?.map_err(|error| unreadable(path).because(error));
+    let batch = batch.and_then(|batch| {
+        let beside = beside(batch.num_rows())?;
+        let batch = Batch::of(&batch, columns, *rows);
+        *rows += batch.count;
+        Ok((batch, beside))
+    });
+    *batches += 1;
+    Some((*batches - 1, batch))
+}
+
+impl<P, Take: FnMut(P) -> Result<()>> Taker<P, Take> {
+    /// Takes what came of the batch of this number, once all before it are taken.
+    fn put(&mut self, number: usize, found: Result<P>) {
+        match found {
+            Ok(found) => drop(self.early.insert(number, found)),
+            Err(error) => self.fail(number, error),
+        }
+        while let Some(found) = self.early.remove(&self.taken) {
+            if let Err(error) = (self.take)(found) {
+                self.fail(self.taken, error);
+            }
+            self.taken += 1;
+        }
+    }
+
+    fn fail(&mut self, number: usize, error: Error) {
+        if self.failed.as_ref().is_none_or(|(first, _)| number < *first) {
+            self.failed = Some((number, error));
+        }
+    }
 }
 
 /// Opens a file by its own types: what a writer noted about other ones (large or view texts) does
