@@ -12,8 +12,8 @@ use super::naming::no_link;
 use super::table::Table;
 use crate::bundle::Bundle;
 use crate::contract::{Contract, Transform};
-use crate::schema::{Entity, Link};
 use crate::error::{Error, Result};
+use crate::schema::{Entity, Link};
 use crate::snapshot::Snapshot;
 use crate::threads::side_by_side;
 
@@ -82,8 +82,7 @@ impl<'a> Audit<'a> {
 
     fn read_firsts(&self) -> Result<BTreeMap<(String, String), Firsts>> {
         let links = self.contract.before.schema.links.iter();
-        let links: Vec<&Link> =
-            links.filter(|link| self.legacy.contains_key(&link.on)).collect();
+        let links: Vec<&Link> = links.filter(|link| self.legacy.contains_key(&link.on)).collect();
         let rows = |link: &&Link| self.legacy.get(&link.on).map_or(0, |legacy| legacy.rows as u64);
         let sizes: Vec<u64> = links.iter().map(rows).collect();
         let found = side_by_side(self.threads, &sizes, |at| {

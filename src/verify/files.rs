@@ -156,7 +156,7 @@ fn conserved(
         };
         let is_listed = dropped.has(entity, label, row);
         seen += u64::from(is_listed);
-        let right = if !named.names(row) { !is_listed } else { is_taken != is_listed };
+        let right = if named.names(row) { is_taken != is_listed } else { !is_listed };
         tally.check(right, || legacy.place(row));
     }
     let strays = (dropped.of(entity, label).len() as u64).saturating_sub(seen);

@@ -66,7 +66,9 @@ impl Firsts {
             if alike.clone().nth(1).is_some() {
                 firsts.several.insert(at, alike.map(|named| named.id).collect());
             }
-            if let Some(text) = naming.odd_text(row, 0, first.id) {
+            if !first.is_uuid
+                && let Some(text) = naming.odd_text(row, 0, first.id)
+            {
                 firsts.texts.entry(first.id).or_insert_with(|| text.to_owned());
             }
             Ok(())

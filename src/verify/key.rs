@@ -20,40 +20,52 @@ pub(super) fn link_key(text: Option<&str>) -> u128 {
 
 /// The number of a UUID of 36 characters, in either case.
 pub(super) fn uuid(text: &str) -> Option<u128> {
-    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
-    if [bytes[8], bytes[13], bytes[18], bytes[23]] != *b"----" {
-        return None;
-    }
-    let word = |a: usize, b: usize| {
-        let (mut four, mut more) = ([0; 4], [0; 4]);
-        four.copy_from_slice(&bytes[a..a + 4]);
-        more.copy_from_slice(&bytes[b..b + 4]);
-        hex8(u64::from(u32::from_be_bytes(four)) << 32 | u64::from(u32::from_be_bytes(more)))
-    };
-    let (high, low) = (word(0, 4)? << 32 | word(9, 14)?, word(19, 24)? << 32 | word(28, 32)?);
-    Some(u128::from(high) << 64 | u128::from(low))
+    uuid_cased(text).map(|(number, _)| number)
 }
 
-/// The number that eight hexadecimal digits write, the first one in the highest byte.
-fn hex8(digits: u64) -> Option<u64> {
+/// The number of a UUID in lower case.
+pub(super) fn lower_uuid(text: &str) -> Option<u128> {
+    uuid_cased(text).filter(|(_, is_lower)| *is_lower).map(|(number, _)| number)
+}
+
+/// The number of a UUID, and whether it is in lower case.
+fn uuid_cased(text: &str) -> Option<(u128, bool)> {
+    let b: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    if [b[8], b[13], b[18], b[23]] != *b"----" {
+        return None;
+    }
+    let words = [
+        hex8([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])?,
+        hex8([b[9], b[10], b[11], b[12], b[14], b[15], b[16], b[17]])?,
+        hex8([b[19], b[20], b[21], b[22], b[24], b[25], b[26], b[27]])?,
+        hex8([b[28], b[29], b[30], b[31], b[32], b[33], b[34], b[35]])?,
+    ];
+    let number = words.iter().fold(0, |number, (word, _)| number << 32 | u128::from(*word));
+    Some((number, words.iter().all(|(_, is_lower)| *is_lower)))
+}
+
+/// The number that eight hexadecimal digits write, and whether they are in lower case.
+fn hex8(digits: [u8; 8]) -> Option<(u32, bool)> {
     const EACH: u64 = 0x0101_0101_0101_0101;
+    let digits = u64::from_be_bytes(digits);
     // Letters have bit 6, and stand for nine more than their low half.
     let letters = digits >> 6 & EACH;
     let values = (digits & (0x0f * EACH)) + letters * 9;
     // Any other character is not what its value would be written as.
-    let tens = values + 6 * EACH >> 4 & EACH;
+    let tens = (values + 6 * EACH) >> 4 & EACH;
     let written = values + 0x30 * EACH + tens * 39;
     if values & (0xf0 * EACH) != 0 || written != digits | letters << 5 {
         return None;
     }
     let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
-    Some((fours | fours >> 16) & 0xffff_ffff)
+    let number = u32::try_from((fours | fours >> 16) & 0xffff_ffff).ok()?;
+    Some((number, letters << 5 & !digits == 0))
 }
 
 /// Whether a text is a UUID in lower case.
 pub(super) fn is_lower_uuid(text: &str) -> bool {
-    uuid(text).is_some() && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+    lower_uuid(text).is_some()
 }
 
 /// A UUID's number as its 36 characters.
@@ -88,12 +100,8 @@ pub(super) fn hash128(bytes: &[u8]) -> u128 {
 }
 
 /// Odd numbers without a pattern: digits of pi.
-const PI: [u64; 4] = [
-    0x243f_6a88_85a3_08d3,
-    0x1319_8a2e_0370_7345,
-    0xa409_3822_299f_31d1,
-    0x082e_fa98_ec4e_6c89,
-];
+const PI: [u64; 4] =
+    [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345, 0xa409_3822_299f_31d1, 0x082e_fa98_ec4e_6c89];
 
 /// A 64-bit hash of some bytes: 16 of them in one wide multiplication, folded.
 ///

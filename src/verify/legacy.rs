@@ -103,8 +103,9 @@ impl Legacy {
         *odd = Bits::new(rows);
         read::scan(path, &["id", Extra::ROW], &mut |row| {
             *misplaced += u64::from(row.row(1) != Some(row.number));
-            ids.push(key::link_key(row.text(0)));
-            if row.text(0).and_then(key::uuid).is_none() {
+            let uuid = row.text(0).and_then(key::uuid).filter(|id| *id != NONE);
+            ids.push(uuid.unwrap_or_else(|| key::link_key(row.text(0))));
+            if uuid.is_none() {
                 odd.set(row.number);
             }
             Ok(())

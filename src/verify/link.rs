@@ -33,24 +33,33 @@ pub(super) fn rules(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Resu
     let mut repaired = Repaired::read(audit, of, &expected)?;
     let (mut ends, mut right) = (ends(audit, link), right(audit, of, &expected));
     let mut required = required(audit, of);
-    let beside = expected.beside().unwrap_or(&link.label);
+    let mut columns = vec![link.label.as_str()];
+    columns.extend(expected.beside());
     let rows = audit.legacy(&transform.source)?.rows;
     let held = if link.reverse_has == Has::One { held(table, &link.label)? } else { Vec::new() };
-    read::scan_if_there(&table.path, &[&link.label, beside], &mut |row| {
+    read::scan_if_there(&table.path, &columns, &mut |row| {
         let (text, source) = (row.text(0), table.migrated(row.number));
-        let (value, beside) = (key::link_key(text), key::link_key(row.text(1)));
+        let beside = columns.get(1).and_then(|_| row.text(1));
+        // A UUID in lower case is its own key; anything else leads nowhere.
+        let lower = text.and_then(key::lower_uuid).filter(|id| *id != NONE);
+        let value = lower.unwrap_or_else(|| key::link_key(text));
         let place = || table.place(row.number);
         let is_named = source.filter(|source| *source < rows);
         let is_named = is_named.is_some_and(|source| expected.is_there(source, value));
-        ends.check(is_named && is_lower(text) || is_there(to, text), place);
+        ends.check(is_named && lower.is_some() || is_there(to, text), place);
         let Some(source) = source else { return Ok(()) };
         if let Some((tally, always)) = &mut required {
-            let wanted = *always || source < rows && expected.wants(source, row.text(1).is_some());
+            let wanted = *always || source < rows && expected.wants(source, beside.is_some());
             tally.check(!wanted || text.is_some(), place);
         }
         let is_right = source < rows
             && (is_named
-                || expected.allows(audit, (&transform.source, source), value, beside)
+                || expected.allows(
+                    audit,
+                    (&transform.source, source),
+                    value,
+                    key::link_key(beside),
+                )
                 || (value == NONE && expected.is_held(source, &held)));
         right.check(is_right, place);
         if let Some(repaired) = repaired.as_mut().filter(|_| source < rows) {
@@ -73,10 +82,6 @@ fn ends(audit: &Audit<'_>, link: &Link) -> Tally {
 
 fn is_there(to: &Table, value: Option<&str>) -> bool {
     value.is_none_or(|id| key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some())
-}
-
-fn is_lower(value: Option<&str>) -> bool {
-    value.is_some_and(key::is_lower_uuid)
 }
 
 /// What a link must be, row by row.

@@ -15,6 +15,8 @@ pub(super) struct Named {
     pub(super) id: u128,
     pub(super) rank: usize,
     pub(super) how: u8,
+    /// Whether the text it stands as is a UUID for certain.
+    pub(super) is_uuid: bool,
 }
 
 /// The places that hold one has-one link: the column, the pairs of link files, and the attributes
@@ -57,7 +59,12 @@ impl Naming {
     }
 
     /// The text of an id that a row names and that is no UUID.
-    pub(super) fn odd_text<'a>(&'a self, row: Row<'a>, first: usize, wanted: u128) -> Option<&'a str> {
+    pub(super) fn odd_text<'a>(
+        &'a self,
+        row: Row<'a>,
+        first: usize,
+        wanted: u128,
+    ) -> Option<&'a str> {
         let mut held = (first..first + self.columns.len()).filter_map(|column| row.text(column));
         let held = held.find(|text| key::id_key(text) == wanted);
         let text = held.or(self.texts.get(&wanted).map(String::as_str));
@@ -69,24 +76,26 @@ impl Naming {
     pub(super) fn of(&self, row: Row<'_>, first: usize, id: u128, out: &mut Vec<Named>) {
         let also = usize::from(self.own);
         if self.own {
-            push(out, key::link_key(row.text(first)), 0, 0);
+            push(out, row.text(first), 0, 0);
         }
         let from = self.pairs.partition_point(|(on, _)| *on < id);
         let pairs = self.pairs[from..].iter().take_while(|(on, _)| *on == id && id != NONE);
         for (_, to) in pairs {
-            push(out, *to, 1, 0);
+            out.extend((*to != NONE).then_some(Named { id: *to, rank: 1, how: 0, is_uuid: false }));
         }
         for at in also..self.columns.len() {
             let how = u8::try_from(at - also + 1).unwrap_or(u8::MAX);
-            push(out, key::link_key(row.text(first + at)), at + 2, how);
+            push(out, row.text(first + at), at + 2, how);
         }
     }
 }
 
 /// Adds a row unless it is none.
-fn push(out: &mut Vec<Named>, id: u128, rank: usize, how: u8) {
+fn push(out: &mut Vec<Named>, text: Option<&str>, rank: usize, how: u8) {
+    let uuid = text.and_then(key::uuid).filter(|id| *id != NONE);
+    let id = uuid.unwrap_or_else(|| key::link_key(text));
     if id != NONE {
-        out.push(Named { id, rank, how });
+        out.push(Named { id, rank, how, is_uuid: uuid.is_some() });
     }
 }
 

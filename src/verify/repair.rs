@@ -22,11 +22,7 @@ impl Listed {
     }
 
     /// Those of one attribute, or of all.
-    pub(super) fn read_of(
-        audit: &Audit<'_>,
-        target: &str,
-        wanted: Option<&str>,
-    ) -> Result<Self> {
+    pub(super) fn read_of(audit: &Audit<'_>, target: &str, wanted: Option<&str>) -> Result<Self> {
         let mut listed = Self::default();
         let (path, _) = audit.file(&format!("data/repairs/{target}.parquet"));
         read::scan_if_there(&path, &["_source_row", "attr", "how"], &mut |row| {

@@ -216,12 +216,7 @@ enum Alive {
 }
 
 /// What a link says: it names one row, there or not.
-fn linked(
-    audit: &Audit<'_>,
-    place: &Place<'_>,
-    (firsts, row): (&Firsts, usize),
-    to: &str,
-) -> Said {
+fn linked(audit: &Audit<'_>, place: &Place<'_>, (firsts, row): (&Firsts, usize), to: &str) -> Said {
     let how = place.how.saturating_add(firsts.how(row));
     let Some(several) = firsts.several(row) else {
         let heir = firsts.heir(audit, to, row);

@@ -123,6 +123,74 @@ impl Says {
 
 /// Whether a text stands in a JSON string as it is.
 fn is_plain(text: &str) -> bool {
-    let special = |found, byte: u8| found | (byte < b' ') | (byte == b'"') | (byte == b'\\');
-    !text.bytes().fold(false, special)
+    // Every byte is looked at, many at a time: no early end.
+    let is_special = |byte| u8::from(matches!(byte, 0..b' ' | b'"' | b'\\'));
+    text.bytes().fold(0, |found, byte| found | is_special(byte)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_compared_by_its_bytes() {
+        let columns = [
+            ("id", Type::String),
+            ("n", Type::Number),
+            ("at", Type::Date),
+            ("any", Type::Any),
+            ("is", Type::Boolean),
+        ];
+        let mut says = Says::new(columns.into_iter());
+        let beside =
+            |created, dates: &[i64]| Beside { created, dates: dates.to_vec(), extra: None };
+        let mut check =
+            |line: &str, values: [Value<'_>; 5], beside: &Beside<'_>, expected: bool| {
+                let found = says.is_plainly(line.as_bytes(), values.into_iter(), beside);
+                assert_eq!(found, expected, "{line}");
+            };
+        let row = [
+            Value::Text("a\"é\n"),
+            Value::Number(1.5),
+            Value::Date(1_001_000),
+            Value::Json("{\"b\": [1]}"),
+            Value::Boolean(true),
+        ];
+        let line = r#"{"entity":{"id":"a\"é\u000a","n":1.5,"at":"1970-01-01T00:00:01.001Z","any":{"b": [1]},"is":true},"createdAt":7}"#;
+        check(line, row, &beside(Some(7), &[]), true);
+        check(line, row, &beside(Some(8), &[7]), false);
+        check(line, row, &beside(None, &[6, 7]), true);
+        check(line, row, &beside(None, &[]), false);
+        for (from, to) in [
+            ("1.5", "1.50"),
+            ("01.001Z", "01.002Z"),
+            ("[1]", "[2]"),
+            ("true", "false"),
+            ("true}", "true} "),
+            ("\"is\"", "\"n\":1.5,\"is\""),
+            ("7}", "7}}"),
+        ] {
+            let changed = line.replace(from, to);
+            assert_ne!(changed, line, "{from}");
+            check(&changed, row, &beside(Some(7), &[]), false);
+        }
+        let absent = [Value::Absent; 5];
+        check(r#"{"entity":{}}"#, absent, &beside(None, &[]), true);
+        check(r#"{"entity":{"n":null}}"#, absent, &beside(None, &[]), false);
+        let mut number = absent;
+        number[1] = Value::Number(1.0);
+        check(r#"{"entity":{"n":1}}"#, number, &beside(None, &[]), true);
+        check(r#"{"entity":{"n":10}}"#, number, &beside(None, &[]), false);
+        // What may be written otherwise is left to the long way.
+        for odd in [Value::Json(" 1"), Value::Json("[1,\n2]"), Value::Text("1"), Value::Json("1 ")]
+        {
+            let mut values = absent;
+            values[3] = odd;
+            let (Value::Json(text) | Value::Text(text)) = odd else { continue };
+            check(&format!("{{\"entity\":{{\"any\":{text}}}}}"), values, &beside(None, &[]), false);
+        }
+        let mut far = absent;
+        far[2] = Value::Date(i64::MAX);
+        check(r#"{"entity":{"at":9223372036854775.807}}"#, far, &beside(None, &[]), false);
+    }
 }

@@ -61,7 +61,7 @@ pub(super) fn rules(audit: &Audit<'_>, progress: &dyn Progress) -> Result<Vec<Ru
 }
 
 /// Looks at the whole rows of a target table, beside those they were made from.
-fn look(audit: &Audit<'_>, table: &Table) -> Result<Looked> {
+pub(super) fn look(audit: &Audit<'_>, table: &Table) -> Result<Looked> {
     let Some(transform) = audit.contract.transform_into(&table.entity) else {
         return rows::look(audit, table, None);
     };
@@ -145,7 +145,9 @@ impl Piece<'_> {
             Piece::Attrs(table) | Piece::Order(table) => table.rows() as u64 * 2,
             Piece::Ids(table) | Piece::Table(table) | Piece::Existing(table) => table.rows() as u64,
             Piece::Values(transform) => rows(&transform.target),
-            Piece::Written(_) => audit.tables.values().map(|table| table.rows() as u64).max().unwrap_or(0),
+            Piece::Written(_) => {
+                audit.tables.values().map(|table| table.rows() as u64).max().unwrap_or(0)
+            }
             Piece::Count(legacy) | Piece::Aside(legacy) => legacy.rows as u64,
             _ => 1,
         }

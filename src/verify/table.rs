@@ -39,8 +39,9 @@ impl Table {
         let (mut existing, mut is_lower) = (Bits::new(rows), true);
         let columns = ["id", Origin::ORIGIN, Origin::SOURCE_ROW];
         read::scan_if_there(&path, &columns, &mut |row| {
-            is_lower &= row.text(0).is_some_and(key::is_lower_uuid);
-            ids.push(key::link_key(row.text(0)));
+            let lower = row.text(0).and_then(key::lower_uuid).filter(|id| *id != key::NONE);
+            is_lower &= lower.is_some();
+            ids.push(lower.unwrap_or_else(|| key::link_key(row.text(0))));
             let source = row.row(2).and_then(|row| u32::try_from(row).ok());
             let source = source.filter(|row| *row != NO_ROW);
             from.push(match (row.text(1), source) {

@@ -10,6 +10,7 @@ use super::bits::Bits;
 use super::derive::{self, HOWS, Sources, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
+use super::legacy::Onto;
 use super::naming::type_of;
 use super::read::{self, Batch, Row, Shared};
 use super::rows::Counted;
@@ -72,7 +73,7 @@ impl<'a> Whole<'a> {
         rules: &'a [(AttrRule, Vec<AttrRule>)],
     ) -> Result<Option<Self>> {
         let (table, legacy) = (audit.table(&transform.target)?, audit.legacy(&transform.source)?);
-        let is_once = legacy.onto(&table.entity).is_some_and(|onto| onto.is_once());
+        let is_once = legacy.onto(&table.entity).is_some_and(Onto::is_once);
         let schema = audit.contract.after.schema.entity(&transform.target);
         let (Some(schema), true) = (schema, is_once) else { return Ok(None) };
         let same: usize = rules.iter().map(|(_, same)| same.len()).sum();
@@ -81,8 +82,15 @@ impl<'a> Whole<'a> {
             audit,
             transform,
             attrs: &schema.attrs,
-            templates: rules.iter().map(|(rule, _)| Some(rule).filter(|r| r.template.is_some())).collect(),
-            same: rules.iter().enumerate().flat_map(|(at, (_, same))| same.iter().map(move |_| at)).collect(),
+            templates: rules
+                .iter()
+                .map(|(rule, _)| Some(rule).filter(|r| r.template.is_some()))
+                .collect(),
+            same: rules
+                .iter()
+                .enumerate()
+                .flat_map(|(at, (_, same))| same.iter().map(move |_| at))
+                .collect(),
             sums: vec![0; legacy.rows],
             unsure: bits(rules.len()),
             templated: bits(rules.len()),
@@ -281,10 +289,7 @@ impl Ruled<'_> {
 }
 
 /// The rule of every attribute of a target entity, and what must be the same as it is.
-pub(super) fn rules_of(
-    audit: &Audit<'_>,
-    transform: &Transform,
-) -> Vec<(AttrRule, Vec<AttrRule>)> {
+pub(super) fn rules_of(audit: &Audit<'_>, transform: &Transform) -> Vec<(AttrRule, Vec<AttrRule>)> {
     let attrs = audit.contract.after.schema.entity(&transform.target);
     let attrs = attrs.map_or(&[][..], |entity| &entity.attrs);
     let rule = |attr: &Attr| {
