@@ -6,6 +6,7 @@ mod index;
 mod rule;
 mod key;
 mod read;
+mod share;
 mod facts;
 mod table;
 mod legacy;

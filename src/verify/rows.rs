@@ -5,9 +5,10 @@ use super::content::{Column, declared};
 use super::facts::Audit;
 use super::key;
 use super::lines::{Beside, Block, Lines, line_digest};
-use super::read::{self, Batch, Row, Shared};
+use super::read::{Batch, Row};
 use super::rule::Seen;
 use super::says::Says;
+use super::share::{self, Shared};
 use super::table::Table;
 use super::whole::Whole;
 use crate::bundle::Origin;
@@ -78,7 +79,7 @@ pub(super) fn look(audit: &Audit<'_>, table: &Table, whole: Option<&Whole<'_>>) 
                 Ok(())
             },
         };
-        read::share(&table.path, &names, audit.threads, shared)?;
+        share::share(&table.path, &names, audit.threads, shared)?;
     }
     looked.more = lines.rest()?;
     Ok(looked)

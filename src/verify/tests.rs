@@ -171,7 +171,7 @@ fn batches_come_in_the_order_of_the_file_on_any_number_of_threads() {
     for threads in [1, 2, 4] {
         let (mut batches, mut rows) = (0, Vec::new());
         let mut beside = 0;
-        let shared = super::read::Shared {
+        let shared = super::share::Shared {
             beside: |count: usize| {
                 beside += count;
                 Ok(beside - count)
@@ -189,10 +189,10 @@ fn batches_come_in_the_order_of_the_file_on_any_number_of_threads() {
                 Ok(())
             },
         };
-        super::read::share(&path, &["id"], threads, shared).unwrap();
+        super::share::share(&path, &["id"], threads, shared).unwrap();
         assert!(batches > 2);
         assert_eq!(rows, (0..count).map(|row| format!("text {row}")).collect::<Vec<_>>());
-        let failing = super::read::Shared {
+        let failing = super::share::Shared {
             beside: |_| Ok(()),
             work: |batch: &super::read::Batch, ()| {
                 let first = batch.rows().next().unwrap().number;
@@ -200,7 +200,7 @@ fn batches_come_in_the_order_of_the_file_on_any_number_of_threads() {
             },
             take: |()| Ok(()),
         };
-        let error = super::read::share(&path, &["id"], threads, failing).unwrap_err();
+        let error = super::share::share(&path, &["id"], threads, failing).unwrap_err();
         assert_eq!(error.message, "8192");
     }
 }

@@ -12,8 +12,9 @@ use super::facts::Audit;
 use super::key::{self, ABSENT};
 use super::legacy::Onto;
 use super::naming::type_of;
-use super::read::{self, Batch, Row, Shared};
+use super::read::{self, Batch, Row};
 use super::rows::Counted;
+use super::share::{self, Shared};
 use super::table::Table;
 use super::value::{same_as, spelled, value_text};
 use crate::contract::{AttrRule, Pick, Piece, Transform};
@@ -119,7 +120,7 @@ impl<'a> Whole<'a> {
                 Ok(())
             },
         };
-        read::share(path, &columns, audit.threads, shared)?;
+        share::share(path, &columns, audit.threads, shared)?;
         Ok(Some(whole))
     }
 
