@@ -5,17 +5,22 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::{self, Written};
+use crate::threads::side_by_side;
 
 const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
 const MANIFEST: &str = "manifest-sha256.txt";
 const TAG_MANIFEST: &str = "tagmanifest-sha256.txt";
+/// Files that are hashed at a time at most: more would wait for the disk.
+const MOST_FILES: usize = 8;
 
 /// The files of a bag's payload while it is being made: path from the bag's root (`data/…`), and
 /// what was written there.
@@ -122,10 +127,16 @@ pub fn check(root: &Path, progress: &dyn Progress) -> Result<()> {
     }
     let payload = manifest(root, MANIFEST, &mut wrong)?;
     progress.begin("check", Some((tags.len() + payload.len()) as u64));
-    for (path, expected) in tags.iter().chain(&payload) {
-        check_file(root, path, expected, &mut wrong)?;
+    let listed: Vec<(&String, &String)> = tags.iter().chain(&payload).collect();
+    let size = |path: &str| root.join(path).metadata().map_or(0, |meta| meta.len());
+    let sizes: Vec<u64> = listed.iter().map(|(path, _)| size(path)).collect();
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let found = side_by_side(cores.min(MOST_FILES), &sizes, |at| {
+        let wrong = check_file(root, listed[at].0, listed[at].1);
         progress.advance(1);
-    }
+        wrong
+    })?;
+    wrong.extend(found.into_iter().flatten());
     unlisted(root, &payload, &mut wrong)?;
     case_clashes(&payload, &mut wrong);
     progress.done(&format!("{} files", tags.len() + payload.len()));
@@ -170,17 +181,17 @@ fn is_plain(path: &str) -> bool {
         && path.split('/').all(|part| !part.is_empty() && part != ".." && part != ".")
 }
 
-fn check_file(root: &Path, path: &str, expected: &str, wrong: &mut Vec<String>) -> Result<()> {
+/// What is wrong with one file of a bag.
+fn check_file(root: &Path, path: &str, expected: &str) -> Result<Option<String>> {
     let place = root.join(path);
-    match place.symlink_metadata() {
-        Err(_) => wrong.push(format!("{path}: is missing")),
-        Ok(meta) if !meta.is_file() => wrong.push(format!("{path}: is no plain file")),
+    Ok(match place.symlink_metadata() {
+        Err(_) => Some(format!("{path}: is missing")),
+        Ok(meta) if !meta.is_file() => Some(format!("{path}: is no plain file")),
         Ok(_) if sha256_of(&place)?.sha256 != expected.to_ascii_lowercase() => {
-            wrong.push(format!("{path}: its content has changed"));
+            Some(format!("{path}: its content has changed"))
         }
-        Ok(_) => {}
-    }
-    Ok(())
+        Ok(_) => None,
+    })
 }
 
 /// Hashes a file as it stands.

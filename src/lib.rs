@@ -33,6 +33,7 @@ pub mod report;
 
 pub mod bag;
 pub mod storage;
+mod threads;
 pub mod json;
 pub mod digest;
 pub mod progress;

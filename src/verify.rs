@@ -1,9 +1,12 @@
 //! Verification: re-reads snapshot and bundle with arrow and parquet, never with the transform's
 //! code, and says rule by rule what holds.
 
+mod bits;
+mod index;
 mod rule;
 mod key;
 mod read;
+mod share;
 mod facts;
 mod table;
 mod legacy;
@@ -13,6 +16,7 @@ mod aside;
 mod tables;
 mod existing;
 mod naming;
+mod firsts;
 mod back;
 mod resolve;
 mod link;
@@ -32,6 +36,11 @@ mod content;
 mod files;
 mod files_sql;
 mod limit;
+mod says;
+mod rows;
+mod whole;
+mod steps;
+mod memory;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -46,7 +55,6 @@ use crate::progress::Progress;
 use crate::resources::Resources;
 use crate::snapshot::Snapshot;
 use facts::Audit;
-use files::Dropped;
 
 /// How a rule came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +141,7 @@ impl VerifiedBundle {
 /// Checks every rule on every row.
 ///
 /// # Errors
-/// A file cannot be read. What the rules find is no error but the result.
+/// A file cannot be read, or the memory limit is too small for the rows there are. What the rules find is no error but the result.
 pub fn verify(
     bundle: &Bundle,
     snapshot: &Snapshot,
@@ -141,46 +149,14 @@ pub fn verify(
     resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Verification> {
-    let steps: [Step; 10] = [
-        |audit, out| {
-            out.push(content::provenance(audit));
-            count::rules(audit, out)
-        },
-        aside::rules,
-        |audit, out| {
-            tables::rules(audit, out)?;
-            existing::rules(audit, &Dropped::read(audit)?, out)
-        },
-        id::rules,
-        attr::rules,
-        |audit, out| {
-            link::rules(audit, &repair::read_all(audit)?, out)?;
-            files::rules(audit, &Dropped::read(audit)?, out)
-        },
-        order::rules,
-        |audit, out| {
-            let repairs = repair::read_all(audit)?;
-            repair::rules(audit, &repairs, out);
-            value::rules(audit, &repairs, out)
-        },
-        content::rules,
-        limit::rules,
-    ];
-    progress.begin("verify", Some(steps.len() as u64));
-    let audit = Audit::read(bundle, snapshot, contract)?;
-    let mut rules = Vec::new();
-    for step in steps {
-        step(&audit, &mut rules)?;
-        progress.advance(1);
-    }
+    resources.buffers("verify", memory::rows(bundle, snapshot, contract), 0)?;
+    let audit = Audit::read(bundle, snapshot, contract, resources.threads())?;
+    let mut rules = steps::rules(&audit, progress)?;
     rules.sort_by_key(|rule| matches!(rule.kind.as_str(), "bijection" | "sequence" | "same"));
     let failed = rules.iter().filter(|rule| !holds(rule)).count();
     progress.done(&format!("{} rules, {failed} not passed", rules.len()));
     Ok(Verification { bundle_digest: bundle.digest().to_owned(), rules })
 }
-
-/// One step of a verification: adds its rules.
-type Step = fn(&Audit<'_>, &mut Vec<Rule>) -> Result<()>;
 
 /// Whether a rule was evaluated and not violated.
 fn holds(rule: &Rule) -> bool {

@@ -15,14 +15,11 @@ use crate::error::{Result, grouped};
 use crate::schema::Type;
 use crate::snapshot::{self, Extra};
 
-/// The rules of the rows of every legacy table that did not become target rows.
-pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.before.schema.entities {
-        let legacy = audit.legacy(&entity.name)?;
-        out.push(merged(audit, legacy)?);
-        out.push(whole(audit, legacy)?);
-        out.push(reasons(audit, legacy)?);
-    }
+/// The rules of the rows of a legacy table that did not become target rows.
+pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> Result<()> {
+    out.push(merged(audit, legacy)?);
+    out.push(whole(audit, legacy)?);
+    out.push(reasons(audit, legacy)?);
     Ok(())
 }
 

@@ -6,74 +6,68 @@ use super::Rule;
 use super::facts::Audit;
 use super::key::{self, ABSENT};
 use super::read;
-use super::rule::Tally;
+use super::rows::Looked;
+use super::rule::{Seen, Tally};
 use super::sql;
 use super::table::Table;
-use crate::digest::Value;
 use crate::error::Result;
-use crate::json;
 use crate::schema::{Attr, Has, Type};
 use crate::snapshot;
 
-/// The rules of every attribute of every target table, and of its links where the other side holds
-/// one.
-pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.after.schema.entities {
-        let table = audit.table(&entity.name)?;
-        let there = table.path.exists();
-        let types =
-            if there { read::types(&table.path)? } else { std::collections::BTreeMap::new() };
-        for attr in &entity.attrs {
-            let ty = types.get(&attr.name);
-            attribute(audit, table, (attr, there.then_some(ty)), out)?;
-        }
-        out.push(unique(audit, table, "id", Type::String)?);
-        for link in audit.contract.after.schema.columns_of(&entity.name) {
-            if link.reverse_has == Has::One {
-                out.push(unique(audit, table, &link.label, Type::String)?);
-            }
+/// The rules of every attribute of a target table, and of its links where the other side holds one.
+pub(super) fn rules(
+    audit: &Audit<'_>,
+    table: &Table,
+    looked: &Looked,
+    out: &mut Vec<Rule>,
+) -> Result<()> {
+    let there = table.path.exists();
+    let types = if there { read::types(&table.path)? } else { std::collections::BTreeMap::new() };
+    let schema = &audit.contract.after.schema;
+    let attrs = schema.entity(&table.entity).map_or(&[][..], |entity| &entity.attrs);
+    for (at, attr) in attrs.iter().enumerate() {
+        let ty = there.then_some(types.get(&attr.name));
+        let seen = (&looked.types[at], &looked.presence[at]);
+        attribute(audit, table, (attr, ty, seen), out)?;
+    }
+    out.push(unique(audit, table, "id", Type::String)?);
+    for link in schema.columns_of(&table.entity) {
+        if link.reverse_has == Has::One {
+            out.push(unique(audit, table, &link.label, Type::String)?);
         }
     }
     Ok(())
 }
 
-/// An attribute, and the type its column has in the file that is there.
-type Found<'a> = (&'a Attr, Option<Option<&'a DataType>>);
+/// An attribute, the type its column has in the file that is there, and what was seen of its types
+/// and presence.
+type Found<'a> = (&'a Attr, Option<Option<&'a DataType>>, (&'a Seen, &'a Seen));
 
 fn attribute(
     audit: &Audit<'_>,
     table: &Table,
-    (attr, ty): Found<'_>,
+    (attr, ty, seen): Found<'_>,
     out: &mut Vec<Rule>,
 ) -> Result<()> {
     let (entity, name) = (&table.entity, &attr.name);
     let mut types = Tally::new("type", entity, name)
         .says(format!("every {entity}.{name} is {}", words(attr.ty)))
         .query(type_sql(audit, entity, attr));
-    let mut presence = Tally::new("presence", entity, name)
-        .says(format!("every {entity} row has {name}"))
-        .query(format!(
-            "SELECT count(*) FROM {} WHERE {} IS NULL",
-            sql::target(audit, entity),
-            sql::name(name)
-        ));
     let wanted = snapshot::data_type(attr.ty);
     if ty.is_some_and(|ty| ty != Some(&wanted)) {
         types.violate(1, || format!("the column is not there as {}", attr.ty.name()));
     }
-    read::scan_if_there(&table.path, &[name], &mut |row| {
-        let value = row.value(0, attr.ty);
-        let holds = match value {
-            Value::Json(text) => json::is_json(text),
-            Value::Number(number) => number.is_finite(),
-            _ => true,
-        };
-        types.check(holds, || table.place(row.number));
-        presence.check(value != Value::Absent, || table.place(row.number));
-        Ok(())
-    })?;
+    types.add(seen.0, |row, _| table.place(row));
     out.push(types.finish());
     if attr.required {
+        let mut presence = Tally::new("presence", entity, name)
+            .says(format!("every {entity} row has {name}"))
+            .query(format!(
+                "SELECT count(*) FROM {} WHERE {} IS NULL",
+                sql::target(audit, entity),
+                sql::name(name)
+            ));
+        presence.add(seen.1, |row, _| table.place(row));
         out.push(presence.finish());
     }
     if attr.unique {
@@ -117,6 +111,10 @@ fn unique(audit: &Audit<'_>, table: &Table, name: &str, ty: Type) -> Result<Rule
             sql::target(audit, entity),
             column = sql::name(name)
         ));
+    if name == "id" && table.has_own_ids() {
+        tally.check_all(table.rows() as u64, 0, String::new);
+        return Ok(tally.finish());
+    }
     let mut hashes = Vec::with_capacity(table.rows());
     read::scan_if_there(&table.path, &[name], &mut |row| {
         let hash = key::value_hash(row.value(0, ty));

@@ -2,8 +2,9 @@
 
 use super::facts::Audit;
 use super::key::{self, NONE};
-use super::naming::{Named, Naming, no_link, push, type_of};
+use super::naming::type_of;
 use super::read;
+use super::table::narrow;
 use crate::digest::Value;
 use crate::error::Result;
 use crate::schema::Type;
@@ -15,9 +16,10 @@ pub(super) struct Back {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct BackRow {
-    to: u128,
+    /// The first row with the id that is named.
+    to: u32,
     order: [u128; 2],
-    row: usize,
+    row: u32,
     /// Whether `order` is all there is to say.
     whole: bool,
 }
@@ -31,24 +33,20 @@ impl Back {
         by: &[String],
     ) -> Result<Self> {
         let schema = &audit.contract.before.schema;
-        let link = schema.link(entity, label).ok_or_else(|| no_link(entity, label))?;
-        let naming = Naming::read(audit, link)?;
-        let Some(path) = &audit.legacy(entity)?.path else { return Ok(Self { rows: Vec::new() }) };
+        let (firsts, mut rows) = (audit.firsts(entity, label)?, Vec::new());
+        let Some(path) = &audit.legacy(entity)?.path else { return Ok(Self { rows }) };
         let by: Vec<&str> = by.iter().map(String::as_str).collect();
         let types: Vec<Type> = by.iter().map(|name| type_of(schema, entity, name)).collect();
-        let mut columns = vec!["id"];
-        columns.extend(&by);
-        columns.extend(naming.columns.iter().map(String::as_str));
-        let (mut rows, mut named) = (Vec::new(), Vec::new());
-        read::scan(path, &columns, &mut |row| {
-            let id = key::link_key(row.text(0));
-            named.clear();
-            naming.of(row, 1 + by.len(), id, &mut named);
-            let Some(first) = named.first() else { return Ok(()) };
-            let mut found =
-                BackRow { to: first.id, order: [0; 2], row: row.number, whole: by.len() <= 2 };
+        read::scan(path, &by, &mut |row| {
+            let Some(to) = firsts.row(row.number) else { return Ok(()) };
+            let mut found = BackRow {
+                to: narrow(to)?,
+                order: [0; 2],
+                row: narrow(row.number)?,
+                whole: by.len() <= 2,
+            };
             for (at, ty) in types.iter().enumerate().take(2) {
-                let (order, whole) = order_of(row.value(1 + at, *ty));
+                let (order, whole) = order_of(row.value(at, *ty));
                 found.order[at] = order;
                 found.whole &= whole;
             }
@@ -59,22 +57,23 @@ impl Back {
         Ok(Self { rows })
     }
 
-    /// Gives the rows that name the row with this id, first ones first or last ones first.
-    pub(super) fn of(&self, id: u128, last: bool, out: &mut Vec<Named>) {
-        let from = self.rows.partition_point(|row| row.to < id);
-        let to = from + self.rows[from..].partition_point(|row| row.to == id);
-        let mut rows: Vec<BackRow> = self.rows[from..to].to_vec();
+    /// Gives the rows that name a row, first ones first or last ones first: each with its rank.
+    /// Of rows with one id, `to` is the first.
+    pub(super) fn of(&self, to: usize, last: bool) -> Vec<(usize, usize)> {
+        let from = self.rows.partition_point(|row| (row.to as usize) < to);
+        let rows = self.rows[from..].iter().take_while(|row| row.to as usize == to);
+        let mut rows: Vec<BackRow> = rows.copied().collect();
         if last {
             rows.reverse();
         }
-        let Some(best) = rows.first().copied() else { return };
+        let Some(best) = rows.first().copied() else { return Vec::new() };
         // A row without its own time has the store's in the target: which comes first is unsure.
         let timeless = rows.iter().any(|row| row.order[0] == 0);
-        for (at, row) in rows.iter().enumerate() {
+        let rank = |(at, row): (usize, &BackRow)| {
             let tie = timeless || row.order[0] == best.order[0] && !(row.whole && best.whole);
-            let rank = if tie { 0 } else { at };
-            out.push(Named { id, row: Some(row.row), rank, how: 0 });
-        }
+            (row.row as usize, if tie { 0 } else { at })
+        };
+        rows.iter().enumerate().map(rank).collect()
     }
 }
 
@@ -114,12 +113,11 @@ impl Keyed {
         Ok(Self { rows })
     }
 
-    pub(super) fn of(&self, value: Option<&str>, out: &mut Vec<Named>) {
-        let Some(value) = value else { return };
-        let hash = key::hash128(value.as_bytes());
+    /// The ids of the rows with a value.
+    pub(super) fn of(&self, value: Option<&str>) -> impl Iterator<Item = u128> {
+        let hash = value.map_or(NONE, |value| key::hash128(value.as_bytes()));
         let from = self.rows.partition_point(|(key, _)| *key < hash);
-        for (_, id) in self.rows[from..].iter().take_while(|(key, _)| *key == hash) {
-            push(out, *id, 0, 0);
-        }
+        let rows = self.rows[from..].iter().take_while(move |(key, _)| *key == hash);
+        rows.filter(move |_| value.is_some()).map(|(_, id)| *id)
     }
 }

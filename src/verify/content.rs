@@ -2,14 +2,11 @@
 
 use super::Rule;
 use super::facts::Audit;
-use super::lines::{Beside, Lines, line_digest};
-use super::read::{self, Row};
+use super::rows::{self, Looked};
 use super::rule::Tally;
 use super::sql;
 use super::table::Table;
-use crate::bundle::Origin;
-use crate::digest::{RowDigest, TableDigest, Value};
-use crate::error::Result;
+use crate::digest::TableDigest;
 use crate::schema::Type;
 
 /// The bundle names the snapshot and the contract it is held against.
@@ -33,19 +30,11 @@ pub(super) fn provenance(audit: &Audit<'_>) -> Rule {
     tally.finish()
 }
 
-/// The digest and the lines of every target table.
-pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.after.schema.entities {
-        let table = audit.table(&entity.name)?;
-        table_rules(audit, table, out)?;
-    }
-    Ok(())
-}
-
 /// A declared column: its name and type.
 pub(super) type Column = (String, Type);
 
-fn declared(audit: &Audit<'_>, entity: &str) -> Vec<Column> {
+/// The declared columns of a target table: `id`, attributes, has-one links.
+pub(super) fn declared(audit: &Audit<'_>, entity: &str) -> Vec<Column> {
     let schema = &audit.contract.after.schema;
     let attrs = schema.entity(entity).map_or(&[][..], |entity| &entity.attrs);
     let attrs = attrs.iter().map(|attr| (attr.name.clone(), attr.ty));
@@ -53,60 +42,25 @@ fn declared(audit: &Audit<'_>, entity: &str) -> Vec<Column> {
     std::iter::once(("id".to_owned(), Type::String)).chain(attrs).chain(links).collect()
 }
 
-fn table_rules(audit: &Audit<'_>, table: &Table, out: &mut Vec<Rule>) -> Result<()> {
+/// The digest and the lines of a target table.
+pub(super) fn rules(audit: &Audit<'_>, table: &Table, looked: &Looked, out: &mut Vec<Rule>) {
     let entity = &table.entity;
-    let declared = declared(audit, entity);
-    let mut names: Vec<&str> = declared.iter().map(|(name, _)| name.as_str()).collect();
-    names.extend([Origin::SERVER, Origin::EXTRA]);
-    let (created, extra) = (declared.len(), declared.len() + 1);
-    let schema = audit.contract.after.schema.entity(entity);
-    let is_date = |name: &str| {
-        let attr = schema.and_then(|schema| schema.attr(name));
-        attr.is_some_and(|attr| attr.ty == Type::Date && attr.required)
-    };
-    let dates: Vec<usize> = (0..declared.len()).filter(|at| is_date(&declared[*at].0)).collect();
     let mut rows = Tally::new("digest", entity, "")
         .says(format!("every line of {entity}.jsonl is its Parquet row, in the same order"))
-        .query(lines_sql(audit, entity, &declared));
-    let mut lines = Lines::open(&audit.bundle.path(&format!("data/jsonl/{entity}.jsonl")))?;
-    let (mut of_rows, mut of_lines) = (TableDigest::default(), TableDigest::default());
-    let mut digest = RowDigest::default();
-    read::scan_if_there(&table.path, &names, &mut |row| {
-        let place = || table.place(row.number);
-        let row_digest = digest.of(values(&declared, row));
-        of_rows.add(row_digest);
-        let Some(line) = lines.next()? else {
-            rows.check(false, || format!("{}: no line", place()));
-            return Ok(());
-        };
-        let millis = |at: &usize| match row.value(*at, Type::Date) {
-            Value::Date(micros) => Some(micros.div_euclid(1000)),
-            _ => None,
-        };
-        let expected = Beside {
-            created: row.whole(created),
-            dates: dates.iter().filter_map(millis).collect(),
-            extra: row.text(extra),
-        };
-        match line_digest(&mut digest, &declared, line, &expected) {
-            Some(found) => {
-                of_lines.add(found);
-                rows.check(found == row_digest, place);
-            }
-            None => rows.check(false, || format!("{}: the line is not as it must be", place())),
+        .query(lines_sql(audit, entity, &declared(audit, entity)));
+    rows.add(&looked.lines, |row, what| {
+        let place = table.place(row);
+        match what {
+            rows::NO_LINE => format!("{place}: no line"),
+            rows::NO_SUCH_LINE => format!("{place}: the line is not as it must be"),
+            _ => place,
         }
-        Ok(())
-    })?;
-    let mut more = 0;
-    while lines.next()?.is_some() {
-        more += 1;
-    }
-    if more > 0 {
-        rows.violate(more, || format!("{more} lines after the last row"));
+    });
+    if looked.more > 0 {
+        rows.violate(looked.more, || format!("{} lines after the last row", looked.more));
     }
     out.push(rows.finish());
-    out.push(said(audit, table, (of_rows, of_lines)));
-    Ok(())
+    out.push(said(audit, table, (looked.of_rows, looked.of_lines)));
 }
 
 /// bundle.json gives the digest that both files have.
@@ -137,10 +91,6 @@ fn said(audit: &Audit<'_>, table: &Table, (rows, lines): (TableDigest, TableDige
         .collect();
     tally.check_all(there, wrong.len() as u64, || wrong.join("; "));
     tally.finish()
-}
-
-fn values<'a>(declared: &'a [Column], row: Row<'a>) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-    declared.iter().enumerate().map(move |(at, (name, ty))| (name.as_str(), row.value(at, *ty)))
 }
 
 /// Rows of one file that the other has not. The digest itself is `rethread`'s; rows that say the same

@@ -8,19 +8,15 @@ use super::legacy::Legacy;
 use super::rule::Tally;
 use super::sql;
 use crate::bundle::Equation;
-use crate::error::{Result, grouped};
+use crate::error::grouped;
 
-/// One equation, one comparison with the bundle's own, and one account row by row for each legacy
+/// One equation, one comparison with the bundle's own, and one account row by row for a legacy
 /// entity.
-pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.before.schema.entities {
-        let legacy = audit.legacy(&entity.name)?;
-        out.push(equation(audit, legacy));
-        out.push(described(audit, legacy));
-        out.push(account(audit, legacy));
-        out.push(strays(audit, legacy));
-    }
-    Ok(())
+pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) {
+    out.push(equation(audit, legacy));
+    out.push(described(audit, legacy));
+    out.push(account(audit, legacy));
+    out.push(strays(audit, legacy));
 }
 
 /// What the files say: rows, migrated, merged, quarantined.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::facts::{Audit, Heir};
+use super::firsts::Firsts;
 use super::key::{self, ABSENT, NONE};
 use super::legacy::Legacy;
-use super::naming::{Firsts, no_link, type_of};
+use super::naming::type_of;
 use super::read::{self, Row};
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Transform, Values};
 use crate::digest::Value;
@@ -45,13 +46,12 @@ enum Place<'a> {
     Column { at: usize, ty: Type },
     Path { at: usize, keys: &'a [String] },
     Server { at: usize },
-    Linked(Vec<u64>),
+    Linked(Linked<'a>),
 }
 
 /// Derives an attribute for every row of a legacy table.
 pub(super) fn derive(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> Result<Derived> {
     let legacy = audit.legacy(&transform.source)?;
-    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
     let mut derived = Derived {
         from: vec![0; legacy.rows],
         mapped: vec![0; legacy.rows],
@@ -59,50 +59,70 @@ pub(super) fn derive(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
     };
     let Some(path) = &legacy.path else { return Ok(derived) };
     let mut columns = Vec::new();
-    let mut places = Vec::new();
-    for pick in &rule.from {
-        places.push(place(audit, transform, pick, &mut columns)?);
-    }
-    let maker = Maker { audit, rule, ty };
+    let sources = Sources::read(audit, transform, rule, &mut columns)?;
     read::scan(path, &columns, &mut |row| {
-        for (at, place) in places.iter().enumerate() {
-            let (hash, mapped) = maker.make(place, row);
-            if hash != ABSENT {
-                derived.from[row.number] = u8::try_from(at + 1).unwrap_or(u8::MAX);
-                derived.mapped[row.number] = mapped;
-                derived.hash[row.number] = hash;
-                break;
-            }
+        if let Some((hash, from, mapped)) = sources.of(row) {
+            derived.from[row.number] = u8::try_from(from + 1).unwrap_or(u8::MAX);
+            derived.mapped[row.number] = mapped;
+            derived.hash[row.number] = hash;
         }
         Ok(())
     })?;
     Ok(derived)
 }
 
+/// The sources of a rule, to be asked row by row.
+pub(super) struct Sources<'a> {
+    places: Vec<Place<'a>>,
+    maker: Maker<'a>,
+}
+
+impl<'a> Sources<'a> {
+    /// Adds the columns that have to be read.
+    pub(super) fn read(
+        audit: &'a Audit<'a>,
+        transform: &Transform,
+        rule: &'a AttrRule,
+        columns: &mut Vec<&'a str>,
+    ) -> Result<Self> {
+        let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+        let places = rule.from.iter().map(|pick| place(audit, transform, pick, columns));
+        let places: Vec<Place<'a>> = places.collect::<Result<_>>()?;
+        Ok(Self { places, maker: Maker { audit, rule, ty } })
+    }
+
+    /// The hash of the value of a row, the place in the rule it is from, and the place in [`HOWS`]
+    /// of what the mapping did; `None` when no source has a value.
+    pub(super) fn of(&self, row: Row<'_>) -> Option<(u64, usize, u8)> {
+        let made = self.places.iter().map(|place| self.maker.make(place, row)).enumerate();
+        let mut there = made.filter(|(_, (hash, _))| *hash != ABSENT);
+        there.next().map(|(from, (hash, mapped))| (hash, from, mapped))
+    }
+}
+
 fn place<'a>(
-    audit: &Audit<'_>,
+    audit: &'a Audit<'a>,
     transform: &Transform,
     pick: &'a Pick,
     columns: &mut Vec<&'a str>,
 ) -> Result<Place<'a>> {
-    let at = columns.len();
-    Ok(match pick {
-        Pick::Attr(name) => {
+    let mut column = |name: &'a str| {
+        let known = columns.iter().position(|column| *column == name);
+        known.unwrap_or_else(|| {
             columns.push(name);
-            Place::Column {
-                at,
-                ty: type_of(&audit.contract.before.schema, &transform.source, name),
-            }
+            columns.len() - 1
+        })
+    };
+    Ok(match pick {
+        Pick::Attr(name) => Place::Column {
+            at: column(name),
+            ty: type_of(&audit.contract.before.schema, &transform.source, name),
+        },
+        Pick::Path { attr, keys } => Place::Path { at: column(attr), keys },
+        Pick::Server => Place::Server { at: column(Extra::SERVER) },
+        Pick::Linked { link, attr } => {
+            Place::Linked(Linked::read(audit, &transform.source, link, attr)?)
         }
-        Pick::Path { attr, keys } => {
-            columns.push(attr);
-            Place::Path { at, keys }
-        }
-        Pick::Server => {
-            columns.push(Extra::SERVER);
-            Place::Server { at }
-        }
-        Pick::Linked { link, attr } => Place::Linked(linked(audit, &transform.source, link, attr)?),
     })
 }
 
@@ -117,8 +137,8 @@ impl Maker<'_> {
     /// The hash of the value, and what the mapping of values did.
     fn make(&self, place: &Place<'_>, row: Row<'_>) -> (u64, u8) {
         match place {
-            Place::Linked(hashes) => {
-                let hash = hashes[row.number];
+            Place::Linked(linked) => {
+                let hash = linked.hash(row.number);
                 let plain = hash == ABSENT || self.rule.values.is_none();
                 (if plain { hash } else { UNSURE }, 0)
             }
@@ -197,7 +217,7 @@ impl Maker<'_> {
 fn refer(audit: &Audit<'_>, id: &str, entity: &str) -> String {
     match (key::uuid(id), audit.heir_of(entity)) {
         (None, Some(transform)) => {
-            key::uuid_text(key::derived(&audit.contract.namespace, &transform.target, id))
+            key::uuid_text(key::derived(&audit.space, &transform.target, id))
         }
         (None, None) => id.to_owned(),
         _ => id.to_ascii_lowercase(),
@@ -238,41 +258,69 @@ pub(super) fn constant_hash(constant: &Constant, ty: Type) -> u64 {
     }
 }
 
-/// The hashes of what stands behind a link: the linked row's target id, the target id of its own
-/// link, or its attribute.
-fn linked(audit: &Audit<'_>, source: &str, label: &str, attr: &str) -> Result<Vec<u64>> {
-    let schema = &audit.contract.before.schema;
-    let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
-    let named = Firsts::read(audit, source, label)?.ids;
-    let target = |entity: &str| {
-        audit.heir_of(entity).map_or_else(|| entity.to_owned(), |found| found.target.clone())
-    };
-    let hash = |id: u128| key::value_hash(Value::Text(&key::uuid_text(id)));
-    if attr == "id" {
-        let target = target(&link.to);
-        return Ok(named
-            .into_iter()
-            .map(|id| match audit.heir(&link.to, &target, id) {
-                Heir::Alive(id) if id != NONE => hash(id),
-                _ => ABSENT,
-            })
-            .collect());
+/// What stands behind a link: the linked row's target id, the target id of its own link, or its
+/// attribute.
+struct Linked<'a> {
+    audit: &'a Audit<'a>,
+    firsts: &'a Firsts,
+    behind: Behind<'a>,
+}
+
+enum Behind<'a> {
+    /// The id of the row in this target.
+    Id(String),
+    /// The id that the row names by a link.
+    Link(&'a Legacy, &'a Firsts),
+    /// The hashes of an attribute, by row.
+    Attr(&'a Legacy, Vec<u64>),
+}
+
+impl<'a> Linked<'a> {
+    fn read(audit: &'a Audit<'a>, source: &str, label: &str, attr: &str) -> Result<Self> {
+        let schema = &audit.contract.before.schema;
+        let firsts = audit.firsts(source, label)?;
+        let to = &firsts.to;
+        let behind = if attr == "id" {
+            Behind::Id(audit.heir_of(to).map_or_else(|| to.clone(), |found| found.target.clone()))
+        } else {
+            let other = audit.legacy(to)?;
+            let is_attr = schema.entity(to).is_some_and(|found| found.attr(attr).is_some());
+            match schema.link(to, attr).filter(|_| !is_attr) {
+                Some(_) => Behind::Link(other, audit.firsts(to, attr)?),
+                None => Behind::Attr(other, attr_hashes(audit, other, attr)?),
+            }
+        };
+        Ok(Self { audit, firsts, behind })
     }
-    let other = audit.legacy(&link.to)?;
-    let is_attr = schema.entity(&link.to).is_some_and(|found| found.attr(attr).is_some());
-    let behind: Vec<u64> = match schema.link(&link.to, attr).filter(|_| !is_attr) {
-        Some(next) => {
-            // An id is mapped as the row's is, whether that row is in the target or not.
-            let firsts = Firsts::read(audit, &link.to, attr)?;
-            let id = |id: &u128| match *id {
-                NONE => ABSENT,
-                id => key::value_hash(Value::Text(&refer(audit, &firsts.text(id), &next.to))),
-            };
-            firsts.ids.iter().map(id).collect()
+
+    fn hash(&self, row: usize) -> u64 {
+        match &self.behind {
+            Behind::Id(target) => match self.firsts.heir(self.audit, target, row) {
+                Heir::Alive(id) if id != NONE => key::uuid_hash(id),
+                _ => ABSENT,
+            },
+            Behind::Link(other, next) => self.through(other, row, |row| self.id_hash(next, row)),
+            Behind::Attr(other, hashes) => self.through(other, row, |row| hashes[row]),
         }
-        None => attr_hashes(audit, other, attr)?,
-    };
-    Ok(named.into_iter().map(|id| through(other, &behind, id)).collect())
+    }
+
+    /// An id is mapped as the row's is, whether that row is in the target or not.
+    fn id_hash(&self, next: &Firsts, row: usize) -> u64 {
+        match next.id(self.audit, row) {
+            NONE => ABSENT,
+            id => match next.odd_text(id) {
+                None => key::uuid_hash(id),
+                Some(text) => key::value_hash(Value::Text(&refer(self.audit, text, &next.to))),
+            },
+        }
+    }
+
+    /// What stands behind the row that a row names. A row that was set aside leaves it unsure.
+    fn through(&self, other: &Legacy, row: usize, behind: impl Fn(usize) -> u64) -> u64 {
+        let Some(named) = self.firsts.row(row) else { return ABSENT };
+        let migrated = other.alike(named).find(|row| other.is_migrated(*row));
+        migrated.map_or(UNSURE, behind)
+    }
 }
 
 fn attr_hashes(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> Result<Vec<u64>> {
@@ -285,19 +333,4 @@ fn attr_hashes(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> Result<Vec<u64
         })?;
     }
     Ok(hashes)
-}
-
-/// What stands behind the row of this id. A row that was set aside leaves it unsure.
-fn through(other: &Legacy, behind: &[u64], id: u128) -> u64 {
-    if id == NONE {
-        return ABSENT;
-    }
-    let mut found = ABSENT;
-    for row in other.find(id) {
-        found = UNSURE;
-        if other.is_migrated(row) {
-            return behind[row];
-        }
-    }
-    found
 }

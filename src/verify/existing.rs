@@ -17,17 +17,19 @@ use crate::error::{Result, grouped};
 use crate::schema::{Link, Type};
 use crate::snapshot::Extra;
 
-/// The rules of the existing rows of every target table.
-pub(super) fn rules(audit: &Audit<'_>, dropped: &Dropped, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.after.schema.entities {
-        let table = audit.table(&entity.name)?;
-        let before = Before::read(audit, table)?;
-        out.push(carried(audit, table, &before));
-        out.push(equation(audit, table, &before));
-        out.push(unchanged(audit, table, &before)?);
-        for link in audit.contract.after.schema.columns_of(&entity.name) {
-            out.push(links(audit, (table, link), (&before, dropped))?);
-        }
+/// The rules of the existing rows of a target table.
+pub(super) fn rules(
+    audit: &Audit<'_>,
+    table: &Table,
+    dropped: &Dropped,
+    out: &mut Vec<Rule>,
+) -> Result<()> {
+    let before = Before::read(audit, table)?;
+    out.push(carried(audit, table, &before));
+    out.push(equation(audit, table, &before));
+    out.push(unchanged(audit, table, &before)?);
+    for link in audit.contract.after.schema.columns_of(&table.entity) {
+        out.push(links(audit, (table, link), (&before, dropped))?);
     }
     Ok(())
 }
@@ -208,6 +210,9 @@ fn links(
     let naming = Naming::read(audit, link)?;
     let mut columns = vec!["id"];
     columns.extend(naming.columns.iter().map(String::as_str));
+    if before.rows == 0 {
+        return Ok(tally.finish());
+    }
     let mut named: Vec<Vec<u128>> = vec![Vec::new(); before.rows];
     let mut found = Vec::new();
     read::scan(path, &columns, &mut |row| {

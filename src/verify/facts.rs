@@ -3,12 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
+use super::firsts::Firsts;
+use super::key;
 use super::legacy::Legacy;
+use super::naming::no_link;
 use super::table::Table;
 use crate::bundle::Bundle;
 use crate::contract::{Contract, Transform};
 use crate::error::{Error, Result};
+use crate::schema::{Entity, Link};
 use crate::snapshot::Snapshot;
+use crate::threads::side_by_side;
 
 /// Everything the rules look at.
 pub(super) struct Audit<'a> {
@@ -19,6 +26,12 @@ pub(super) struct Audit<'a> {
     pub(super) tables: BTreeMap<String, Table>,
     /// The snapshot's legacy tables, by entity.
     pub(super) legacy: BTreeMap<String, Legacy>,
+    /// What the legacy rows name by each link, by entity and label.
+    firsts: BTreeMap<(String, String), Firsts>,
+    /// What ids are derived in.
+    pub(super) space: Uuid,
+    /// How many threads may work.
+    pub(super) threads: usize,
 }
 
 /// What an id of the source leads to in a target table.
@@ -38,17 +51,51 @@ impl<'a> Audit<'a> {
         bundle: &'a Bundle,
         snapshot: &'a Snapshot,
         contract: &'a Contract,
+        threads: usize,
     ) -> Result<Self> {
-        let mut tables = BTreeMap::new();
-        for entity in &contract.after.schema.entities {
-            tables.insert(entity.name.clone(), Table::read(bundle, &entity.name)?);
+        let names = |entities: &'a [Entity]| entities.iter().map(|entity| entity.name.as_str());
+        let after: Vec<&str> = names(&contract.after.schema.entities).collect();
+        let before: Vec<&str> = names(&contract.before.schema.entities).collect();
+        let rows = |entity: &str| snapshot.table(entity).map_or(0, |table| table.rows);
+        let sizes: Vec<u64> = before.iter().map(|entity| rows(entity)).collect();
+        let tables = side_by_side(threads, &vec![1; after.len()], |at| {
+            Ok((after[at].to_owned(), Table::read(bundle, after[at])?))
+        })?;
+        let legacy = side_by_side(threads, &sizes, |at| Legacy::read(snapshot, before[at]))?;
+        let mut audit = Self {
+            bundle,
+            snapshot,
+            contract,
+            tables: tables.into_iter().collect(),
+            legacy: BTreeMap::new(),
+            firsts: BTreeMap::new(),
+            space: key::space(&contract.namespace),
+            threads,
+        };
+        for (entity, mut legacy) in before.into_iter().zip(legacy) {
+            legacy.read_fates(&audit)?;
+            audit.legacy.insert(entity.to_owned(), legacy);
         }
-        let mut audit = Self { bundle, snapshot, contract, tables, legacy: BTreeMap::new() };
-        for entity in &contract.before.schema.entities {
-            let legacy = Legacy::read(&audit, &entity.name)?;
-            audit.legacy.insert(entity.name.clone(), legacy);
-        }
+        audit.firsts = audit.read_firsts()?;
         Ok(audit)
+    }
+
+    fn read_firsts(&self) -> Result<BTreeMap<(String, String), Firsts>> {
+        let links = self.contract.before.schema.links.iter();
+        let links: Vec<&Link> = links.filter(|link| self.legacy.contains_key(&link.on)).collect();
+        let rows = |link: &&Link| self.legacy.get(&link.on).map_or(0, |legacy| legacy.rows as u64);
+        let sizes: Vec<u64> = links.iter().map(rows).collect();
+        let found = side_by_side(self.threads, &sizes, |at| {
+            let link = links[at];
+            Ok(((link.on.clone(), link.label.clone()), Firsts::read(self, link)?))
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// What the rows of a legacy table name by a link.
+    pub(super) fn firsts(&self, entity: &str, label: &str) -> Result<&Firsts> {
+        let name = (entity.to_owned(), label.to_owned());
+        self.firsts.get(&name).ok_or_else(|| no_link(entity, label))
     }
 
     /// A target table; the contract names it, so it is there.

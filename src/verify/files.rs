@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Rule;
 use super::facts::{Audit, Heir};
 use super::files_sql;
-use super::key::{self, NONE};
+use super::firsts::Firsts;
+use super::key;
 use super::legacy::Legacy;
 use super::link;
-use super::naming::Firsts;
 use super::read;
 use super::rule::Tally;
 use crate::contract::{LinkHow, LinkPick, Transform};
@@ -58,14 +58,22 @@ impl Dropped {
     }
 }
 
-/// The rules of dropped links and of link files.
-pub(super) fn rules(audit: &Audit<'_>, dropped: &Dropped, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.before.schema.entities {
-        let legacy = audit.legacy(&entity.name)?;
-        for link in audit.contract.before.schema.columns_of(&entity.name) {
-            conserved(audit, (legacy, link), dropped, out)?;
-        }
-    }
+/// The rules of a legacy link: of what was dropped, and of its equation.
+pub(super) fn rules(
+    audit: &Audit<'_>,
+    link: &Link,
+    dropped: &Dropped,
+    out: &mut Vec<Rule>,
+) -> Result<()> {
+    conserved(audit, (audit.legacy(&link.on)?, link), dropped, out)
+}
+
+/// The rules of link files.
+pub(super) fn carried_rules(
+    audit: &Audit<'_>,
+    dropped: &Dropped,
+    out: &mut Vec<Rule>,
+) -> Result<()> {
     let mut groups: BTreeMap<(String, String), Vec<&LinksMeta>> = BTreeMap::new();
     for links in audit.snapshot.meta().links.iter().filter(|links| is_carried(audit, links)) {
         let entity = renamed(audit, &links.entity);
@@ -115,13 +123,13 @@ fn conserved(
     out: &mut Vec<Rule>,
 ) -> Result<()> {
     let (entity, label) = (&link.on, &link.label);
-    let named = Firsts::read(audit, entity, label)?.ids;
+    let named = audit.firsts(entity, label)?;
     let Some(use_of) = taker(audit, link) else { return Ok(()) };
     let (transform, target, links) = match &use_of {
         Taker::Id(transform) => (*transform, transform.target.clone(), None),
         Taker::Link(transform, taken) => {
             let table = audit.table(&transform.target)?;
-            (*transform, taken.to.clone(), Some(link::links(table, &taken.label)?))
+            (*transform, taken.to.clone(), Some(link::held_by(table, &taken.label)?))
         }
     };
     let onto = legacy.onto(&transform.target);
@@ -137,18 +145,18 @@ fn conserved(
             },
         ));
     let mut seen = 0;
-    for (row, id) in named.iter().enumerate().filter(|(row, _)| legacy.is_migrated(*row)) {
+    for row in (0..legacy.rows).filter(|row| legacy.is_migrated(*row)) {
         let at = onto.and_then(|onto| onto.at(row));
-        let is_alive = matches!(audit.heir(&link.to, &target, *id), Heir::Alive(_));
+        let is_alive = matches!(named.heir(audit, &target, row), Heir::Alive(_));
         let is_taken = match (&links, at) {
             (None, _) => is_alive,
-            (Some(links), Some(at)) => is_alive && links[at] != NONE,
+            (Some(links), Some(at)) => is_alive && links.get(at),
             // The row stands on an existing one, whose links are its own.
             (Some(_), None) => is_alive && !dropped.has(entity, label, row),
         };
         let is_listed = dropped.has(entity, label, row);
         seen += u64::from(is_listed);
-        let right = if *id == NONE { !is_listed } else { is_taken != is_listed };
+        let right = if named.names(row) { is_taken != is_listed } else { !is_listed };
         tally.check(right, || legacy.place(row));
     }
     let strays = (dropped.of(entity, label).len() as u64).saturating_sub(seen);
@@ -156,20 +164,19 @@ fn conserved(
         tally.violate(strays, || format!("{} listed that are not so", grouped(strays)));
     }
     out.push(tally.finish());
-    out.push(equation(audit, (legacy, link), &named, dropped));
+    out.push(equation(audit, (legacy, link), named, dropped));
     Ok(())
 }
 
 fn equation(
     audit: &Audit<'_>,
     (legacy, link): (&Legacy, &Link),
-    named: &[u128],
+    named: &Firsts,
     dropped: &Dropped,
 ) -> Rule {
     let (entity, label) = (&link.on, &link.label);
     let count = |of: &dyn Fn(usize) -> bool| {
-        let rows = named.iter().enumerate().filter(|(row, id)| **id != NONE && of(*row));
-        rows.count() as u64
+        (0..legacy.rows).filter(|row| named.names(*row) && of(*row)).count() as u64
     };
     let values = count(&|_| true);
     let merged = count(&|row| legacy.merged_times[row] > 0);

@@ -1,6 +1,7 @@
 //! A small snapshot with a bit of everything, its bundle, and edits of a sealed bundle.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +65,12 @@ pub(super) fn id(number: u64) -> String {
 
 /// A row: column and value; absent columns are null.
 pub(super) type Given = Vec<(&'static str, Cell)>;
+
+/// A table with one column of texts.
+pub(super) fn texts(name: &str, texts: impl Iterator<Item = String>) -> Edit {
+    let schema = Columns::new(vec![Field::new(name, DataType::Utf8, true)]);
+    Edit { schema, rows: texts.map(|text| vec![Cell::Text(text)]).collect() }
+}
 
 /// A table read whole, to be edited.
 pub(super) struct Edit {
@@ -218,8 +225,21 @@ impl Copied<'_> {
         });
     }
 
-    /// Seals the copy and verifies it. Row counts follow the files, as a forger would have it.
+    /// Seals the copy and verifies it.
     pub(super) fn verify(&self) -> Verification {
+        self.verify_on(None)
+    }
+
+    /// Seals the copy and verifies it on so many threads.
+    pub(super) fn verify_on(&self, threads: Option<usize>) -> Verification {
+        let threads = threads.and_then(NonZeroUsize::new);
+        let resources = Resources { threads, ..Resources::default() };
+        let (bundle, snapshot) = self.sealed();
+        verify(&bundle, &snapshot, &self.place.contract, &resources, &Silent).unwrap()
+    }
+
+    /// Seals the copy. Row counts follow the files, as a forger would have it.
+    pub(super) fn sealed(&self) -> (Bundle, Snapshot) {
         let rows = |file: &str| read::rows(&self.root.join(file)).unwrap() as u64;
         let path = self.root.join("data/bundle.json");
         let mut meta: bundle::Meta =
@@ -233,8 +253,7 @@ impl Copied<'_> {
         bag::seal(&self.root, &payload(&self.root), &[]).unwrap();
         let bundle = Bundle::open(&self.root, &Silent).unwrap();
         let snapshot = self.place.folder.path().join("snapshot");
-        let snapshot = Snapshot::open(&snapshot, &Silent).unwrap();
-        verify(&bundle, &snapshot, &self.place.contract, &Resources::default(), &Silent).unwrap()
+        (bundle, Snapshot::open(&snapshot, &Silent).unwrap())
     }
 }
 

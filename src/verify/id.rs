@@ -13,18 +13,16 @@ use super::table::Table;
 use crate::contract::Transform;
 use crate::error::{Result, grouped};
 
-/// The rules of the ids of every target table.
-pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.after.schema.entities {
-        out.push(well_formed(audit, audit.table(&entity.name)?)?);
-        if let Some(transform) = audit.contract.transform_into(&entity.name) {
-            let made = Made::read(audit, transform)?;
-            out.push(recomputed(audit, transform, &made)?);
-            out.push(listed(audit, transform, &made)?);
-            out.push(adopted(audit, transform, &made)?);
-        }
+/// The rules of the ids of a target table.
+pub(super) fn rules(audit: &Audit<'_>, entity: &str, out: &mut Vec<Rule>) -> Result<()> {
+    out.push(well_formed(audit, audit.table(entity)?)?);
+    if let Some(transform) = audit.contract.transform_into(entity) {
+        let made = Made::read(audit, transform)?;
+        out.push(recomputed(audit, transform, &made)?);
+        out.push(listed(audit, transform, &made)?);
+        out.push(adopted(audit, transform, &made)?);
     }
-    counted(audit, out)
+    Ok(())
 }
 
 fn well_formed(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
@@ -32,6 +30,10 @@ fn well_formed(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
     let mut tally = Tally::new("id", entity, "id")
         .says(format!("every {entity} id is a UUID in lower case"))
         .query(id_sql::well_formed(audit, entity));
+    if table.is_lower {
+        tally.check_all(table.rows() as u64, 0, String::new);
+        return Ok(tally.finish());
+    }
     read::scan_if_there(&table.path, &["id"], &mut |row| {
         let right = row.text(0).is_some_and(key::is_lower_uuid);
         tally.check(right, || table.place(row.number));
@@ -40,15 +42,15 @@ fn well_formed(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
     Ok(tally.finish())
 }
 
-fn recomputed(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule> {
+fn recomputed(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Result<Rule> {
     let (table, target) = (audit.table(&transform.target)?, &transform.target);
     let mut tally = Tally::new("id", target, "id")
         .says(format!("every {target} id is the one its {} row gives", transform.source))
         .query(id_sql::recomputed(audit, transform));
     for row in 0..table.rows() {
         let Some(source) = table.migrated(row) else { continue };
-        let right = made.ids.get(source).is_some_and(|id| *id == table.ids[row])
-            && made.hows[source] != How::Adopted;
+        let made = made.of(source);
+        let right = made.is_some_and(|(id, how)| id == table.ids[row] && how != How::Adopted);
         tally.check(right, || table.place(row));
     }
     Ok(tally.finish())
@@ -56,7 +58,7 @@ fn recomputed(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<R
 
 /// `data/ids.parquet` lists the mapped ids of migrated rows and no other; those of merged rows may
 /// stand there too.
-fn listed(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule> {
+fn listed(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Result<Rule> {
     let (legacy, target) = (audit.legacy(&transform.source)?, &transform.target);
     let mut tally = Tally::new("id", target, "id")
         .says(format!("ids.parquet lists every mapped id of {target} and no other"))
@@ -103,7 +105,7 @@ fn listed(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule>
 }
 
 /// Every adopted row stands on an existing row that its link names or that has its key.
-fn adopted(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule> {
+fn adopted(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Result<Rule> {
     let (legacy, table) = (audit.legacy(&transform.source)?, audit.table(&transform.target)?);
     let mut tally = Tally::new("id", &transform.target, "id")
         .says(format!(
@@ -118,8 +120,8 @@ fn adopted(audit: &Audit<'_>, transform: &Transform, made: &Made) -> Result<Rule
     for (row, id) in adopted {
         let row = *row as usize;
         let existing = table.find(*id).filter(|at| table.existing(*at).is_some());
-        let right = existing.is_some_and(|at| match made.hows[row] {
-            How::Adopted => made.ids[row] == *id,
+        let right = existing.is_some_and(|at| match made.of(row) {
+            Some((made, How::Adopted)) => made == *id,
             _ => keys.iter().any(|(ours, theirs)| ours(row).is_some_and(|key| key == theirs[at])),
         });
         tally.check(right, || legacy.place(row));
@@ -149,7 +151,7 @@ fn keys(audit: &Audit<'_>, transform: &Transform) -> Result<Keys> {
 }
 
 /// bundle.json counts the mapped ids as they are listed, and no line is of another entity.
-fn counted(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
+pub(super) fn counted(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     let mut tally = Tally::new("count", "", "id")
         .says("bundle.json counts the mapped ids as ids.parquet lists them")
         .query(id_sql::counted(audit));

@@ -1,14 +1,16 @@
 //! The legacy tables of a snapshot, and where their rows went.
 
-use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
+use super::bits::Bits;
 use super::facts::{Audit, Heir};
+use super::index::Index;
 use super::key::{self, NONE};
 use super::read;
-use super::table::{NO_ROW, Table, find, narrow, place, sorted};
+use super::table::{NO_ROW, Table, narrow, place};
 use crate::error::Result;
-use crate::snapshot::Extra;
+use crate::snapshot::{Extra, Snapshot};
 
 /// A legacy table of the snapshot, and where its rows went.
 pub(super) struct Legacy {
@@ -20,7 +22,9 @@ pub(super) struct Legacy {
     pub(super) rows: usize,
     /// Key of every row's id.
     pub(super) ids: Vec<u128>,
-    sorted: OnceCell<Vec<u32>>,
+    /// The rows whose id is no UUID.
+    pub(super) odd: Bits,
+    index: OnceLock<Index>,
     /// One for each transform out of this entity.
     pub(super) onto: Vec<Onto>,
     /// The rows of `data/merged`, as they stand.
@@ -56,16 +60,18 @@ pub(super) struct Merged {
 }
 
 impl Legacy {
-    pub(super) fn read(audit: &Audit<'_>, entity: &str) -> Result<Self> {
-        let table = audit.snapshot.table(entity);
-        let path = table.map(|table| audit.snapshot.path(&table.file)).filter(|path| path.exists());
+    /// Reads the ids of a table.
+    pub(super) fn read(snapshot: &Snapshot, entity: &str) -> Result<Self> {
+        let table = snapshot.table(entity);
+        let path = table.map(|table| snapshot.path(&table.file)).filter(|path| path.exists());
         let file = format!("data/tables/{entity}.parquet");
         let mut legacy = Self {
             entity: entity.to_owned(),
             file: table.map_or(file, |table| table.file.clone()),
             rows: 0,
             ids: Vec::new(),
-            sorted: OnceCell::new(),
+            odd: Bits::default(),
+            index: OnceLock::new(),
             onto: Vec::new(),
             merged: Vec::new(),
             merged_times: Vec::new(),
@@ -75,22 +81,33 @@ impl Legacy {
             path,
         };
         legacy.read_ids()?;
-        for transform in audit.contract.transforms_of(entity) {
-            let onto = legacy.read_onto(audit, &transform.target)?;
-            legacy.onto.push(onto);
-        }
-        legacy.read_merged(audit)?;
-        legacy.merged.sort_by_key(|merged| merged.row);
-        legacy.read_quarantined(audit)?;
         Ok(legacy)
+    }
+
+    /// Reads where the rows went.
+    pub(super) fn read_fates(&mut self, audit: &Audit<'_>) -> Result<()> {
+        for transform in audit.contract.transforms_of(&self.entity.clone()) {
+            let onto = self.read_onto(audit, &transform.target)?;
+            self.onto.push(onto);
+        }
+        self.read_merged(audit)?;
+        self.merged.sort_by_key(|merged| merged.row);
+        self.read_quarantined(audit)
     }
 
     fn read_ids(&mut self) -> Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let (ids, misplaced) = (&mut self.ids, &mut self.misplaced);
+        let (ids, odd, misplaced) = (&mut self.ids, &mut self.odd, &mut self.misplaced);
+        let rows = read::rows(path)?;
+        ids.reserve_exact(rows);
+        *odd = Bits::new(rows);
         read::scan(path, &["id", Extra::ROW], &mut |row| {
             *misplaced += u64::from(row.row(1) != Some(row.number));
-            ids.push(key::link_key(row.text(0)));
+            let uuid = row.text(0).and_then(key::uuid).filter(|id| *id != NONE);
+            ids.push(uuid.unwrap_or_else(|| key::link_key(row.text(0))));
+            if uuid.is_none() {
+                odd.set(row.number);
+            }
             Ok(())
         })?;
         self.rows = self.ids.len();
@@ -183,13 +200,29 @@ impl Legacy {
 
     /// The rows with this id.
     pub(super) fn find(&self, id: u128) -> impl Iterator<Item = usize> {
-        find(&self.ids, self.sorted.get_or_init(|| sorted(&self.ids)), id)
+        self.index().find(&self.ids, id)
+    }
+
+    /// The rows with the id of this row, which has one; itself, and rarely another.
+    pub(super) fn alike(&self, row: usize) -> impl Iterator<Item = usize> {
+        let has_twins = self.index().has_twins();
+        let others = has_twins.then(|| self.find(self.ids[row]));
+        (!has_twins).then_some(row).into_iter().chain(others.into_iter().flatten())
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(&self.ids))
     }
 
     /// What an id leads to in a target table.
     pub(super) fn heir(&self, table: &Table, id: u128) -> Heir {
+        self.heir_among(table, self.find(id))
+    }
+
+    /// What the rows of one id lead to in a target table.
+    pub(super) fn heir_among(&self, table: &Table, rows: impl Iterator<Item = usize>) -> Heir {
         let mut heir = Heir::Unknown;
-        for row in self.find(id) {
+        for row in rows {
             heir = Heir::Dead;
             if let Some(id) = self.stands(table, row) {
                 return Heir::Alive(id);
@@ -221,6 +254,11 @@ impl Legacy {
 }
 
 impl Onto {
+    /// Whether no legacy row became two target rows.
+    pub(super) fn is_once(&self) -> bool {
+        self.seen.iter().all(|seen| *seen <= 1)
+    }
+
     /// The target row a legacy row became.
     pub(super) fn at(&self, row: usize) -> Option<usize> {
         Some(self.at[row]).filter(|at| *at != NO_ROW).map(|at| at as usize)

@@ -19,13 +19,14 @@ pub(super) struct Beside<'a> {
 }
 
 /// The digest of a line `{"entity":{…},"createdAt":ms}`; `None` when it is no such line, or says
-/// more than the row.
+/// more than the row. A line that is no UTF-8 is none.
 pub(super) fn line_digest(
     digest: &mut RowDigest,
     declared: &[Column],
-    line: &str,
+    line: &[u8],
     expected: &Beside<'_>,
 ) -> Option<u128> {
+    let line = std::str::from_utf8(line).ok()?;
     let members = json::members(line).ok()?;
     let (mut entity, mut created) = (None, None);
     for (name, value) in &members {
@@ -116,10 +117,9 @@ fn moment(text: &str) -> Option<i64> {
     (exact && (micros_text(micros) == text || !text.contains('+'))).then_some(micros)
 }
 
-/// The lines of a file, one in memory.
+/// The lines of a file, some in memory at a time.
 pub(super) struct Lines {
     reader: Option<BufReader<std::fs::File>>,
-    line: Vec<u8>,
     path: std::path::PathBuf,
 }
 
@@ -127,23 +127,51 @@ impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = if path.exists() { Some(storage::open(path)?) } else { None };
         let reader = file.map(|file| BufReader::with_capacity(1 << 18, file));
-        Ok(Self { reader, line: Vec::new(), path: path.to_owned() })
+        Ok(Self { reader, path: path.to_owned() })
     }
 
-    /// The next line without its end; one that is no UTF-8 is given empty.
-    pub(super) fn next(&mut self) -> Result<Option<&str>> {
-        let Some(reader) = &mut self.reader else { return Ok(None) };
-        self.line.clear();
-        let read = reader
-            .read_until(b'\n', &mut self.line)
-            .map_err(|error| storage::failed(&self.path, error))?;
-        if read == 0 {
-            return Ok(None);
+    /// The next lines, as many as are left of so many.
+    pub(super) fn next(&mut self, count: usize) -> Result<Block> {
+        let mut block = Block::default();
+        let Some(reader) = &mut self.reader else { return Ok(block) };
+        for _ in 0..count {
+            let read = reader
+                .read_until(b'\n', &mut block.bytes)
+                .map_err(|error| storage::failed(&self.path, error))?;
+            if read == 0 {
+                break;
+            }
+            block.ends.push(block.bytes.len());
         }
-        if self.line.last() == Some(&b'\n') {
-            self.line.pop();
+        Ok(block)
+    }
+
+    /// How many lines are left.
+    pub(super) fn rest(&mut self) -> Result<u64> {
+        let mut lines = 0;
+        loop {
+            match self.next(1)?.ends.len() {
+                0 => return Ok(lines),
+                _ => lines += 1,
+            }
         }
-        Ok(Some(std::str::from_utf8(&self.line).unwrap_or_default()))
+    }
+}
+
+/// Lines that follow each other.
+#[derive(Default)]
+pub(super) struct Block {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Block {
+    /// A line without its end.
+    pub(super) fn line(&self, at: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(at)?;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        let line = &self.bytes[start..end];
+        Some(line.strip_suffix(b"\n").unwrap_or(line))
     }
 }
 
@@ -182,7 +210,7 @@ mod tests {
         ]);
         let beside = Beside { created: Some(7), dates: Vec::new(), extra: Some(r#"{"z":[1]}"#) };
         let mut check = |line: &str, same: bool| {
-            let found = line_digest(&mut digest, &declared, line, &beside);
+            let found = line_digest(&mut digest, &declared, line.as_bytes(), &beside);
             assert_eq!(found == Some(row), same, "{line}");
         };
         check(

@@ -1,8 +1,7 @@
 //! Links: both ends are there, what is required is there, and each is the one the source names.
 
-use std::collections::BTreeMap;
-
 use super::Rule;
+use super::bits::Bits;
 use super::facts::Audit;
 use super::key::{self, NONE};
 use super::link_sql;
@@ -16,50 +15,78 @@ use crate::contract::{LinkHow, LinkRule, Required, Transform};
 use crate::error::Result;
 use crate::schema::{Has, Link};
 
-/// The rules of every has-one link of every target table.
-pub(super) fn rules(
-    audit: &Audit<'_>,
-    repairs: &BTreeMap<String, Listed>,
-    out: &mut Vec<Rule>,
-) -> Result<()> {
-    for entity in &audit.contract.after.schema.entities {
-        let transform = audit.contract.transform_into(&entity.name);
-        for link in audit.contract.after.schema.columns_of(&entity.name) {
-            ends(audit, link, out)?;
-            let Some(transform) = transform else { continue };
-            let rule = transform.links.iter().find(|rule| rule.label == link.label);
-            let expected = Expected::read(audit, transform, rule, link)?;
-            required(audit, (link, rule, transform), &expected, out)?;
-            right(audit, (link, rule, transform), &expected, out)?;
-            if matches!(rule.map(|rule| &rule.how), Some(LinkHow::From { .. })) {
-                let listed = repairs.get(&entity.name);
-                repaired(audit, (link, transform), (&expected, listed), out)?;
-            }
+/// The rules of a has-one link of a target table.
+pub(super) fn rules(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Result<()> {
+    let (table, to) = (audit.table(&link.on)?, audit.table(&link.to)?);
+    let Some(transform) = audit.contract.transform_into(&link.on) else {
+        let mut ends = ends(audit, link);
+        read::scan_if_there(&table.path, &[&link.label], &mut |row| {
+            ends.check(is_there(to, row.text(0)), || table.place(row.number));
+            Ok(())
+        })?;
+        out.push(ends.finish());
+        return Ok(());
+    };
+    let rule = transform.links.iter().find(|rule| rule.label == link.label);
+    let expected = Expected::read(audit, transform, rule, link)?;
+    let of = (link, rule, transform);
+    let mut repaired = Repaired::read(audit, of, &expected)?;
+    let (mut ends, mut right) = (ends(audit, link), right(audit, of, &expected));
+    let mut required = required(audit, of);
+    let mut columns = vec![link.label.as_str()];
+    columns.extend(expected.beside());
+    let rows = audit.legacy(&transform.source)?.rows;
+    let held = if link.reverse_has == Has::One { held(table, &link.label)? } else { Vec::new() };
+    read::scan_if_there(&table.path, &columns, &mut |row| {
+        let (text, source) = (row.text(0), table.migrated(row.number));
+        let beside = columns.get(1).and_then(|_| row.text(1));
+        // A UUID in lower case is its own key; anything else leads nowhere.
+        let lower = text.and_then(key::lower_uuid).filter(|id| *id != NONE);
+        let value = lower.unwrap_or_else(|| key::link_key(text));
+        let place = || table.place(row.number);
+        let is_named = source.filter(|source| *source < rows);
+        let is_named = is_named.is_some_and(|source| expected.is_there(source, value));
+        ends.check(is_named && lower.is_some() || is_there(to, text), place);
+        let Some(source) = source else { return Ok(()) };
+        if let Some((tally, always)) = &mut required {
+            let wanted = *always || source < rows && expected.wants(source, beside.is_some());
+            tally.check(!wanted || text.is_some(), place);
         }
-    }
+        let is_right = source < rows
+            && (is_named
+                || expected.allows(
+                    audit,
+                    (&transform.source, source),
+                    value,
+                    key::link_key(beside),
+                )
+                || (value == NONE && expected.is_held(source, &held)));
+        right.check(is_right, place);
+        if let Some(repaired) = repaired.as_mut().filter(|_| source < rows) {
+            repaired.check(&link.label, (source, value), place);
+        }
+        Ok(())
+    })?;
+    out.push(ends.finish());
+    out.extend(required.map(|(tally, _)| tally.finish()));
+    out.push(right.finish());
+    out.extend(repaired.map(|repaired| repaired.finish(&link.label)));
     Ok(())
 }
 
 /// Every link is null or the id of a row that is there.
-fn ends(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Result<()> {
-    let (table, to) = (audit.table(&link.on)?, audit.table(&link.to)?);
+fn ends(audit: &Audit<'_>, link: &Link) -> Tally {
     let words = format!("every {}.{} is the id of a {} row", link.on, link.label, link.to);
-    let mut tally =
-        Tally::new("link", &link.on, &link.label).says(words).query(link_sql::ends(audit, link));
-    read::scan_if_there(&table.path, &[&link.label], &mut |row| {
-        let value = row.text(0);
-        let there =
-            value.is_none_or(|id| key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some());
-        tally.check(there, || table.place(row.number));
-        Ok(())
-    })?;
-    out.push(tally.finish());
-    Ok(())
+    Tally::new("link", &link.on, &link.label).says(words).query(link_sql::ends(audit, link))
+}
+
+fn is_there(to: &Table, value: Option<&str>) -> bool {
+    value.is_none_or(|id| key::is_lower_uuid(id) && to.find(key::id_key(id)).is_some())
 }
 
 /// What a link must be, row by row.
 enum Expected<'a> {
-    Judged(Judged),
+    Judged(Judged<'a>),
     SameRow(&'a Table),
     /// The label on this table, and the links of the rows it leads to.
     Via(&'a str, &'a Table, Vec<u128>),
@@ -95,6 +122,20 @@ impl<'a> Expected<'a> {
         match self {
             Expected::Via(label, _, _) => Some(label),
             _ => None,
+        }
+    }
+
+    /// Whether a link must be this id, which is that of a row that is there.
+    fn is_there(&self, source: usize, link: u128) -> bool {
+        matches!(self, Expected::Judged(judged) if judged.is_there(source, link))
+    }
+
+    /// Whether a link that is required when its source is there is so for a row.
+    fn wants(&self, source: usize, beside: bool) -> bool {
+        match self {
+            Expected::Judged(judged) => judged.names_existing(source),
+            Expected::Via(..) => beside,
+            _ => true,
         }
     }
 
@@ -142,48 +183,36 @@ pub(super) fn links(table: &Table, label: &str) -> Result<Vec<u128>> {
     Ok(links)
 }
 
+/// Which rows of a table have a link.
+pub(super) fn held_by(table: &Table, label: &str) -> Result<Bits> {
+    let mut held = Bits::new(table.rows());
+    read::scan_if_there(&table.path, &[label], &mut |row| {
+        if key::link_key(row.text(0)) != NONE {
+            held.set(row.number);
+        }
+        Ok(())
+    })?;
+    Ok(held)
+}
+
 /// A link, its rule and its transform.
 type Of<'a> = (&'a Link, Option<&'a LinkRule>, &'a Transform);
 
-fn required(
-    audit: &Audit<'_>,
-    (link, rule, transform): Of<'_>,
-    expected: &Expected<'_>,
-    out: &mut Vec<Rule>,
-) -> Result<()> {
-    let Some(rule) = rule.filter(|rule| rule.required != Required::No) else { return Ok(()) };
-    let table = audit.table(&link.on)?;
+/// The rule on a required link, and whether it is so for every row.
+fn required(audit: &Audit<'_>, (link, rule, transform): Of<'_>) -> Option<(Tally, bool)> {
+    let rule = rule.filter(|rule| rule.required != Required::No)?;
     let (always, when) = match rule.required {
         Required::Yes => (true, ""),
         _ => (false, ", when the source has it"),
     };
     let words = format!("every {} row links to its {} row{when}", link.on, link.to);
-    let mut tally = Tally::new("link", &link.on, &link.label)
+    let tally = Tally::new("link", &link.on, &link.label)
         .says(words)
         .query(link_sql::required(audit, link, rule, transform));
-    let beside = expected.beside().unwrap_or(&link.label);
-    read::scan_if_there(&table.path, &[&link.label, beside], &mut |row| {
-        let Some(source) = table.migrated(row.number) else { return Ok(()) };
-        let wanted = always
-            || match expected {
-                Expected::Judged(judged) => judged.names_existing(source),
-                Expected::Via(..) => row.text(1).is_some(),
-                _ => true,
-            };
-        tally.check(!wanted || row.text(0).is_some(), || table.place(row.number));
-        Ok(())
-    })?;
-    out.push(tally.finish());
-    Ok(())
+    Some((tally, always))
 }
 
-fn right(
-    audit: &Audit<'_>,
-    (link, rule, transform): Of<'_>,
-    expected: &Expected<'_>,
-    out: &mut Vec<Rule>,
-) -> Result<()> {
-    let table = audit.table(&link.on)?;
+fn right(audit: &Audit<'_>, (link, rule, transform): Of<'_>, expected: &Expected<'_>) -> Tally {
     let what = match expected {
         Expected::Judged(_) => "is the row that its source row names".to_owned(),
         Expected::SameRow(_) => "is the row that the same source row became".to_owned(),
@@ -191,56 +220,64 @@ fn right(
         Expected::Null => "is null: the contract has no rule for it".to_owned(),
     };
     let words = format!("every {}.{} {what}", link.on, link.label);
-    let mut tally = Tally::new("link", &link.on, &link.label)
+    Tally::new("link", &link.on, &link.label)
         .says(words)
-        .query(link_sql::right(audit, link, rule, transform));
-    let beside = expected.beside().unwrap_or(&link.label);
-    let rows = audit.legacy(&transform.source)?.rows;
-    let held = if link.reverse_has == Has::One { held(table, &link.label)? } else { Vec::new() };
-    read::scan_if_there(&table.path, &[&link.label, beside], &mut |row| {
-        let Some(source) = table.migrated(row.number) else { return Ok(()) };
-        let (link, beside) = (key::link_key(row.text(0)), key::link_key(row.text(1)));
-        let right = source < rows
-            && (expected.allows(audit, (&transform.source, source), link, beside)
-                || (link == NONE && expected.is_held(source, &held)));
-        tally.check(right, || table.place(row.number));
-        Ok(())
-    })?;
-    out.push(tally.finish());
-    Ok(())
+        .query(link_sql::right(audit, link, rule, transform))
 }
 
-fn repaired(
-    audit: &Audit<'_>,
-    (link, transform): (&Link, &Transform),
-    (expected, listed): (&Expected<'_>, Option<&Listed>),
-    out: &mut Vec<Rule>,
-) -> Result<()> {
-    let (Expected::Judged(judged), Some(listed)) = (expected, listed) else { return Ok(()) };
-    let table = audit.table(&link.on)?;
-    let words = format!(
-        "every {}.{} that is not from its first source is listed as a repair",
-        link.on, link.label
-    );
-    let mut tally = Tally::new("repair", &link.on, &link.label)
-        .says(words)
-        .query(link_sql::repaired(audit, link, transform));
-    let (mut told, rows) = (0, audit.legacy(&transform.source)?.rows);
-    read::scan_if_there(&table.path, &[&link.label], &mut |row| {
-        let source = table.migrated(row.number).filter(|source| *source < rows);
-        let Some(source) = source else { return Ok(()) };
-        let value = key::link_key(row.text(0));
-        // A link that is none the source names is told by the rule on that.
-        let may = judged.allows(source, value);
-        told += listed.of(&link.label, source).count();
-        let right = may.is_none_or(|may| is_listed_as(listed, &link.label, source, &may));
-        tally.check(right, || table.place(row.number));
-        Ok(())
-    })?;
-    let strays = listed.total(&link.label).saturating_sub(told) as u64;
-    if strays > 0 {
-        tally.violate(strays, || format!("{strays} listed of rows that were not migrated"));
+/// Every link that is not from its first source is listed as a repair.
+struct Repaired<'a> {
+    judged: &'a Judged<'a>,
+    listed: Listed,
+    told: usize,
+    tally: Tally,
+}
+
+impl<'a> Repaired<'a> {
+    fn read(
+        audit: &Audit<'_>,
+        (link, _, transform): Of<'_>,
+        expected: &'a Expected<'_>,
+    ) -> Result<Option<Self>> {
+        let Expected::Judged(judged) = expected else { return Ok(None) };
+        let words = format!(
+            "every {}.{} that is not from its first source is listed as a repair",
+            link.on, link.label
+        );
+        let tally = Tally::new("repair", &link.on, &link.label)
+            .says(words)
+            .query(link_sql::repaired(audit, link, transform));
+        let listed = Listed::read_of(audit, &link.on, Some(&link.label))?;
+        Ok(Some(Self { judged, listed, told: 0, tally }))
     }
-    out.push(tally.finish());
-    Ok(())
+
+    fn check(
+        &mut self,
+        label: &str,
+        (source, value): (usize, u128),
+        place: impl FnOnce() -> String,
+    ) {
+        // A link that is none the source names is told by the rule on that.
+        let right = match self.judged.of(source) {
+            Verdict::Must(id, how) if id == value => {
+                let how = self.judged.hows.get(usize::from(how)).map_or("", String::as_str);
+                is_listed_as(&self.listed, label, source, &[how])
+            }
+            _ => {
+                let may = self.judged.allows(source, value);
+                may.is_none_or(|may| is_listed_as(&self.listed, label, source, &may))
+            }
+        };
+        self.told += self.listed.of(label, source).count();
+        self.tally.check(right, place);
+    }
+
+    fn finish(mut self, label: &str) -> Rule {
+        let strays = self.listed.total(label).saturating_sub(self.told) as u64;
+        if strays > 0 {
+            self.tally
+                .violate(strays, || format!("{strays} listed of rows that were not migrated"));
+        }
+        self.tally.finish()
+    }
 }

@@ -1,9 +1,12 @@
 //! The id that every legacy row gives its target row.
 
 use super::facts::{Audit, Heir};
+use super::firsts::Firsts;
 use super::key::{self, NONE};
-use super::naming::{Naming, type_of};
+use super::legacy::Legacy;
+use super::naming::type_of;
 use super::read::{self, Row};
+use super::table::{Table, narrow};
 use super::value;
 use crate::contract::Transform;
 use crate::error::Result;
@@ -21,79 +24,105 @@ pub(super) enum How {
 }
 
 /// The id that every row of a legacy table gives a target row.
-pub(super) struct Made {
-    pub(super) ids: Vec<u128>,
-    pub(super) hows: Vec<How>,
+pub(super) struct Made<'a> {
+    legacy: &'a Legacy,
+    table: &'a Table,
+    hows: Vec<How>,
+    /// The ids that are not those of the target rows that the legacy rows became, by row.
+    others: Vec<(u32, u128)>,
     /// For mapped ids: the hash of what `data/ids.parquet` says of it.
     pub(super) lines: Vec<(usize, u128)>,
 }
 
 /// Where a part of an id is read.
-enum Part {
+enum Part<'a> {
     Own,
     Attr { at: usize, ty: Type },
-    Link { at: usize, naming: Naming, to: String },
+    Link(&'a Firsts),
 }
 
-impl Made {
-    pub(super) fn read(audit: &Audit<'_>, transform: &Transform) -> Result<Self> {
+impl<'a> Made<'a> {
+    pub(super) fn read(audit: &'a Audit<'_>, transform: &Transform) -> Result<Self> {
         let legacy = audit.legacy(&transform.source)?;
         let mut made = Self {
-            ids: vec![NONE; legacy.rows],
+            legacy,
+            table: audit.table(&transform.target)?,
             hows: vec![How::None; legacy.rows],
+            others: Vec::new(),
             lines: Vec::new(),
         };
         let Some(path) = &legacy.path else { return Ok(made) };
-        let mut columns = vec!["id".to_owned()];
+        let mut columns = vec!["id"];
         let from = parts(audit, transform, &transform.id.from, &mut columns)?;
         let derive = match &transform.id.derive {
             Some(names) => Some(parts(audit, transform, names, &mut columns)?),
             None => None,
         };
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        if matches!(from[..], [Part::Own, ..]) && legacy.odd.is_clear() {
+            // Every id is a UUID, which is kept.
+            for row in 0..legacy.rows {
+                made.put(row, (legacy.ids[row], How::Kept))?;
+            }
+            return Ok(made);
+        }
         read::scan(path, &columns, &mut |row| {
             let (id, how, line) = make(audit, transform, (&from, derive.as_deref()), row);
-            made.ids[row.number] = id;
-            made.hows[row.number] = how;
             made.lines.extend(line.map(|line| (row.number, line)));
-            Ok(())
+            made.put(row.number, (id, how))
         })?;
         Ok(made)
     }
+
+    fn put(&mut self, row: usize, (id, how): (u128, How)) -> Result<()> {
+        self.hows[row] = how;
+        if id != self.became(row) {
+            self.others.push((narrow(row)?, id));
+        }
+        Ok(())
+    }
+
+    /// The id of the target row that a legacy row became.
+    fn became(&self, row: usize) -> u128 {
+        let onto = self.legacy.onto(&self.table.entity);
+        onto.and_then(|onto| onto.at(row)).map_or(NONE, |at| self.table.ids[at])
+    }
+
+    /// The id that a row gives and how, when there is such a row.
+    pub(super) fn of(&self, row: usize) -> Option<(u128, How)> {
+        let how = *self.hows.get(row)?;
+        let other = self.others.binary_search_by_key(&row, |(row, _)| *row as usize);
+        Some((other.map_or_else(|_| self.became(row), |at| self.others[at].1), how))
+    }
 }
 
-fn parts(
-    audit: &Audit<'_>,
+fn parts<'a>(
+    audit: &'a Audit<'_>,
     transform: &Transform,
-    names: &[String],
-    columns: &mut Vec<String>,
-) -> Result<Vec<Part>> {
+    names: &'a [String],
+    columns: &mut Vec<&'a str>,
+) -> Result<Vec<Part<'a>>> {
     let schema = &audit.contract.before.schema;
     let mut parts = Vec::new();
     for name in names {
-        let at = columns.len();
         parts.push(match schema.link(&transform.source, name) {
             _ if name == "id" => Part::Own,
-            Some(link) => {
-                let naming = Naming::read(audit, link)?;
-                columns.extend(naming.columns.iter().cloned());
-                Part::Link { at, naming, to: link.to.clone() }
-            }
+            Some(_) => Part::Link(audit.firsts(&transform.source, name)?),
             None => {
-                columns.push(name.clone());
-                Part::Attr { at, ty: type_of(schema, &transform.source, name) }
+                columns.push(name);
+                let ty = type_of(schema, &transform.source, name);
+                Part::Attr { at: columns.len() - 1, ty }
             }
         });
     }
     Ok(parts)
 }
 
-impl Part {
-    fn text(&self, row: Row<'_>) -> Option<String> {
+impl Part<'_> {
+    fn text(&self, audit: &Audit<'_>, row: Row<'_>) -> Option<String> {
         match self {
             Part::Own => as_id(row.text(0)?),
             Part::Attr { at, ty } => as_id(&value::value_text(row.value(*at, *ty))?),
-            Part::Link { at, naming, .. } => naming.text(row, *at, key::link_key(row.text(0))),
+            Part::Link(firsts) => firsts.text(audit, row.number),
         }
     }
 }
@@ -109,29 +138,28 @@ fn as_id(text: &str) -> Option<String> {
 fn make(
     audit: &Audit<'_>,
     transform: &Transform,
-    (from, derive): (&[Part], Option<&[Part]>),
+    (from, derive): (&[Part<'_>], Option<&[Part<'_>]>),
     row: Row<'_>,
 ) -> (u128, How, Option<u128>) {
-    let (namespace, target) = (&audit.contract.namespace, &transform.target);
+    let (space, target) = (&audit.space, &transform.target);
     for part in from {
-        let Some(text) = part.text(row) else { continue };
-        match part {
-            Part::Link { to, .. } => {
-                if let Heir::Alive(id) = audit.heir(to, target, key::id_key(&text)) {
-                    return (id, How::Adopted, None);
-                }
+        if let Part::Link(firsts) = part {
+            if let Heir::Alive(id) = firsts.heir(audit, target, row.number) {
+                return (id, How::Adopted, None);
             }
-            _ if key::uuid(&text).is_some() => return (key::id_key(&text), How::Kept, None),
-            _ => {
-                let id = key::derived(namespace, target, &text);
-                return (id, How::Mapped, Some(line(&text, &key::uuid_text(id))));
-            }
+            continue;
         }
+        let Some(text) = part.text(audit, row) else { continue };
+        if key::uuid(&text).is_some() {
+            return (key::id_key(&text), How::Kept, None);
+        }
+        let id = key::derived(space, target, &text);
+        return (id, How::Mapped, Some(line(&text, &key::uuid_text(id))));
     }
     let texts: Option<Vec<String>> =
-        derive.and_then(|parts| parts.iter().map(|part| part.text(row)).collect());
+        derive.and_then(|parts| parts.iter().map(|part| part.text(audit, row)).collect());
     match texts {
-        Some(texts) => (key::derived(namespace, target, &texts.join(":")), How::Derived, None),
+        Some(texts) => (key::derived(space, target, &texts.join(":")), How::Derived, None),
         None => (NONE, How::None, None),
     }
 }

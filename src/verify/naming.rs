@@ -13,10 +13,10 @@ use crate::schema::{Has, Link, Schema, Type};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) id: u128,
-    /// The row itself, where it is not told by its id alone.
-    pub(super) row: Option<usize>,
     pub(super) rank: usize,
     pub(super) how: u8,
+    /// Whether the text it stands as is a UUID for certain.
+    pub(super) is_uuid: bool,
 }
 
 /// The places that hold one has-one link: the column, the pairs of link files, and the attributes
@@ -25,7 +25,7 @@ pub(super) struct Naming {
     /// The columns of the row to read, best first, with whether it is the link's own.
     pub(super) columns: Vec<String>,
     own: bool,
-    pairs: Vec<(u128, u128)>,
+    pub(super) pairs: Vec<(u128, u128)>,
     /// Ids in the pairs that are no UUID, as they stand.
     texts: BTreeMap<u128, String>,
 }
@@ -58,17 +58,13 @@ impl Naming {
         Ok(Self { columns, own, pairs, texts })
     }
 
-    /// The id that a row with this id names first, as the source writes it; a UUID in lower case.
-    pub(super) fn text(&self, row: Row<'_>, first: usize, id: u128) -> Option<String> {
-        let mut named = Vec::new();
-        self.of(row, first, id, &mut named);
-        let wanted = named.first()?.id;
-        let text = self.odd_text(row, first, wanted).map(str::to_owned);
-        Some(text.unwrap_or_else(|| key::uuid_text(wanted)))
-    }
-
     /// The text of an id that a row names and that is no UUID.
-    fn odd_text<'a>(&'a self, row: Row<'a>, first: usize, wanted: u128) -> Option<&'a str> {
+    pub(super) fn odd_text<'a>(
+        &'a self,
+        row: Row<'a>,
+        first: usize,
+        wanted: u128,
+    ) -> Option<&'a str> {
         let mut held = (first..first + self.columns.len()).filter_map(|column| row.text(column));
         let held = held.find(|text| key::id_key(text) == wanted);
         let text = held.or(self.texts.get(&wanted).map(String::as_str));
@@ -80,63 +76,26 @@ impl Naming {
     pub(super) fn of(&self, row: Row<'_>, first: usize, id: u128, out: &mut Vec<Named>) {
         let also = usize::from(self.own);
         if self.own {
-            push(out, key::link_key(row.text(first)), 0, 0);
+            push(out, row.text(first), 0, 0);
         }
         let from = self.pairs.partition_point(|(on, _)| *on < id);
         let pairs = self.pairs[from..].iter().take_while(|(on, _)| *on == id && id != NONE);
         for (_, to) in pairs {
-            push(out, *to, 1, 0);
+            out.extend((*to != NONE).then_some(Named { id: *to, rank: 1, how: 0, is_uuid: false }));
         }
         for at in also..self.columns.len() {
             let how = u8::try_from(at - also + 1).unwrap_or(u8::MAX);
-            push(out, key::link_key(row.text(first + at)), at + 2, how);
+            push(out, row.text(first + at), at + 2, how);
         }
     }
 }
 
 /// Adds a row unless it is none.
-pub(super) fn push(out: &mut Vec<Named>, id: u128, rank: usize, how: u8) {
+fn push(out: &mut Vec<Named>, text: Option<&str>, rank: usize, how: u8) {
+    let uuid = text.and_then(key::uuid).filter(|id| *id != NONE);
+    let id = uuid.unwrap_or_else(|| key::link_key(text));
     if id != NONE {
-        out.push(Named { id, row: None, rank, how });
-    }
-}
-
-/// The first row that every row of a legacy table names by a link.
-pub(super) struct Firsts {
-    /// The key of its id, or [`NONE`].
-    pub(super) ids: Vec<u128>,
-    /// Ids that are no UUID, as they stand.
-    texts: BTreeMap<u128, String>,
-}
-
-impl Firsts {
-    pub(super) fn read(audit: &Audit<'_>, source: &str, label: &str) -> Result<Self> {
-        let schema = &audit.contract.before.schema;
-        let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
-        let legacy = audit.legacy(source)?;
-        let naming = Naming::read(audit, link)?;
-        let mut firsts = Self { ids: vec![NONE; legacy.rows], texts: BTreeMap::new() };
-        let Some(path) = &legacy.path else { return Ok(firsts) };
-        let mut columns = vec!["id"];
-        columns.extend(naming.columns.iter().map(String::as_str));
-        let mut named = Vec::new();
-        read::scan(path, &columns, &mut |row| {
-            let own = key::link_key(row.text(0));
-            named.clear();
-            naming.of(row, 1, own, &mut named);
-            let Some(first) = named.first().map(|named| named.id) else { return Ok(()) };
-            firsts.ids[row.number] = first;
-            if let Some(text) = naming.odd_text(row, 1, first) {
-                firsts.texts.entry(first).or_insert_with(|| text.to_owned());
-            }
-            Ok(())
-        })?;
-        Ok(firsts)
-    }
-
-    /// An id as the source writes it; a UUID in lower case.
-    pub(super) fn text(&self, id: u128) -> String {
-        self.texts.get(&id).cloned().unwrap_or_else(|| key::uuid_text(id))
+        out.push(Named { id, rank, how, is_uuid: uuid.is_some() });
     }
 }
 

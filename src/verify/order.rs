@@ -17,24 +17,25 @@ use crate::digest::Value;
 use crate::error::Result;
 use crate::schema::Type;
 
-/// The order of every target table, then the written rules on order and pairs.
-pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    for entity in &audit.contract.after.schema.entities {
-        if let Some(transform) = audit.contract.transform_into(&entity.name) {
-            out.push(global(audit, transform)?);
-        }
+/// The order of a target table.
+pub(super) fn rules(audit: &Audit<'_>, entity: &str, out: &mut Vec<Rule>) -> Result<()> {
+    if let Some(transform) = audit.contract.transform_into(entity) {
+        out.push(global(audit, transform)?);
     }
-    for check in &audit.contract.checks {
-        match &check.what {
-            CheckWhat::Bijection { source, target, unless_adopted } => {
-                out.push(bijection(audit, check, (source, target), *unless_adopted)?);
-            }
-            CheckWhat::Sequence { source, target, within, by } => {
-                out.push(sequence(audit, check, (source, target), (within, by))?);
-            }
-            // Those go along with the values.
-            CheckWhat::Same { .. } => {}
+    Ok(())
+}
+
+/// A written rule on order or pairs.
+pub(super) fn written(audit: &Audit<'_>, check: &Check, out: &mut Vec<Rule>) -> Result<()> {
+    match &check.what {
+        CheckWhat::Bijection { source, target, unless_adopted } => {
+            out.push(bijection(audit, check, (source, target), *unless_adopted)?);
         }
+        CheckWhat::Sequence { source, target, within, by } => {
+            out.push(sequence(audit, check, (source, target), (within, by))?);
+        }
+        // Those go along with the values.
+        CheckWhat::Same { .. } => {}
     }
     Ok(())
 }

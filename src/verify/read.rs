@@ -11,7 +11,7 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 
 use crate::digest::Value;
@@ -20,7 +20,7 @@ use crate::schema::Type;
 use crate::storage;
 
 /// About how many bytes a batch may hold.
-const BATCH_BYTES: i64 = 16 << 20;
+const BATCH_BYTES: i64 = 2 << 20;
 /// How many rows a batch holds at most.
 const BATCH_ROWS: i64 = 8192;
 
@@ -145,6 +145,24 @@ fn read(
     rows: Option<&[usize]>,
     visit: &mut Visit<'_>,
 ) -> Result<()> {
+    let mut start = 0;
+    for batch in reader(path, columns, rows)? {
+        let batch = batch.map_err(|error| unreadable(path).because(error))?;
+        let batch = Batch::of(&batch, columns, start);
+        for row in batch.rows() {
+            visit(row)?;
+        }
+        start += batch.count;
+    }
+    Ok(())
+}
+
+/// Reads the named columns of every row, or of those at these places, batch by batch.
+pub(super) fn reader(
+    path: &Path,
+    columns: &[&str],
+    rows: Option<&[usize]>,
+) -> Result<ParquetRecordBatchReader> {
     let builder = open(path)?;
     let schema = builder.schema().clone();
     let places = columns.iter().filter_map(|name| schema.index_of(name).ok());
@@ -157,25 +175,29 @@ fn read(
         let ranges = rows.iter().filter(|row| **row < total).map(|row| *row..*row + 1);
         builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(ranges, total));
     }
-    let reader = builder.build().map_err(|error| unreadable(path).because(error))?;
-    let mut start = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| unreadable(path).because(error))?;
-        each(&batch, columns, start, visit)?;
-        start += batch.num_rows();
-    }
-    Ok(())
+    builder.build().map_err(|error| unreadable(path).because(error))
 }
 
-fn each(batch: &RecordBatch, names: &[&str], start: usize, visit: &mut Visit<'_>) -> Result<()> {
-    let columns: Vec<Column> = names
-        .iter()
-        .map(|name| batch.column_by_name(name).map_or(Column::Missing, Column::of))
-        .collect();
-    for at in 0..batch.num_rows() {
-        visit(Row { columns: &columns, at, number: start + at })?;
+/// Some rows that follow each other.
+pub(super) struct Batch {
+    columns: Vec<Column>,
+    start: usize,
+    /// How many they are.
+    pub(super) count: usize,
+}
+
+impl Batch {
+    /// The rows of a batch, of which the first is this row of the file.
+    pub(super) fn of(batch: &RecordBatch, names: &[&str], start: usize) -> Self {
+        let column = |name: &&str| batch.column_by_name(name).map_or(Column::Missing, Column::of);
+        Self { columns: names.iter().map(column).collect(), start, count: batch.num_rows() }
     }
-    Ok(())
+
+    /// The rows in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let row = |at| Row { columns: &self.columns, at, number: self.start + at };
+        (0..self.count).map(row)
+    }
 }
 
 /// Opens a file by its own types: what a writer noted about other ones (large or view texts) does
@@ -199,6 +221,6 @@ fn batch_rows(builder: &ParquetRecordBatchReaderBuilder<File>, mask: &Projection
     usize::try_from((BATCH_BYTES / widest).clamp(1, BATCH_ROWS)).unwrap_or(1)
 }
 
-fn unreadable(path: &Path) -> Error {
+pub(super) fn unreadable(path: &Path) -> Error {
     Error::damaged("the table is no readable Parquet file").at(path.display())
 }

@@ -18,12 +18,20 @@ pub(super) struct Listed {
 
 impl Listed {
     pub(super) fn read(audit: &Audit<'_>, target: &str) -> Result<Self> {
+        Self::read_of(audit, target, None)
+    }
+
+    /// Those of one attribute, or of all.
+    pub(super) fn read_of(audit: &Audit<'_>, target: &str, wanted: Option<&str>) -> Result<Self> {
         let mut listed = Self::default();
         let (path, _) = audit.file(&format!("data/repairs/{target}.parquet"));
         read::scan_if_there(&path, &["_source_row", "attr", "how"], &mut |row| {
             let source = row.row(0).and_then(|row| u32::try_from(row).ok()).unwrap_or(u32::MAX);
-            let how = listed.code(row.text(2).unwrap_or_default());
             let attr = row.text(1).unwrap_or_default();
+            if wanted.is_some_and(|wanted| wanted != attr) {
+                return Ok(());
+            }
+            let how = listed.code(row.text(2).unwrap_or_default());
             match listed.rows.get_mut(attr) {
                 Some(rows) => rows.push((source, how)),
                 None => drop(listed.rows.insert(attr.to_owned(), vec![(source, how)])),
@@ -72,42 +80,37 @@ impl Listed {
     }
 }
 
-/// The repairs listed for every target table.
-pub(super) fn read_all(audit: &Audit<'_>) -> Result<BTreeMap<String, Listed>> {
-    audit.tables.keys().map(|target| Ok((target.clone(), Listed::read(audit, target)?))).collect()
-}
-
-/// bundle.json counts the repairs as `data/repairs` lists them, and no attribute has any that the
-/// contract has no rule for.
-pub(super) fn rules(audit: &Audit<'_>, repairs: &BTreeMap<String, Listed>, out: &mut Vec<Rule>) {
-    let file = |target: &str| format!("data/repairs/{target}.parquet");
-    for (target, listed) in repairs {
-        let side = sql::side(audit, &file(target), &["id", "_source_row", "attr", "how"]);
-        let entity = sql::text(target);
-        let words = format!("bundle.json counts the repairs of {target} as they are listed");
-        let mut tally = Tally::new("repair", target, "").says(words).query(format!(
-            "SELECT count(*) FROM (SELECT attr, how, count(*) AS n FROM {side} GROUP BY 1, 2) f \
-             FULL JOIN (SELECT r.attr AS attr, r.how AS how, r.\"rows\" AS n FROM (SELECT \
-             unnest(from_json(repairs, '[{{\"target\":\"VARCHAR\",\"attr\":\"VARCHAR\",\
-             \"how\":\"VARCHAR\",\"rows\":\"UBIGINT\"}}]')) AS r FROM \
-             read_json('data/bundle.json', columns = {{repairs: 'JSON'}})) WHERE r.target = \
-             {entity}) b ON b.attr = f.attr AND b.how = f.how WHERE f.n IS DISTINCT FROM b.n"
-        ));
-        let mut said: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for repair in audit.bundle.meta().repairs.iter().filter(|said| said.target == *target) {
-            *said.entry((&repair.attr, &repair.how)).or_default() += repair.rows;
-        }
-        let found = listed.counts();
-        let keys: std::collections::BTreeSet<_> = said.keys().chain(found.keys()).collect();
-        for key in keys {
-            let (said, found) = (said.get(key).unwrap_or(&0), found.get(key).unwrap_or(&0));
-            tally.check(said == found, || {
-                let (said, found) = (grouped(*said), grouped(*found));
-                format!("{} {}: bundle.json says {said}, {found} are listed", key.0, key.1)
-            });
-        }
-        out.push(tally.finish());
+/// bundle.json counts the repairs of a target table as `data/repairs` lists them, and no attribute
+/// has any that the contract has no rule for.
+pub(super) fn rules(audit: &Audit<'_>, target: &str, out: &mut Vec<Rule>) -> Result<()> {
+    let listed = Listed::read(audit, target)?;
+    let file = format!("data/repairs/{target}.parquet");
+    let side = sql::side(audit, &file, &["id", "_source_row", "attr", "how"]);
+    let entity = sql::text(target);
+    let words = format!("bundle.json counts the repairs of {target} as they are listed");
+    let mut tally = Tally::new("repair", target, "").says(words).query(format!(
+        "SELECT count(*) FROM (SELECT attr, how, count(*) AS n FROM {side} GROUP BY 1, 2) f \
+         FULL JOIN (SELECT r.attr AS attr, r.how AS how, r.\"rows\" AS n FROM (SELECT \
+         unnest(from_json(repairs, '[{{\"target\":\"VARCHAR\",\"attr\":\"VARCHAR\",\
+         \"how\":\"VARCHAR\",\"rows\":\"UBIGINT\"}}]')) AS r FROM \
+         read_json('data/bundle.json', columns = {{repairs: 'JSON'}})) WHERE r.target = \
+         {entity}) b ON b.attr = f.attr AND b.how = f.how WHERE f.n IS DISTINCT FROM b.n"
+    ));
+    let mut said: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for repair in audit.bundle.meta().repairs.iter().filter(|said| said.target == *target) {
+        *said.entry((&repair.attr, &repair.how)).or_default() += repair.rows;
     }
+    let found = listed.counts();
+    let keys: std::collections::BTreeSet<_> = said.keys().chain(found.keys()).collect();
+    for key in keys {
+        let (said, found) = (said.get(key).unwrap_or(&0), found.get(key).unwrap_or(&0));
+        tally.check(said == found, || {
+            let (said, found) = (grouped(*said), grouped(*found));
+            format!("{} {}: bundle.json says {said}, {found} are listed", key.0, key.1)
+        });
+    }
+    out.push(tally.finish());
+    Ok(())
 }
 
 /// Whether what is listed for a row is one of what may be.

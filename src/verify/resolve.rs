@@ -4,45 +4,52 @@ use std::collections::BTreeMap;
 
 use super::back::{Back, Keyed};
 use super::facts::{Audit, Heir};
-use super::key::{self, NONE};
-use super::naming::{Naming, no_link};
-use super::read::{self, Row};
+use super::firsts::Firsts;
+use super::key::NONE;
+use super::legacy::Legacy;
+use super::naming::no_link;
+use super::read;
+use super::table::{LOST, NO_ROW, Table, narrow};
 use crate::contract::{Latest, LinkHow, LinkPick, Transform};
 use crate::error::{Error, Result};
 
 /// One place of a link rule.
-struct Place {
+struct Place<'a> {
     /// The entity whose rows it names.
     entity: String,
-    kind: Kind,
-    /// Where its columns begin in the projection.
-    first: usize,
+    kind: Kind<'a>,
     /// Where its texts begin in [`Judged::hows`].
     how: u8,
 }
 
-enum Kind {
-    Link(Naming),
+enum Kind<'a> {
+    Link(&'a Firsts),
     Reverse(Back),
-    Key(Keyed),
+    /// The rows by their keys, and where the row's own key stands in the projection.
+    Key(Keyed, usize),
     Latest(Back),
 }
 
 /// What the source says a link must be, for every row of a legacy table.
-pub(super) struct Judged {
-    tags: Vec<u8>,
-    ids: Vec<u128>,
-    hows_of: Vec<u8>,
+pub(super) struct Judged<'a> {
+    to: &'a Table,
+    marks: Vec<u16>,
+    /// The row of the target table that is named; [`LOST`] when it has none of that id.
+    rows: Vec<u32>,
+    /// The ids of rows that the table has not, by legacy row.
+    lost: BTreeMap<usize, u128>,
     may: BTreeMap<usize, Vec<(u128, u8)>>,
     /// The texts that repairs may give; the first is for no repair.
     pub(super) hows: Vec<String>,
 }
 
-const NOTHING: u8 = 0;
-const MUST: u8 = 1;
-const MAY: u8 = 2;
-const TAG: u8 = 3;
-const THERE: u8 = 4;
+/// A mark: its lowest two bits are one of the next three, then [`THERE`], then the text.
+const NOTHING: u16 = 0;
+const MUST: u16 = 1;
+const MAY: u16 = 2;
+const TAG: u16 = 3;
+const THERE: u16 = 4;
+const HOW: u32 = 3;
 
 /// What a link of one row must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,19 +62,32 @@ pub(super) enum Verdict<'a> {
     May(&'a [(u128, u8)]),
 }
 
-impl Judged {
+impl Judged<'_> {
     /// What the source says of a row.
     pub(super) fn of(&self, row: usize) -> Verdict<'_> {
-        match self.tags[row] & TAG {
-            MUST => Verdict::Must(self.ids[row], self.hows_of[row]),
+        match self.marks[row] & TAG {
+            MUST => Verdict::Must(self.id(row), (self.marks[row] >> HOW).to_le_bytes()[0]),
             MAY => Verdict::May(self.may.get(&row).map_or(&[], Vec::as_slice)),
             _ => Verdict::Nothing,
         }
     }
 
+    fn id(&self, row: usize) -> u128 {
+        match self.rows[row] {
+            NO_ROW => NONE,
+            LOST => self.lost.get(&row).copied().unwrap_or(NONE),
+            at => self.to.ids[at as usize],
+        }
+    }
+
+    /// Whether a row must link to this id, which is that of a row that is there.
+    pub(super) fn is_there(&self, row: usize, id: u128) -> bool {
+        self.rows[row] < LOST && self.id(row) == id
+    }
+
     /// Whether the source names a row that is in the source.
     pub(super) fn names_existing(&self, row: usize) -> bool {
-        self.tags[row] & THERE != 0
+        self.marks[row] & THERE != 0
     }
 
     /// Whether a link of this id is what the source says, and what a repair may say of it.
@@ -87,64 +107,69 @@ impl Judged {
 }
 
 /// Judges a link rule for every row of its legacy table.
-pub(super) fn judge(
-    audit: &Audit<'_>,
+pub(super) fn judge<'a>(
+    audit: &'a Audit<'_>,
     transform: &Transform,
     how: &LinkHow,
     to: &str,
-) -> Result<Judged> {
+) -> Result<Judged<'a>> {
     let LinkHow::From { picks, latest } = how else {
         return Err(Error::bug("only a link found from the source is judged by it"));
     };
     let legacy = audit.legacy(&transform.source)?;
-    let mut hows = vec![String::new()];
-    let mut columns = vec!["id".to_owned()];
-    let mut places = Vec::new();
+    let mut judged = Judged {
+        to: audit.table(to)?,
+        marks: vec![NOTHING; legacy.rows],
+        rows: vec![NO_ROW; legacy.rows],
+        lost: BTreeMap::new(),
+        may: BTreeMap::new(),
+        hows: vec![String::new()],
+    };
+    let (mut columns, mut places) = (Vec::new(), Vec::new());
     for (at, pick) in picks.iter().enumerate() {
-        places.push(place(audit, transform, (at, pick), (&mut columns, &mut hows))?);
+        let beside = (&mut columns, &mut judged.hows);
+        places.push(place(audit, transform, (at, pick), beside)?);
     }
     if let Some(latest) = latest {
-        places.push(latest_place(audit, latest, (&columns, &mut hows))?);
+        places.push(latest_place(audit, latest, &mut judged.hows)?);
     }
-    let mut judged = Judged {
-        tags: vec![NOTHING; legacy.rows],
-        ids: vec![NONE; legacy.rows],
-        hows_of: vec![0; legacy.rows],
-        may: BTreeMap::new(),
-        hows,
-    };
-    let Some(path) = &legacy.path else { return Ok(judged) };
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    read::scan(path, &columns, &mut |row| {
+    let mut take = |row: usize, text: &dyn Fn(usize) -> Option<String>| {
         for place in &places {
-            if judged.take(row.number, said(audit, place, row, to)) {
+            let said = match &place.kind {
+                Kind::Link(firsts) => linked(audit, place, (firsts, row), to),
+                _ => said(audit, place, (legacy, row, text), to),
+            };
+            if judged.take(row, said)? {
                 break;
             }
         }
         Ok(())
-    })?;
+    };
+    match &legacy.path {
+        Some(path) if !columns.is_empty() => read::scan(path, &columns, &mut |row| {
+            take(row.number, &|column| row.text(column).map(str::to_owned))
+        })?,
+        _ => (0..legacy.rows).try_for_each(|row| take(row, &|_| None))?,
+    }
     Ok(judged)
 }
 
-fn place(
-    audit: &Audit<'_>,
+fn place<'a>(
+    audit: &'a Audit<'_>,
     transform: &Transform,
-    (at, pick): (usize, &LinkPick),
-    (columns, hows): (&mut Vec<String>, &mut Vec<String>),
-) -> Result<Place> {
+    (at, pick): (usize, &'a LinkPick),
+    (columns, hows): (&mut Vec<&'a str>, &mut Vec<String>),
+) -> Result<Place<'a>> {
     let source = &transform.source;
-    let first = columns.len();
-    let how = u8::try_from(hows.len()).unwrap_or(u8::MAX);
+    let how = how_at(hows);
     let text = |name: String| if at == 0 { String::new() } else { format!("from {name}") };
     let (entity, kind) = match pick {
         LinkPick::Link(label) => {
             let schema = &audit.contract.before.schema;
             let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
-            let naming = Naming::read(audit, link)?;
-            columns.extend(naming.columns.iter().cloned());
             hows.push(text(label.clone()));
             hows.extend(link.also.iter().map(|also| format!("from {also}")));
-            (link.to.clone(), Kind::Link(naming))
+            (link.to.clone(), Kind::Link(audit.firsts(source, label)?))
         }
         LinkPick::Reverse { entity, label } => {
             hows.push(text(format!("{entity}.{label}")));
@@ -152,23 +177,29 @@ fn place(
             (entity.clone(), Kind::Reverse(Back::read(audit, entity, label, &by)?))
         }
         LinkPick::Key { attr, entity, key } => {
-            columns.push(attr.clone());
+            columns.push(attr);
             hows.push(text(format!("{attr} = {entity}.{key}")));
-            (entity.clone(), Kind::Key(Keyed::read(audit, entity, key)?))
+            let keyed = Keyed::read(audit, entity, key)?;
+            (entity.clone(), Kind::Key(keyed, columns.len() - 1))
         }
     };
-    Ok(Place { entity, kind, first, how })
+    Ok(Place { entity, kind, how })
 }
 
-fn latest_place(
+fn latest_place<'a>(
     audit: &Audit<'_>,
     latest: &Latest,
-    (columns, hows): (&[String], &mut Vec<String>),
-) -> Result<Place> {
-    let how = u8::try_from(hows.len()).unwrap_or(u8::MAX);
+    hows: &mut Vec<String>,
+) -> Result<Place<'a>> {
+    let how = how_at(hows);
     hows.push(format!("from latest {}", latest.entity));
     let back = Back::read(audit, &latest.entity, &latest.of, &latest.by)?;
-    Ok(Place { entity: latest.entity.clone(), kind: Kind::Latest(back), first: columns.len(), how })
+    Ok(Place { entity: latest.entity.clone(), kind: Kind::Latest(back), how })
+}
+
+/// The number of the next text.
+fn how_at(hows: &[String]) -> u8 {
+    u8::try_from(hows.len()).unwrap_or(u8::MAX)
 }
 
 /// What one place says of a row.
@@ -176,38 +207,68 @@ struct Said {
     /// Whether it names a row of the source: then no later place counts.
     there: bool,
     /// What the rows it names best lead to, with the text of the repair.
-    alive: Vec<(u128, u8)>,
+    alive: Alive,
 }
 
-fn said(audit: &Audit<'_>, place: &Place, row: Row<'_>, to: &str) -> Said {
-    let id = key::link_key(row.text(0));
-    let mut named = Vec::new();
-    match &place.kind {
-        Kind::Link(naming) => naming.of(row, place.first, id, &mut named),
-        Kind::Reverse(back) => back.of(id, false, &mut named),
-        Kind::Latest(back) => back.of(id, true, &mut named),
-        Kind::Key(keyed) => keyed.of(row.text(place.first), &mut named),
-    }
-    let mut said = Said { there: false, alive: Vec::new() };
-    let mut best = None;
-    for named in named {
-        let heir = match named.row {
-            Some(row) => migrated(audit, &place.entity, to, row),
-            None => audit.heir(&place.entity, to, named.id),
+enum Alive {
+    One(u128, u8),
+    Other(Vec<(u128, u8)>),
+}
+
+/// What a link says: it names one row, there or not.
+fn linked(audit: &Audit<'_>, place: &Place<'_>, (firsts, row): (&Firsts, usize), to: &str) -> Said {
+    let how = place.how.saturating_add(firsts.how(row));
+    let Some(several) = firsts.several(row) else {
+        let heir = firsts.heir(audit, to, row);
+        let alive = match heir {
+            Heir::Alive(id) => Alive::One(id, how),
+            _ => Alive::Other(Vec::new()),
         };
-        // A link names one row, there or not; the other places count migrated rows only.
-        let counts = matches!(place.kind, Kind::Link(_)) || matches!(heir, Heir::Alive(_));
-        if !counts || best.is_some_and(|best| best != named.rank) {
-            continue;
+        return Said { there: heir != Heir::Unknown, alive };
+    };
+    let heirs = several.iter().map(|id| audit.heir(&place.entity, to, *id));
+    let heirs: Vec<Heir> = heirs.collect();
+    said_by(&heirs, how)
+}
+
+fn said_by(heirs: &[Heir], how: u8) -> Said {
+    let alive = heirs.iter().filter_map(|heir| match heir {
+        Heir::Alive(id) => Some((*id, how)),
+        _ => None,
+    });
+    let mut alive: Vec<(u128, u8)> = alive.collect();
+    alive.dedup_by_key(|(id, _)| *id);
+    let there = heirs.iter().any(|heir| *heir != Heir::Unknown);
+    Said { there, alive: Alive::Other(alive) }
+}
+
+/// What any other place says: only migrated rows count.
+fn said(
+    audit: &Audit<'_>,
+    place: &Place<'_>,
+    (legacy, row, text): (&Legacy, usize, &dyn Fn(usize) -> Option<String>),
+    to: &str,
+) -> Said {
+    let own = || Some(legacy.ids[row]).filter(|id| *id != NONE).map(|_| row);
+    let first = || own().and_then(|row| legacy.alike(row).next());
+    let back = |back: &Back, last: bool| {
+        let named = first().map_or_else(Vec::new, |first| back.of(first, last));
+        let heir = |row| migrated(audit, &place.entity, to, row);
+        named.into_iter().map(|(row, rank)| (heir(row), rank)).collect()
+    };
+    let heirs: Vec<(Heir, usize)> = match &place.kind {
+        Kind::Reverse(rows) => back(rows, false),
+        Kind::Latest(rows) => back(rows, true),
+        Kind::Key(keyed, column) => {
+            let ids: Vec<u128> = keyed.of(text(*column).as_deref()).collect();
+            ids.into_iter().map(|id| (audit.heir(&place.entity, to, id), 0)).collect()
         }
-        best = Some(named.rank);
-        said.there |= heir != Heir::Unknown;
-        if let Heir::Alive(id) = heir {
-            said.alive.push((id, place.how + named.how));
-        }
-    }
-    said.alive.dedup_by_key(|(id, _)| *id);
-    said
+        Kind::Link(_) => Vec::new(),
+    };
+    let is_alive = |heir: &Heir| matches!(heir, Heir::Alive(_));
+    let best = heirs.iter().find(|(heir, _)| is_alive(heir)).map(|(_, rank)| *rank);
+    let counts = heirs.iter().filter(|(heir, rank)| is_alive(heir) && Some(*rank) == best);
+    said_by(&counts.map(|(heir, _)| *heir).collect::<Vec<_>>(), place.how)
 }
 
 /// The id a row has in a target, when it was migrated.
@@ -219,22 +280,36 @@ fn migrated(audit: &Audit<'_>, entity: &str, to: &str, row: usize) -> Heir {
     id.map_or(Heir::Dead, Heir::Alive)
 }
 
-impl Judged {
+impl Judged<'_> {
     /// Takes in what one place says; true when no later place counts.
-    fn take(&mut self, row: usize, said: Said) -> bool {
+    fn take(&mut self, row: usize, said: Said) -> Result<bool> {
         if !said.there {
-            return false;
+            return Ok(false);
         }
-        if let [(id, how)] = said.alive[..] {
-            self.tags[row] = MUST | THERE;
-            self.ids[row] = id;
-            self.hows_of[row] = how;
-        } else {
-            self.tags[row] = MAY | THERE;
-            if !said.alive.is_empty() {
-                self.may.insert(row, said.alive);
+        match said.alive {
+            Alive::One(id, how) => self.must(row, id, how)?,
+            Alive::Other(alive) => match alive[..] {
+                [(id, how)] => self.must(row, id, how)?,
+                _ => {
+                    self.marks[row] = MAY | THERE;
+                    if !alive.is_empty() {
+                        self.may.insert(row, alive);
+                    }
+                }
+            },
+        }
+        Ok(true)
+    }
+
+    fn must(&mut self, row: usize, id: u128, how: u8) -> Result<()> {
+        self.marks[row] = MUST | THERE | u16::from(how) << HOW;
+        self.rows[row] = match self.to.find(id) {
+            Some(at) => narrow(at)?,
+            None => {
+                self.lost.insert(row, id);
+                LOST
             }
-        }
-        true
+        };
+        Ok(())
     }
 }

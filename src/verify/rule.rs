@@ -64,13 +64,28 @@ impl Tally {
     pub(super) fn violate(&mut self, wrong: u64, place: impl FnOnce() -> String) {
         self.rule.violations += wrong;
         if self.rule.samples.len() < SAMPLES {
-            self.rule.samples.push(printable(&place()).replace('\n', "\\n"));
+            self.rule.samples.push(one_line(&place()));
+        }
+    }
+
+    /// Takes in what was seen of some rows; `place` names one.
+    pub(super) fn add(&mut self, seen: &Seen, place: impl Fn(usize, u8) -> String) {
+        self.check_all(seen.evaluated, 0, String::new);
+        self.rule.violations += seen.wrong;
+        let room = SAMPLES - self.rule.samples.len();
+        for (row, what) in seen.first.iter().take(room) {
+            self.rule.samples.push(one_line(&place(*row, *what)));
         }
     }
 
     /// A row that is there and that the rule cannot look at.
     pub(super) fn skip(&mut self) {
-        self.there += 1;
+        self.skip_all(1);
+    }
+
+    /// So many rows that are there and that the rule cannot look at.
+    pub(super) fn skip_all(&mut self, rows: u64) {
+        self.there += rows;
     }
 
     /// How many rows it could not look at.
@@ -92,6 +107,45 @@ impl Tally {
             _ => Outcome::Passed,
         };
         self.rule
+    }
+}
+
+fn one_line(place: &str) -> String {
+    printable(place).replace('\n', "\\n")
+}
+
+/// What a rule saw of some rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    evaluated: u64,
+    wrong: u64,
+    /// The first rows that are wrong, and a word for how.
+    first: Vec<(usize, u8)>,
+}
+
+impl Seen {
+    /// Looks at a row, which is as it must be or is not.
+    pub(super) fn check(&mut self, row: usize, holds: bool) {
+        self.check_for(row, (!holds).then_some(0));
+    }
+
+    /// Looks at a row, in which this is wrong or nothing.
+    pub(super) fn check_for(&mut self, row: usize, wrong: Option<u8>) {
+        self.evaluated += 1;
+        if let Some(what) = wrong {
+            self.wrong += 1;
+            if self.first.len() < SAMPLES {
+                self.first.push((row, what));
+            }
+        }
+    }
+
+    /// Takes in what was seen of rows that come after these.
+    pub(super) fn add(&mut self, next: &Self) {
+        self.evaluated += next.evaluated;
+        self.wrong += next.wrong;
+        let room = SAMPLES - self.first.len();
+        self.first.extend(next.first.iter().take(room));
     }
 }
 

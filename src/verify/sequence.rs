@@ -7,7 +7,6 @@ use super::Rule;
 use super::facts::Audit;
 use super::key::{self, NONE};
 use super::legacy::Legacy;
-use super::link;
 use super::naming::{no_link, type_of};
 use super::read::{self, Row};
 use super::rule::Tally;
@@ -49,15 +48,18 @@ pub(super) fn sequence(
         ))
         .query(sequence_sql(audit, legacy, (target, within), by));
     let keys = Keys::read(audit, legacy, by)?;
-    let links = link::links(table, within)?;
     let mut last: Vec<u32> = vec![u32::MAX; to.rows()];
-    for (row, link) in links.iter().enumerate() {
+    let mut found = (NONE, None);
+    read::scan_if_there(&table.path, &[within], &mut |link| {
+        let (row, id) = (link.number, key::link_key(link.text(0)));
         let source = table.migrated(row).filter(|source| *source < legacy.rows);
-        let group = Some(*link).filter(|id| *id != NONE).and_then(|id| to.find(id));
-        let (Some(source), Some(group)) = (source, group) else { continue };
+        if id != found.0 {
+            found = (id, to.find(id));
+        }
+        let (Some(source), Some(group)) = (source, found.1) else { return Ok(()) };
         if !keys.there[source] {
             tally.skip();
-            continue;
+            return Ok(());
         }
         let before = Some(last[group]).filter(|at| *at != u32::MAX).map(|at| at as usize);
         last[group] = u32::try_from(row).unwrap_or(u32::MAX);
@@ -67,7 +69,8 @@ pub(super) fn sequence(
             Some(order) => tally.check(order != Ordering::Greater, || table.place(row)),
             None => tally.skip(),
         }
-    }
+        Ok(())
+    })?;
     if tally.skipped() > 0 {
         let skipped = grouped(tally.skipped());
         tally.add_words(&format!(" ({skipped} rows lack a key in the source: not evaluated)"));

@@ -97,6 +97,132 @@ fn an_empty_bundle_has_nothing_to_look_at() {
 }
 
 #[test]
+fn the_outcome_is_the_same_on_any_number_of_threads() {
+    let place = rows::place();
+    let copy = place.copy("clean");
+    let clean = copy.verify_on(Some(1));
+    assert!(clean.passed());
+    let faulty = place.copy("faulty");
+    set(&faulty, ITEMS, (101, "context"), Cell::Null);
+    set(&faulty, PARTS, (402, "idx"), Cell::Number(2.0));
+    set(&faulty, STEPS, (301, "status"), Cell::from("odd"));
+    let found = faulty.verify_on(Some(1));
+    assert!(!found.passed());
+    for threads in [2, 4] {
+        assert_eq!(copy.verify_on(Some(threads)), clean, "{threads} threads");
+        assert_eq!(faulty.verify_on(Some(threads)), found, "{threads} threads");
+    }
+}
+
+/// The rules on the values of every target table: by whole rows where that tells, and one by one.
+fn values_both_ways(copy: &Copied<'_>, place: &Place) -> Vec<(String, bool, Vec<Rule>)> {
+    let (bundle, snapshot) = copy.sealed();
+    let audit = super::facts::Audit::read(&bundle, &snapshot, &place.contract, 2).unwrap();
+    let mut found = Vec::new();
+    for transform in &place.contract.transforms {
+        let table = audit.table(&transform.target).unwrap();
+        let looked = super::steps::look(&audit, table).unwrap();
+        let (mut whole, mut single) = (Vec::new(), Vec::new());
+        super::value::rules(&audit, transform, looked.values.as_ref(), &mut whole).unwrap();
+        super::value::rules(&audit, transform, None, &mut single).unwrap();
+        assert_eq!(whole, single);
+        found.push((transform.target.clone(), looked.values.is_some(), single));
+    }
+    found
+}
+
+#[test]
+fn whole_rows_say_what_their_values_say() {
+    let place = rows::place();
+    for (target, by_rows, rules) in values_both_ways(&place.copy("clean"), &place) {
+        assert!(by_rows, "{target}");
+        assert!(rules.iter().any(|rule| rule.evaluated > 0), "{target}");
+    }
+    let faults: [(&str, (&str, u64, &str), Cell); 5] = [
+        ("thread_items", (ITEMS, 102, "content"), Cell::from("[]")),
+        ("thread_items", (ITEMS, 104, "channel"), Cell::Null),
+        ("thread_parts", (PARTS, 403, "key"), Cell::from("x")),
+        ("thread_parts", (PARTS, 403, "type"), Cell::Null),
+        ("thread_executions", (EXECUTIONS, 202, "workflowRunId"), Cell::Null),
+    ];
+    for (number, (wrong, (file, row, attr), value)) in faults.into_iter().enumerate() {
+        let copy = place.copy(&format!("fault {number}"));
+        set(&copy, file, (row, attr), value);
+        for (target, by_rows, rules) in values_both_ways(&copy, &place) {
+            assert_eq!(by_rows, target != wrong, "{attr}: {target}");
+            assert_eq!(rules.iter().all(super::holds), by_rows, "{attr}: {target}");
+        }
+    }
+    let copy = place.copy("a repair not listed");
+    copy.edit("data/repairs/thread_items.parquet", |table| {
+        let row = table.find("attr", "channel");
+        table.rows.remove(row);
+    });
+    let found = values_both_ways(&copy, &place);
+    assert!(found.iter().all(|(target, by_rows, _)| *by_rows == (target != "thread_items")));
+}
+
+#[test]
+fn batches_come_in_the_order_of_the_file_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("texts.parquet");
+    let count = 30_000;
+    super::fixture::texts("id", (0..count).map(|row| format!("text {row}"))).write(&path);
+    for threads in [1, 2, 4] {
+        let (mut batches, mut rows) = (0, Vec::new());
+        let mut beside = 0;
+        let shared = super::share::Shared {
+            beside: |count: usize| {
+                beside += count;
+                Ok(beside - count)
+            },
+            work: |batch: &super::read::Batch, beside: usize| {
+                let texts = batch.rows().enumerate().map(|(at, row)| {
+                    assert_eq!(row.number, beside + at);
+                    row.text(0).unwrap().to_owned()
+                });
+                Ok(texts.collect::<Vec<String>>())
+            },
+            take: |texts: Vec<String>| {
+                batches += 1;
+                rows.extend(texts);
+                Ok(())
+            },
+        };
+        super::share::share(&path, &["id"], threads, shared).unwrap();
+        assert!(batches > 2);
+        assert_eq!(rows, (0..count).map(|row| format!("text {row}")).collect::<Vec<_>>());
+        let failing = super::share::Shared {
+            beside: |_| Ok(()),
+            work: |batch: &super::read::Batch, ()| {
+                let first = batch.rows().next().unwrap().number;
+                if first == 0 { Ok(()) } else { Err(crate::error::Error::usage(first.to_string())) }
+            },
+            take: |()| Ok(()),
+        };
+        let error = super::share::share(&path, &["id"], threads, failing).unwrap_err();
+        assert_eq!(error.message, "8192");
+    }
+}
+
+#[test]
+fn a_memory_limit_too_small_for_the_rows_is_said_first() {
+    let place = rows::place();
+    let copy = place.copy("copy");
+    let (bundle, snapshot) = copy.sealed();
+    let resources = crate::resources::Resources {
+        memory: Some(1 << 20),
+        ..crate::resources::Resources::default()
+    };
+    let error =
+        super::verify(&bundle, &snapshot, &place.contract, &resources, &Silent).unwrap_err();
+    assert_eq!(
+        error.message,
+        "the memory limit of 1 MiB is too small to verify: 97 MiB are needed"
+    );
+}
+
+#[test]
 fn limits_of_the_contract_are_checked() {
     let mut place = rows::place();
     place.contract.rollout.max_quarantined = Limit::Rows(0);

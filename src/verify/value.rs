@@ -1,8 +1,6 @@
 //! Values: what a rule derives from the snapshot is what the bundle has, and every value that is not
 //! from its first source is listed as a repair.
 
-use std::collections::BTreeMap;
-
 use super::Rule;
 use super::derive::{self, Derived, UNSURE};
 use super::facts::Audit;
@@ -10,40 +8,58 @@ use super::key::{self, ABSENT};
 use super::naming::type_of;
 use super::read::{self, Row};
 use super::repair::Listed;
+use super::rows::Counted;
 use super::rule::Tally;
 use super::table::Table;
 use super::value_sql;
-use crate::contract::{AttrRule, CheckWhat, Pick, Piece, Transform};
+use super::whole;
+use crate::contract::{AttrRule, Check, CheckWhat, Pick, Piece, Transform};
 use crate::digest::{self, Value};
 use crate::error::Result;
 use crate::schema::Type;
 
-/// One rule of the values and one of the repairs for every attribute; the written `same` rules go
-/// along, because they read the same columns.
+/// One rule of the values and one of the repairs for every attribute of a target table; the written
+/// `same` rules go along, because they read the same columns. When the rows were seen to be as they
+/// must be, they were counted; else the values are looked at one by one.
 pub(super) fn rules(
     audit: &Audit<'_>,
-    repairs: &BTreeMap<String, Listed>,
+    transform: &Transform,
+    counted: Option<&Counted>,
     out: &mut Vec<Rule>,
 ) -> Result<()> {
-    let none = Listed::default();
-    for transform in &audit.contract.transforms {
-        let listed = repairs.get(&transform.target).unwrap_or(&none);
-        let attrs = audit.contract.after.schema.entity(&transform.target);
-        for attr in attrs.map_or(&[][..], |entity| &entity.attrs) {
-            let found = transform.attrs.iter().find(|rule| rule.attr == attr.name);
-            let unfilled = AttrRule {
-                attr: attr.name.clone(),
-                from: Vec::new(),
-                template: None,
-                missing: None,
-                values: None,
-                refers: None,
-            };
-            let rule = found.unwrap_or(&unfilled);
-            Checked { audit, transform, rule, listed, ty: attr.ty }.run(out)?;
+    let listed = match counted {
+        Some(_) => Listed::default(),
+        None => Listed::read(audit, &transform.target)?,
+    };
+    let attrs = audit.contract.after.schema.entity(&transform.target);
+    let attrs = attrs.map_or(&[][..], |entity| &entity.attrs);
+    for (at, (rule, _)) in whole::rules_of(audit, transform).iter().enumerate() {
+        let checked = Checked { audit, transform, rule, listed: &listed, ty: attrs[at].ty };
+        match counted {
+            Some(counted) => checked.passed(counted.rows, counted.unsure[at], out),
+            None => checked.run(out)?,
         }
     }
     Ok(())
+}
+
+/// The `same` rules on an attribute, and the attribute of the source that it must be.
+pub(super) fn same_as<'a>(
+    audit: &'a Audit<'_>,
+    transform: &'a Transform,
+    attr: &'a str,
+) -> impl Iterator<Item = (&'a Check, &'a String)> {
+    audit.contract.checks.iter().flat_map(move |check| {
+        let pairs = match &check.what {
+            CheckWhat::Same { pairs } => &pairs[..],
+            _ => &[],
+        };
+        let of = |pair: &&(String, String, String, String)| {
+            pair.0 == transform.target && pair.1 == attr && pair.2 == transform.source
+        };
+        let source = move |pair: &'a (String, String, String, String)| (check, &pair.3);
+        pairs.iter().filter(of).map(source).collect::<Vec<_>>()
+    })
 }
 
 /// One attribute under its rule.
@@ -60,14 +76,30 @@ struct Tallies {
     value: Tally,
     repair: Tally,
     told: usize,
-    same: Vec<(Tally, Vec<u64>)>,
+    same: Vec<Tally>,
+}
+
+impl Tallies {
+    fn finish(mut self, out: &mut Vec<Rule>) {
+        if self.value.skipped() > 0 {
+            let skipped = crate::error::grouped(self.value.skipped());
+            self.value.add_words(&format!(" ({skipped} rows hang on a row that was set aside)"));
+        }
+        out.push(self.value.finish());
+        out.push(self.repair.finish());
+        out.extend(self.same.into_iter().map(Tally::finish));
+    }
 }
 
 impl Checked<'_> {
     fn run(&self, out: &mut Vec<Rule>) -> Result<()> {
         let derived = derive::derive(self.audit, self.transform, self.rule)?;
         let table = self.audit.table(&self.transform.target)?;
-        let mut tallies = self.tallies()?;
+        let mut tallies = self.tallies();
+        let mut raws = Vec::new();
+        for (_, source) in same_as(self.audit, self.transform, &self.rule.attr) {
+            raws.push(self.raw(source)?);
+        }
         let mut columns = vec![self.rule.attr.as_str()];
         let pieces = self.rule.template.as_ref().map_or(&[][..], |template| &template.pieces);
         columns.extend(pieces.iter().filter_map(|piece| match piece {
@@ -78,7 +110,7 @@ impl Checked<'_> {
         read::scan_if_there(&table.path, &columns, &mut |row| {
             match table.migrated(row.number) {
                 Some(source) if source < rows => {
-                    self.row(table, &derived, (row, source), &mut tallies);
+                    self.row(table, (&derived, &raws), (row, source), &mut tallies);
                 }
                 // A row from nowhere is told by the account.
                 _ => {}
@@ -91,17 +123,21 @@ impl Checked<'_> {
                 .repair
                 .violate(strays, || format!("{strays} listed of rows that were not migrated"));
         }
-        if tallies.value.skipped() > 0 {
-            let skipped = crate::error::grouped(tallies.value.skipped());
-            tallies.value.add_words(&format!(" ({skipped} rows hang on a row that was set aside)"));
-        }
-        out.push(tallies.value.finish());
-        out.push(tallies.repair.finish());
-        out.extend(tallies.same.into_iter().map(|(tally, _)| tally.finish()));
+        tallies.finish(out);
         Ok(())
     }
 
-    fn tallies(&self) -> Result<Tallies> {
+    /// So many rows are as they must be; of some the value cannot be known.
+    fn passed(&self, rows: u64, unsure: u64, out: &mut Vec<Rule>) {
+        let mut tallies = self.tallies();
+        tallies.value.check_all(rows - unsure, 0, String::new);
+        tallies.value.skip_all(unsure);
+        tallies.repair.check_all(rows, 0, String::new);
+        tallies.same.iter_mut().for_each(|tally| tally.check_all(rows, 0, String::new));
+        tallies.finish(out);
+    }
+
+    fn tallies(&self) -> Tallies {
         let (target, attr) = (&self.transform.target, &self.rule.attr);
         let value = Tally::new("value", target, attr)
             .says(format!("every {target}.{attr} is what its rule gives of the source row"))
@@ -111,19 +147,13 @@ impl Checked<'_> {
                 "every {target}.{attr} that is not from its first source is listed as a repair"
             ))
             .query(value_sql::repair(self.audit, self.transform, self.rule));
-        let mut same = Vec::new();
-        for check in &self.audit.contract.checks {
-            let CheckWhat::Same { pairs } = &check.what else { continue };
-            for (entity, name, source, source_attr) in pairs {
-                if entity == target && name == attr && *source == self.transform.source {
-                    let words = format!("{}: {target}.{attr} = {source}.{source_attr}", check.rule);
-                    let sql = value_sql::same(self.audit, self.transform, attr, source_attr);
-                    let tally = Tally::new("same", target, attr).says(words).query(sql);
-                    same.push((tally, self.raw(source_attr)?));
-                }
-            }
-        }
-        Ok(Tallies { value, repair, told: 0, same })
+        let same = same_as(self.audit, self.transform, attr).map(|(check, source_attr)| {
+            let source = &self.transform.source;
+            let words = format!("{}: {target}.{attr} = {source}.{source_attr}", check.rule);
+            let sql = value_sql::same(self.audit, self.transform, attr, source_attr);
+            Tally::new("same", target, attr).says(words).query(sql)
+        });
+        Tallies { value, repair, told: 0, same: same.collect() }
     }
 
     /// The hashes of a source attribute as it is.
@@ -144,7 +174,7 @@ impl Checked<'_> {
     fn row(
         &self,
         table: &Table,
-        derived: &Derived,
+        (derived, raws): (&Derived, &[Vec<u64>]),
         (row, source): (Row<'_>, usize),
         tallies: &mut Tallies,
     ) {
@@ -164,7 +194,7 @@ impl Checked<'_> {
         listed.sort_unstable();
         wanted.sort_unstable();
         tallies.repair.check(listed == wanted, place);
-        for (tally, raw) in &mut tallies.same {
+        for (tally, raw) in tallies.same.iter_mut().zip(raws) {
             // Where the source is null a listed repair may stand in for it.
             let stands_in = raw[source] == ABSENT && !listed.is_empty();
             tally.check(raw[source] == found || stands_in, place);
