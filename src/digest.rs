@@ -163,6 +163,12 @@ impl TableDigest {
         self.sum = self.sum.wrapping_add(row);
     }
 
+    /// Takes the rows of another digest in.
+    pub fn join(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
     /// The sum as 32 hexadecimal digits.
     pub fn hex(&self) -> String {
         row_hex(self.sum)
