@@ -4,6 +4,7 @@
 //! Nothing here recurses, and nothing rebuilds a payload that is carried on.
 
 mod canonical;
+mod scan;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use canonical::{NotCanonical, canonical, write_number};
+pub use scan::{Member, Scan};
 
 /// The deepest nesting a value may have: InstantDB's own reader stops there (`INSTANTDB` limits).
 pub const MAX_DEPTH: usize = 1000;
@@ -143,16 +145,14 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
 /// Appends a text as a JSON string.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[plain..at]);
-        plain = at + 1;
-        write_escape(u32::from(byte), out);
+    let mut rest = text.as_bytes();
+    loop {
+        let length = scan::plain(rest);
+        out.extend_from_slice(&rest[..length]);
+        let Some(byte) = rest.get(length) else { break };
+        write_escape(u32::from(*byte), out);
+        rest = &rest[length + 1..];
     }
-    out.extend_from_slice(&text.as_bytes()[plain..]);
     out.push(b'"');
 }
 

@@ -10,9 +10,9 @@ use arrow::datatypes::{DataType, Field};
 
 use super::counts::Names;
 use super::layout::TableLayout;
-use super::row::{Pairs, TypedRow, write_object};
+use super::row::{Pairs, Reader, TypedRow, write_object};
 use super::types::Cell;
-use crate::digest::{RowDigest, TableDigest, row_hex};
+use crate::digest::{RowDigest, TableDigest, hex_digits};
 
 /// Columns, and how many bytes they take, about.
 pub(super) struct Made {
@@ -95,8 +95,12 @@ pub(super) struct TableBatch {
 /// What is used again from row to row.
 #[derive(Default)]
 pub(super) struct Scratch {
-    digest: RowDigest,
-    text: Vec<u8>,
+    /// Reads the rows.
+    pub(super) reader: Reader,
+    /// For rows that are not ordinary.
+    pub(super) digest: RowDigest,
+    /// For a text that is put together.
+    pub(super) text: Vec<u8>,
 }
 
 impl TableBatch {
@@ -117,13 +121,12 @@ impl TableBatch {
         }
     }
 
-    /// Appends the row `at` of the table; `server` is its creation time in the store, `names` those
-    /// of the declared columns.
+    /// Appends the row `at` of the table; `server` is its creation time in the store.
     pub(super) fn push(
         &mut self,
         row: &TypedRow<'_>,
         (at, server): (i64, Option<i64>),
-        names: &[String],
+        layout: &TableLayout,
         scratch: &mut Scratch,
     ) {
         for (column, cell) in self.declared.iter_mut().zip(&row.cells) {
@@ -143,8 +146,8 @@ impl TableBatch {
         self.bytes += push_object(&mut self.extra, extra, &mut scratch.text);
         let invalid = row.invalid.iter().map(|(name, raw)| (name.as_ref(), raw.as_ref()));
         self.bytes += push_object(&mut self.invalid, invalid, &mut scratch.text);
-        let digest = row.digest(names, &mut scratch.digest);
-        self.digest.append_value(row_hex(digest));
+        let digest = row.digest(layout, scratch);
+        self.digest.append_value(str::from_utf8(&hex_digits(digest)).unwrap_or_default());
         self.digests.add(digest);
         self.bytes += 48;
     }

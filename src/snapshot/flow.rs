@@ -53,12 +53,20 @@ struct State {
     spare: Vec<Block>,
     /// The failure of the earliest block.
     failed: Option<(u64, Error)>,
-    /// Whether the rows are to be typed only, as the source failed.
-    unwritten: bool,
-    /// Whether no more blocks come.
-    closed: bool,
-    /// Whether a thread panicked.
-    abandoned: bool,
+    phase: Phase,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// More blocks may come.
+    #[default]
+    Open,
+    /// All blocks are there.
+    Closed,
+    /// The source failed: the blocks that are there are typed, for what is wrong in them.
+    Unwritten,
+    /// A thread panicked.
+    Abandoned,
 }
 
 enum Task {
@@ -73,7 +81,7 @@ impl State {
             return None;
         }
         if !self.writing
-            && !self.unwritten
+            && self.phase != Phase::Unwritten
             && let Some((typed, bytes)) = self.typed.remove(&self.next)
         {
             self.writing = true;
@@ -87,9 +95,13 @@ impl State {
     /// Whether nothing is left to do.
     fn is_done(&self) -> bool {
         let idle = self.typing == 0 && !self.writing;
-        let over = self.failed.is_some() || self.unwritten || self.typed.is_empty();
-        self.abandoned
-            || (self.closed && idle && over && (self.blocks.is_empty() || self.failed.is_some()))
+        match self.phase {
+            Phase::Abandoned => true,
+            Phase::Open => false,
+            _ if self.failed.is_some() => idle,
+            Phase::Closed => idle && self.blocks.is_empty() && self.typed.is_empty(),
+            Phase::Unwritten => idle && self.blocks.is_empty(),
+        }
     }
 
     /// Notes a failure. Every block before it was begun, and its failure would be told instead.
@@ -115,10 +127,7 @@ impl<'l> Flow<'l> {
 
     /// Lets `read` push a source's rows, and types and writes them. When `read` fails, the rows
     /// before are still looked at: [`Flow::finish`] tells of the first that is none.
-    pub(super) fn run<T>(
-        &mut self,
-        read: impl FnOnce(&mut Visit<'_>) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn run<T>(&mut self, read: impl FnOnce(&mut Visit<'_>) -> Result<T>) -> Result<T> {
         let flow = &*self;
         thread::scope(|scope| {
             let _alarm = Alarm(flow);
@@ -130,15 +139,13 @@ impl<'l> Flow<'l> {
                     break;
                 }
             }
-            let mut intake = Intake {
-                flow,
-                blocks: Blocks::new(flow.layout),
-                typing: Typing::new(flow.layout),
-            };
+            let mut intake =
+                Intake { flow, blocks: Blocks::new(flow.layout), typing: Typing::new(flow.layout) };
             let read = read(&mut |row| intake.push(&row));
             // What was pushed before a failure of the source is looked at.
             let pushed = intake.submit();
-            flow.close(read.is_err() || pushed.is_err());
+            let sound = read.is_ok() && pushed.is_ok();
+            flow.enter(if sound { Phase::Closed } else { Phase::Unwritten });
             flow.work(&mut intake.typing);
             read
         })
@@ -164,10 +171,11 @@ impl<'l> Flow<'l> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self, unwritten: bool) {
+    fn enter(&self, phase: Phase) {
         let mut state = self.lock();
-        state.closed = true;
-        state.unwritten |= unwritten;
+        if state.phase != Phase::Abandoned {
+            state.phase = phase;
+        }
         self.changed.notify_all();
     }
 
@@ -243,7 +251,7 @@ impl Intake<'_, '_> {
         }
         let mut waiting = Some(block);
         loop {
-            if state.failed.is_some() || state.abandoned {
+            if state.failed.is_some() || state.phase == Phase::Abandoned {
                 return Err(Error::bug("rows were pushed after a failure"));
             }
             let room = self.flow.bounds.bytes.saturating_sub(state.bytes);
@@ -278,8 +286,7 @@ struct Alarm<'f, 'l>(&'f Flow<'l>);
 impl Drop for Alarm<'_, '_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.lock().abandoned = true;
-            self.0.changed.notify_all();
+            self.0.enter(Phase::Abandoned);
         }
     }
 }

@@ -6,9 +6,10 @@ use arrow::datatypes::SchemaRef;
 
 use super::labels::{Files, Labels, Meanings};
 use super::row::Shape;
-use super::{TableMeta, columns, declared};
+use super::{Extra, TableMeta, columns, declared};
 use crate::contract::Contract;
-use crate::schema::Schema;
+use crate::json;
+use crate::schema::{Schema, Type};
 
 /// The tables and link files of a snapshot.
 pub(super) struct Layout {
@@ -28,8 +29,12 @@ pub(super) struct TableLayout {
     pub(super) columns: SchemaRef,
     /// How many of them are the entity's own.
     pub(super) declared: usize,
-    /// The names of those.
+    /// Which columns hold values that hardly repeat: payloads, and what is unique.
+    pub(super) wide: Vec<String>,
+    /// The names of the entity's own.
     pub(super) names: Vec<String>,
+    /// The places of those and `"name":`, in the order they have in a canonical object.
+    pub(super) keys: Vec<(usize, Vec<u8>)>,
 }
 
 impl Layout {
@@ -73,6 +78,10 @@ impl TableLayout {
             let ty = attr.map_or(if at == 0 { "string" } else { "link" }, |attr| attr.ty.name());
             (field.name().clone(), ty.to_owned())
         });
+        let wide = types.iter().filter(|attr| attr.ty == Type::Any || attr.unique);
+        let wide = wide.map(|attr| attr.name.clone());
+        let fixed = ["id", Extra::DIGEST].map(str::to_owned);
+        let wide = wide.chain(fixed).collect();
         let meta = TableMeta {
             entity: entity.to_owned(),
             side: side.to_owned(),
@@ -83,11 +92,28 @@ impl TableLayout {
             invalid: Vec::new(),
             file,
         };
+        let names: Vec<String> = own.iter().map(|field| field.name().clone()).collect();
         Self {
             meta,
             columns: Arc::new(columns(schema, entity)),
             declared: own.len(),
-            names: own.iter().map(|field| field.name().clone()).collect(),
+            wide,
+            keys: keys(&names),
+            names,
         }
     }
+}
+
+fn keys(names: &[String]) -> Vec<(usize, Vec<u8>)> {
+    let written = names.iter().map(|name| {
+        let mut key = Vec::new();
+        json::write_string(name, &mut key);
+        key
+    });
+    let mut keys: Vec<(usize, Vec<u8>)> = written.enumerate().collect();
+    keys.sort_by(|a, b| a.1.cmp(&b.1));
+    for (_, key) in &mut keys {
+        key.push(b':');
+    }
+    keys
 }

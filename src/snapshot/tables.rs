@@ -70,15 +70,17 @@ impl<'l> Typing<'l> {
 
     fn run(&mut self, run: &Run, block: &Block) -> Result<()> {
         let shape = self.layout.shape(run.entity(), run.table);
+        self.scratch.reader.forget();
         for (at, row) in (run.first..).zip(block.rows(run)) {
-            let (typed, created_at) = row.open(|object| TypedRow::new(shape, object))?;
+            let (typed, created_at) =
+                row.open(|object| TypedRow::new(shape, object, &mut self.scratch.reader))?;
             let at = i64::try_from(at).unwrap_or(i64::MAX);
             match run.table {
                 Some(table) => {
                     let layout = &self.layout.tables[table];
                     let batch = self.tables[table].get_or_insert_with(|| TableBatch::new(layout));
                     let server = created_at.or(typed.server);
-                    batch.push(&typed, (at, server), &layout.names, &mut self.scratch);
+                    batch.push(&typed, (at, server), layout, &mut self.scratch);
                 }
                 None => refuse_misfit(&row, &typed, shape.meanings)?,
             }
@@ -125,7 +127,8 @@ impl<'l> Tables<'l> {
     /// Begins every table.
     pub(super) fn begin(root: &Path, layout: &'l Layout) -> Result<Self> {
         let open = layout.tables.iter().map(|table| {
-            let file = Table::create(&root.join(&table.meta.file), table.columns.clone())?;
+            let path = root.join(&table.meta.file);
+            let file = Table::create(&path, table.columns.clone(), &table.wide)?;
             Ok(Open {
                 table: file,
                 rows: TableDigest::default(),

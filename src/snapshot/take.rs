@@ -15,10 +15,13 @@ use crate::source::{Head, Source};
 use crate::storage::{self, Staged};
 
 /// The most memory that buffers take, in bytes.
-const MEMORY: u64 = 256 << 20;
+const MEMORY: u64 = 128 << 20;
 /// What of it is not for rows on their way: row groups that are open, encoded, and what they are
 /// encoded with.
 const GROUPS: u64 = 64 << 20;
+
+/// Bytes of text that keep a thread busy while others end what they are at.
+const PER_THREAD: usize = 4 << 20;
 
 /// Reads a source once and seals a snapshot of it at `place`.
 ///
@@ -40,7 +43,8 @@ pub fn take(
     let staged = Staged::begin(place)?;
     let layout = Layout::new(contract, head.schema.as_ref());
     let tables = Tables::begin(staged.path(), &layout)?;
-    let bounds = Bounds { threads: resources.threads(), bytes: in_flight(memory) };
+    let threads = resources.threads();
+    let bounds = Bounds { threads, bytes: in_flight(memory, threads) };
     let mut flow = Flow::new(&layout, tables, bounds);
     let read = flow.run(|visit| source.read(contract, visit, progress));
     let tables = flow.finish().map_err(|error| source.explain(error))?;
@@ -62,8 +66,9 @@ pub fn take(
 }
 
 /// Bytes of text that may be on their way at a time: typing doubles them.
-fn in_flight(memory: u64) -> usize {
-    usize::try_from(memory.saturating_sub(GROUPS) / 4).unwrap_or(usize::MAX)
+fn in_flight(memory: u64, threads: usize) -> usize {
+    let most = usize::try_from(memory.saturating_sub(GROUPS) / 4).unwrap_or(usize::MAX);
+    most.min(threads * PER_THREAD)
 }
 
 /// Refuses a source that has no rows of a legacy entity because it does not know the entity.

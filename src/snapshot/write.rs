@@ -34,10 +34,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Begins a file.
-    pub(super) fn create(path: &Path, columns: SchemaRef) -> Result<Self> {
+    /// Begins a file; the values of `wide` columns hardly repeat.
+    pub(super) fn create(path: &Path, columns: SchemaRef, wide: &[String]) -> Result<Self> {
         let file = HashingFile::create(path)?;
-        let properties = properties(&columns);
+        let properties = properties(&columns, wide);
         let writer = ArrowWriter::try_new(file, columns.clone(), Some(properties))
             .map_err(|error| failed(path, error))?;
         Ok(Self { writer, columns, path: path.to_owned(), open_rows: 0, open_bytes: 0 })
@@ -51,7 +51,7 @@ impl Table {
             Field::new(Extra::ROW, DataType::Int64, false),
             Field::new("_index", DataType::Int64, false),
         ]);
-        Self::create(path, Arc::new(columns))
+        Self::create(path, Arc::new(columns), &[])
     }
 
     /// Bytes of values in the row group that is open.
@@ -101,25 +101,29 @@ fn failed(path: &Path, error: ParquetError) -> Error {
     }
 }
 
-fn properties(columns: &Columns) -> WriterProperties {
+fn properties(columns: &Columns, wide: &[String]) -> WriterProperties {
     let start = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::Chunk);
-    columns.fields().iter().fold(start, |builder, field| column(builder, field)).build()
+    columns.fields().iter().fold(start, |builder, field| column(builder, field, wide)).build()
 }
 
-/// Few values repeat in ids, numbers and digests; what does repeat (status, type, links) keeps the
-/// dictionary, which gives way by itself where it does not pay.
-fn column(builder: WriterPropertiesBuilder, field: &Field) -> WriterPropertiesBuilder {
+/// What repeats (status, type, links) keeps the dictionary, which gives way by itself where it does
+/// not pay; numbers and wide columns have none. The least and the greatest of texts help nobody.
+fn column(
+    builder: WriterPropertiesBuilder,
+    field: &Field,
+    wide: &[String],
+) -> WriterPropertiesBuilder {
     let path = || ColumnPath::from(field.name().as_str());
     match field.data_type() {
         DataType::Int64 | DataType::Timestamp(..) => builder
             .set_column_dictionary_enabled(path(), false)
             .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED),
-        _ if matches!(field.name().as_str(), "id" | Extra::DIGEST) => {
-            builder.set_column_dictionary_enabled(path(), false)
-        }
+        DataType::Utf8 => builder
+            .set_column_dictionary_enabled(path(), !wide.contains(field.name()))
+            .set_column_statistics_enabled(path(), EnabledStatistics::None),
         _ => builder,
     }
 }

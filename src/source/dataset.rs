@@ -159,7 +159,7 @@ impl Walk<'_, '_> {
         let name = self.text.name().to_owned();
         let (at, bytes) = self.text.value()?;
         let place = At::Element(&name, entity, element, at);
-        let object = std::str::from_utf8(bytes).map_err(|error| {
+        let object = simdutf8::basic::from_utf8(bytes).map_err(|error| {
             Error::damaged("the element is no UTF-8 text")
                 .at(place)
                 .help("take the source again: JSON files are UTF-8")

@@ -21,8 +21,8 @@ pub(super) struct Hashed {
     hash: Sha256,
     /// Where the next byte is read.
     at: u64,
-    /// How many bytes from the first on are hashed.
-    hashed: u64,
+    /// How many bytes from the first on are in the hash.
+    known: u64,
     in_order: Rc<Cell<bool>>,
 }
 
@@ -34,7 +34,7 @@ impl Hashed {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = storage::open(path)?;
         let (hash, in_order) = (Sha256::new(), Rc::new(Cell::new(false)));
-        Ok(Self { file, path: path.to_owned(), hash, at: 0, hashed: 0, in_order })
+        Ok(Self { file, path: path.to_owned(), hash, at: 0, known: 0, in_order })
     }
 
     /// Set it once the file is read from its beginning to its end: what is skipped from then on is
@@ -53,10 +53,10 @@ impl Hashed {
     }
 
     fn hash_until(&mut self, end: u64) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.hashed))?;
+        self.file.seek(SeekFrom::Start(self.known))?;
         let mut buffer = vec![0; CHUNK];
-        while self.hashed < end {
-            let most = usize::try_from(end - self.hashed).unwrap_or(CHUNK).min(CHUNK);
+        while self.known < end {
+            let most = usize::try_from(end - self.known).unwrap_or(CHUNK).min(CHUNK);
             let read = match self.file.read(&mut buffer[..most]) {
                 Ok(0) => break,
                 Ok(read) => read,
@@ -64,7 +64,7 @@ impl Hashed {
                 Err(error) => return Err(error),
             };
             self.hash.update(&buffer[..read]);
-            self.hashed += read as u64;
+            self.known += read as u64;
         }
         Ok(())
     }
@@ -72,16 +72,16 @@ impl Hashed {
 
 impl Read for Hashed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at > self.hashed && self.in_order.get() {
+        if self.at > self.known && self.in_order.get() {
             self.hash_until(self.at)?;
             self.file.seek(SeekFrom::Start(self.at))?;
         }
         let read = self.file.read(buffer)?;
         let end = self.at + read as u64;
-        if (self.at..end).contains(&self.hashed) {
-            let known = usize::try_from(self.hashed - self.at).unwrap_or(read);
-            self.hash.update(&buffer[known..read]);
-            self.hashed = end;
+        if (self.at..end).contains(&self.known) {
+            let from = usize::try_from(self.known - self.at).unwrap_or(read);
+            self.hash.update(&buffer[from..read]);
+            self.known = end;
         }
         self.at = end;
         Ok(read)

@@ -22,8 +22,8 @@ pub(super) fn read(
     for number in 1.. {
         buffer.clear();
         let most = LONGEST_ROW + 1;
-        let read = input.by_ref().take(most).read_until(b'\n', &mut buffer).map_err(failed)?;
-        if read == 0 {
+        read_line(&mut input, most, &mut buffer).map_err(failed)?;
+        if buffer.is_empty() {
             break;
         }
         let place = At::Line(name, number);
@@ -49,8 +49,29 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Reads up to the end of a line, which is taken too, or up to so many bytes.
+fn read_line(input: &mut impl BufRead, most: u64, line: &mut Vec<u8>) -> io::Result<()> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    while line.len() < most {
+        let found = match input.fill_buf() {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let found = &found[..found.len().min(most - line.len())];
+        let end = memchr::memchr(b'\n', found);
+        let taken = end.map_or(found.len(), |end| end + 1);
+        line.extend_from_slice(&found[..taken]);
+        input.consume(taken);
+        if end.is_some() || taken == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
 fn text(line: &[u8], number: u64) -> Option<&str> {
-    let text = std::str::from_utf8(line).ok()?;
+    let text = simdutf8::basic::from_utf8(line).ok()?;
     let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { text };
     Some(text.trim_matches([' ', '\t', '\r', '\n']))
 }
