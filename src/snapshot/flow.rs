@@ -290,3 +290,6 @@ impl Drop for Alarm<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
