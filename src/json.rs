@@ -160,7 +160,12 @@ fn write_escape(code: u32, out: &mut Vec<u8>) {
     match code {
         0x22 => out.extend_from_slice(b"\\\""),
         0x5c => out.extend_from_slice(b"\\\\"),
-        _ => out.extend_from_slice(format!("\\u{code:04x}").as_bytes()),
+        _ => {
+            out.extend_from_slice(b"\\u");
+            let digits =
+                [12, 8, 4, 0].map(|shift| b"0123456789abcdef"[(code >> shift) as usize & 15]);
+            out.extend_from_slice(&digits);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::source::Row;
 
 /// Bytes of values in all open row groups together; the largest ends when there are more.
-const OPEN_BYTES: usize = 96 << 20;
+pub(super) const OPEN_BYTES: usize = 48 << 20;
 
 /// The rows of one block, typed.
 pub(super) struct Typed {

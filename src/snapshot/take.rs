@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::flow::{Bounds, Flow};
 use super::layout::Layout;
-use super::tables::Tables;
+use super::tables::{OPEN_BYTES, Tables};
 use super::{FORMAT, Meta, Snapshot};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
@@ -14,12 +14,10 @@ use crate::resources::Resources;
 use crate::source::{Head, Source};
 use crate::storage::{self, Staged};
 
-/// The most memory that buffers take, in bytes.
-const MEMORY: u64 = 128 << 20;
-/// What of it is not for rows on their way: row groups that are open, encoded, and what they are
-/// encoded with.
-const GROUPS: u64 = 64 << 20;
-
+/// The most memory that rows on their way take with all that goes with them, in bytes.
+const MEMORY: u64 = 256 << 20;
+/// What of it is for the program itself, and for the columns that are being encoded.
+const FIXED: u64 = 64 << 20;
 /// Bytes of text that keep a thread busy while others end what they are at.
 const PER_THREAD: usize = 4 << 20;
 
@@ -35,7 +33,7 @@ pub fn take(
     resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    let memory = resources.buffers("export", 0, MEMORY)?;
+    let memory = resources.buffers("export", OPEN_BYTES as u64, MEMORY)?;
     let head = source.head(contract)?;
     if let Some(counts) = &head.counts {
         refuse_missing(contract, counts)?;
@@ -67,7 +65,7 @@ pub fn take(
 
 /// Bytes of text that may be on their way at a time: typing doubles them.
 fn in_flight(memory: u64, threads: usize) -> usize {
-    let most = usize::try_from(memory.saturating_sub(GROUPS) / 4).unwrap_or(usize::MAX);
+    let most = usize::try_from(memory.saturating_sub(FIXED) / 4).unwrap_or(usize::MAX);
     most.min(threads * PER_THREAD)
 }
 

@@ -20,7 +20,7 @@ use crate::storage::{self, HashingFile, Written};
 const GROUP_ROWS: usize = 65_536;
 /// Bytes of values after which a row group ends, whatever they are encoded to: a reader of whole row
 /// groups needs so much.
-const GROUP_BYTES: usize = 64 << 20;
+const GROUP_BYTES: usize = 32 << 20;
 
 /// A Parquet file that is being written; the same rows always give the same bytes.
 pub(super) struct Table {

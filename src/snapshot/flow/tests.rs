@@ -72,7 +72,7 @@ fn export(made: &Made, threads: usize, place: &Path) -> Result<Snapshot> {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    let made = Made { rows: 40_000, width: 700, ..Made::default() };
+    let made = Made { rows: 14_000, width: 1000, ..Made::default() };
     let folder = tempfile::tempdir().unwrap();
     let digests: Vec<String> = [1, 2, 3, 8]
         .into_iter()
@@ -84,30 +84,30 @@ fn any_number_of_threads_gives_the_same_bytes() {
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
     let snapshot = Snapshot::open(&folder.path().join("8"), &Silent).unwrap();
     let contexts = snapshot.table("context_contexts").unwrap();
-    assert_eq!((contexts.rows, snapshot.meta().links[0].rows), (5715, 11_430));
-    assert_eq!(snapshot.meta().unmapped.attrs[0].2, 5715);
+    assert_eq!((contexts.rows, snapshot.meta().links[0].rows), (2000, 4000));
+    assert_eq!(snapshot.meta().unmapped.attrs[0].2, 2000);
 }
 
 #[test]
 fn the_first_of_several_bad_rows_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let broken = vec![9001, 9002, 13_001, 25_000];
-    let made = Made { rows: 30_000, width: 300, broken, ..Made::default() };
+    let broken = vec![4001, 4002, 5301, 8000];
+    let made = Made { rows: 9000, width: 1000, broken, ..Made::default() };
     for threads in [1, 2, 5, 8] {
-        for fails in [None, Some(9002), Some(9500), Some(20_000)] {
+        for fails in [None, Some(4002), Some(4500), Some(7000)] {
             let made = Made { fails, ..made.clone() };
             let error = export(&made, threads, &folder.path().join("s")).unwrap_err();
             insta::allow_duplicates! {
                 insta::assert_snapshot!(told(&error, folder.path()), @"
                 Damaged: a row of `story_parts` is no JSON object that can be read
-                  --> made, element 9,001 of `story_parts`, byte 18,002
+                  --> made, element 4,001 of `story_parts`, byte 8,002
                 help: repair the row at its place, or take the source again
                 ");
             }
         }
-        let made = Made { fails: Some(9000), ..made.clone() };
+        let made = Made { fails: Some(4000), ..made.clone() };
         let error = export(&made, threads, &folder.path().join("s")).unwrap_err();
-        assert_eq!(error.message, "the source fails at 9000");
+        assert_eq!(error.message, "the source fails at 4000");
     }
     assert!(folder.path().read_dir().unwrap().next().is_none());
 }
@@ -115,7 +115,7 @@ fn the_first_of_several_bad_rows_is_told() {
 #[test]
 fn a_panic_ends_all_threads() {
     let folder = tempfile::tempdir().unwrap();
-    let made = Made { rows: 30_000, width: 300, panics: Some(20_000), ..Made::default() };
+    let made = Made { rows: 9000, width: 1000, panics: Some(7000), ..Made::default() };
     for threads in [1, 2, 8] {
         let run = || export(&made, threads, &folder.path().join("s"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
@@ -132,7 +132,7 @@ fn row_groups_end_by_what_they_are_decoded_to() {
     let reader = scan(&file).unwrap();
     let groups = reader.metadata().row_groups().iter();
     let rows: Vec<i64> = groups.map(|group| group.num_rows()).collect();
-    assert_eq!(rows, [64, 56]);
+    assert_eq!(rows, [32, 32, 32, 24]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn one_part_may_be_large() {
 fn a_memory_limit_too_small_is_said_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("s");
-    let resources = Resources { memory: Some(64 << 20), ..Resources::default() };
+    let resources = Resources { memory: Some(128 << 20), ..Resources::default() };
     let made = Made { panics: Some(0), rows: 1, ..Made::default() };
     let error = take(&mut made.clone(), &contract(), &place, &resources, &Silent).unwrap_err();
     assert_eq!(error.kind, Kind::Usage);
