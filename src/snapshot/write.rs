@@ -22,6 +22,10 @@ const GROUP_ROWS: usize = 65_536;
 /// groups needs so much.
 const GROUP_BYTES: usize = 32 << 20;
 
+/// Bytes of a page, about, and of a dictionary: more distinct values are none that repeat. Small ones
+/// leave small holes in the memory when they go.
+const PAGE_BYTES: usize = 256 << 10;
+
 /// A Parquet file that is being written; the same rows always give the same bytes.
 pub(super) struct Table {
     writer: ArrowWriter<HashingFile>,
@@ -105,6 +109,8 @@ fn properties(columns: &Columns, wide: &[String]) -> WriterProperties {
     let start = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_dictionary_page_size_limit(PAGE_BYTES)
         .set_statistics_enabled(EnabledStatistics::Chunk);
     columns.fields().iter().fold(start, |builder, field| column(builder, field, wide)).build()
 }
