@@ -1,6 +1,8 @@
 //! The files of a snapshot while its source is read.
 
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::batch::{LinksBatch, Made, Scratch, TableBatch};
 use super::block::{Block, Run};
@@ -17,6 +19,9 @@ use crate::source::Row;
 
 /// Bytes of values in all open row groups together; the largest ends when there are more.
 pub(super) const OPEN_BYTES: usize = 48 << 20;
+
+/// Files that are put on disk at a time.
+const FILES: usize = 8;
 
 /// The rows of one block, typed.
 pub(super) struct Typed {
@@ -187,15 +192,21 @@ impl<'l> Tables<'l> {
         payload: &mut Payload,
     ) -> Result<(Vec<TableMeta>, Vec<LinksMeta>, Unmapped)> {
         let mut unmapped = Unmapped::default();
-        let mut tables: Vec<TableMeta> = Vec::new();
+        let (mut tables, mut links, mut files) = (Vec::new(), Vec::new(), Vec::new());
         for (open, layout) in self.open.into_iter().zip(&self.layout.tables) {
             let mut meta = described(&open, layout, entities);
-            payload.insert(meta.file.clone(), open.table.finish()?);
             meta.invalid = open.invalid.into_sorted().collect();
             let names = open.extra.into_sorted();
             unmapped.attrs.extend(names.map(|(name, rows)| (meta.entity.clone(), name, rows)));
+            files.push((meta.file.clone(), open.table));
             tables.push(meta);
         }
+        for (meta, open) in self.layout.labels.links.iter().zip(self.links) {
+            let Some(open) = open else { continue };
+            links.push(LinksMeta { rows: open.rows, ..meta.clone() });
+            files.push((meta.file.clone(), open.table));
+        }
+        finish(files, payload)?;
         for (entity, rows) in entities {
             if !tables.iter().any(|table| table.entity == *entity) {
                 unmapped.entities.push((entity.clone(), *rows));
@@ -203,14 +214,31 @@ impl<'l> Tables<'l> {
         }
         unmapped.entities.sort();
         unmapped.attrs.sort();
-        let mut links = Vec::new();
-        for (meta, open) in self.layout.labels.links.iter().zip(self.links) {
-            let Some(open) = open else { continue };
-            payload.insert(meta.file.clone(), open.table.finish()?);
-            links.push(LinksMeta { rows: open.rows, ..meta.clone() });
-        }
         Ok((tables, links, unmapped))
     }
+}
+
+/// Ends files, some side by side: what it takes is waiting for the disk.
+fn finish(files: Vec<(String, Table)>, payload: &mut Payload) -> Result<()> {
+    let mut files = files.into_iter().peekable();
+    while files.peek().is_some() {
+        let some: Vec<(String, Table)> = files.by_ref().take(FILES).collect();
+        let written = thread::scope(|scope| {
+            let ends = some.into_iter().map(|(name, table)| {
+                let end = scope.spawn(|| table.finish());
+                (name, end)
+            });
+            // All begin before the first is waited for.
+            let ends: Vec<_> = ends.collect();
+            let written = ends.into_iter().map(|(name, end)| {
+                let written = end.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+                Ok((name, written))
+            });
+            written.collect::<Result<Vec<_>>>()
+        });
+        payload.extend(written?);
+    }
+    Ok(())
 }
 
 fn described(open: &Open, layout: &TableLayout, entities: &[(String, u64)]) -> TableMeta {
