@@ -6,6 +6,8 @@
 //! digest of a table is the sum of its rows' digests modulo 2^128, so the order of rows does not
 //! matter and a row more, less or changed does.
 
+use std::io::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::json;
@@ -66,18 +68,28 @@ impl RowDigest {
     }
 }
 
+/// The digest of a row whose canonical JSON object this is.
+pub fn of_canonical(object: &[u8]) -> u128 {
+    short_sha256(object)
+}
+
 fn short_sha256(bytes: &[u8]) -> u128 {
     let hash = Sha256::digest(bytes);
     hash[..16].iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
 }
 
-fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
+/// Appends the canonical form of a value; of an absent one, nothing.
+pub fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Absent => {}
         Value::Text(text) => json::write_string(text, out),
         Value::Number(number) => write_double(number, out),
         Value::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::Date(micros) => json::write_string(&micros_text(micros), out),
+        Value::Date(micros) => {
+            out.push(b'"');
+            write_micros(micros, out);
+            out.push(b'"');
+        }
         Value::Json(text) => {
             let start = out.len();
             if json::canonical(text, out).is_err() {
@@ -90,41 +102,56 @@ fn write_value(value: Value<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_double(number: f64, out: &mut Vec<u8>) {
+    if number.fract() == 0.0 && number.abs() < 1e15 {
+        // Whole numbers of so few digits read as they are; writing to a `Vec` cannot fail.
+        #[allow(clippy::cast_possible_truncation, reason = "whole, and less than 2^53")]
+        let _ = write!(out, "{}", number as i64);
+        return;
+    }
     if json::write_number(format!("{number:e}").as_bytes(), out).is_none() {
         out.extend_from_slice(format!("!{number}").as_bytes());
     }
 }
 
 /// A moment as `YYYY-MM-DDThh:mm:ss.ffffffZ`.
+pub fn micros_text(micros: i64) -> String {
+    let mut text = Vec::with_capacity(27);
+    write_micros(micros, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends a moment as [`micros_text`].
 ///
 /// Every date of every row comes through here, so the years of four digits are written directly.
-pub fn micros_text(micros: i64) -> String {
+fn write_micros(micros: i64, out: &mut Vec<u8>) {
     let days = micros.div_euclid(DAY);
     let in_day = micros.rem_euclid(DAY);
     let (year, month, day) = civil(days);
     if !(0..=9999).contains(&year) {
-        return far_text(micros);
+        out.extend_from_slice(far_text(micros).as_bytes());
+        return;
     }
     let (second, fraction) = (in_day / 1_000_000, in_day % 1_000_000);
-    let mut text = String::with_capacity(27);
+    let mut text = *b"YYYY-MM-DDThh:mm:ss.ffffffZ";
     let places = [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (second / 3600, 2, ':'),
-        (second / 60 % 60, 2, ':'),
-        (second % 60, 2, '.'),
-        (fraction, 6, 'Z'),
+        (0, 4, year),
+        (5, 7, month),
+        (8, 10, day),
+        (11, 13, second / 3600),
+        (14, 16, second / 60 % 60),
+        (17, 19, second % 60),
+        (20, 26, fraction),
     ];
-    for (number, digits, end) in places {
-        for place in (0..digits).rev() {
+    for (start, end, mut number) in places {
+        for digit in text[start..end].iter_mut().rev() {
             // One decimal digit.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=9")]
-            text.push(char::from(b'0' + (number / 10_i64.pow(place) % 10) as u8));
+            let low = (number % 10) as u8;
+            *digit = b'0' + low;
+            number /= 10;
         }
-        text.push(end);
     }
-    text
+    out.extend_from_slice(&text);
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -163,6 +190,12 @@ impl TableDigest {
         self.sum = self.sum.wrapping_add(row);
     }
 
+    /// Takes the rows of another digest in.
+    pub fn join(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
     /// The sum as 32 hexadecimal digits.
     pub fn hex(&self) -> String {
         row_hex(self.sum)
@@ -171,7 +204,18 @@ impl TableDigest {
 
 /// A row digest as 32 hexadecimal digits.
 pub fn row_hex(digest: u128) -> String {
-    format!("{digest:032x}")
+    String::from_utf8_lossy(&hex_digits(digest)).into_owned()
+}
+
+/// The 32 hexadecimal digits of a row digest.
+pub fn hex_digits(digest: u128) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(digest.to_be_bytes()) {
+        for (digit, half) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *digit = b"0123456789abcdef"[usize::from(half)];
+        }
+    }
+    digits
 }
 
 #[cfg(test)]
@@ -212,6 +256,23 @@ mod tests {
         while moment < 253_500_000_000_000_000 {
             assert_eq!(micros_text(moment), far_text(moment));
             moment += step;
+        }
+    }
+
+    #[test]
+    fn a_digest_reads_as_a_number_does() {
+        for digest in [0, 1, 0x0123_4567_89ab_cdef, u128::MAX, 1 << 100] {
+            assert_eq!(row_hex(digest), format!("{digest:032x}"));
+        }
+    }
+
+    #[test]
+    fn whole_numbers_read_as_all_do() {
+        for number in [0.0, -0.0, 1.0, -1.0, 100.0, 999_999_999_999_999.0, -120_340.0, 1e15, 1e16] {
+            let (mut short, mut all) = (Vec::new(), Vec::new());
+            write_double(number, &mut short);
+            json::write_number(format!("{number:e}").as_bytes(), &mut all).unwrap();
+            assert_eq!(short, all, "{number}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! Nothing here recurses, and nothing rebuilds a payload that is carried on.
 
 mod canonical;
+mod scan;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use canonical::{NotCanonical, canonical, write_number};
+pub use scan::{Member, Scan};
 
 /// The deepest nesting a value may have: InstantDB's own reader stops there (`INSTANTDB` limits).
 pub const MAX_DEPTH: usize = 1000;
@@ -143,16 +145,14 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
 /// Appends a text as a JSON string.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[plain..at]);
-        plain = at + 1;
-        write_escape(u32::from(byte), out);
+    let mut rest = text.as_bytes();
+    loop {
+        let length = scan::plain(rest);
+        out.extend_from_slice(&rest[..length]);
+        let Some(byte) = rest.get(length) else { break };
+        write_escape(u32::from(*byte), out);
+        rest = &rest[length + 1..];
     }
-    out.extend_from_slice(&text.as_bytes()[plain..]);
     out.push(b'"');
 }
 
@@ -160,7 +160,12 @@ fn write_escape(code: u32, out: &mut Vec<u8>) {
     match code {
         0x22 => out.extend_from_slice(b"\\\""),
         0x5c => out.extend_from_slice(b"\\\\"),
-        _ => out.extend_from_slice(format!("\\u{code:04x}").as_bytes()),
+        _ => {
+            out.extend_from_slice(b"\\u");
+            let digits =
+                [12, 8, 4, 0].map(|shift| b"0123456789abcdef"[(code >> shift) as usize & 15]);
+            out.extend_from_slice(&digits);
+        }
     }
 }
 

@@ -11,8 +11,13 @@
 //! A table has `id`, a column per declared attribute, a column per declared has-one link (the id as
 //! text), then the columns of [`Extra`]. Rows stand in the order of the source.
 
+mod batch;
+mod block;
+mod counts;
 mod dates;
+mod flow;
 mod labels;
+mod layout;
 mod row;
 mod tables;
 mod take;

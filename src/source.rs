@@ -5,6 +5,7 @@ mod cells;
 mod config;
 mod dataset;
 mod folder;
+mod hashed;
 mod instantdb;
 mod lines;
 mod parquet;
@@ -29,6 +30,7 @@ use crate::schema::Schema;
 use crate::storage;
 
 pub use instantdb::{Backup, InstantDb, Taking};
+pub use rows::At;
 
 /// Where a snapshot came from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -61,19 +63,57 @@ pub struct Head {
     pub counts: Option<Vec<(String, u64)>>,
 }
 
-/// One row of a source.
-#[derive(Clone, Copy)]
-#[allow(missing_debug_implementations, reason = "a place is only displayed")]
+/// One row of a source, not parsed yet.
+#[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     /// Its entity.
     pub entity: &'a str,
-    /// Its JSON object as the text it is.
-    pub object: &'a str,
-    /// Creation time in the store, epoch milliseconds, when the source has it. When it does not,
-    /// a whole number under `_server_created_at` in `object` is it.
+    /// Its text as it is.
+    pub text: &'a str,
+    /// What that text is.
+    pub form: Form,
+    /// Creation time in the store, epoch milliseconds, when the source has it beside the text. When
+    /// it has none at all, a whole number under `_server_created_at` in the object is it.
     pub server_created_at: Option<i64>,
-    /// Where it stands, for messages: file and line, or element.
-    pub at: &'a dyn std::fmt::Display,
+    /// Where it stands, for messages.
+    pub at: At<'a>,
+}
+
+/// What the text of a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The row's JSON object.
+    Object,
+    /// A backup's line: `{"entity":{…},"createdAt":<ms>}` and nothing else.
+    Line,
+    /// The same, or the row's JSON object.
+    LineOrObject,
+}
+
+impl<'a> Row<'a> {
+    /// Parses the row's JSON object, and gives its creation time in the store.
+    ///
+    /// # Errors
+    /// The text is not what it should be, or `parse` refuses the object.
+    pub fn open<T>(
+        &self,
+        mut parse: impl FnMut(&'a str) -> Result<T, serde_json::Error>,
+    ) -> Result<(T, Option<i64>)> {
+        if self.form != Form::Object
+            && let Some((object, created_at)) = lines::ends(self.text)
+            && let Ok(parsed) = parse(object)
+        {
+            return Ok((parsed, created_at));
+        }
+        let (object, created_at) = lines::object(self)?;
+        let parsed = parse(object).map_err(|error| {
+            Error::damaged(format!("a row of `{}` is no JSON object that can be read", self.entity))
+                .at(self.at)
+                .help("repair the row at its place, or take the source again")
+                .because(error)
+        })?;
+        Ok((parsed, created_at))
+    }
 }
 
 /// Takes one row; an error stops the reading.
@@ -94,6 +134,10 @@ pub trait Source {
         visit: &mut Visit<'_>,
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)>;
+    /// An error about one of its rows, told in its own terms.
+    fn explain(&self, error: Error) -> Error {
+        error
+    }
 }
 
 /// Opens a source by what stands at a path.

@@ -186,53 +186,8 @@ impl Canonical<'_> {
                 self.out.push(b'"');
                 return Ok(());
             }
-            self.escape()?;
+            escape(self.text, &mut self.at, self.out)?;
         }
-    }
-
-    fn escape(&mut self) -> Result<(), NotCanonical> {
-        let kind = self.peek()?;
-        self.at += 1;
-        let code = match kind {
-            b'b' => 0x08,
-            b't' => 0x09,
-            b'n' => 0x0a,
-            b'f' => 0x0c,
-            b'r' => 0x0d,
-            b'"' | b'\\' | b'/' => u32::from(kind),
-            b'u' => self.unicode_escape()?,
-            _ => return Err(NotCanonical::Malformed),
-        };
-        match char::from_u32(code) {
-            Some(c) if code >= 0x20 && c != '"' && c != '\\' => {
-                self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            _ => write_escape(code, self.out),
-        }
-        Ok(())
-    }
-
-    /// The code point of a `\u` escape, or of a pair of them; a lone surrogate stays itself.
-    fn unicode_escape(&mut self) -> Result<u32, NotCanonical> {
-        let high = self.hex4(self.at).ok_or(NotCanonical::Malformed)?;
-        self.at += 4;
-        if !(0xd800..0xdc00).contains(&high) || !self.text[self.at..].starts_with(b"\\u") {
-            return Ok(high);
-        }
-        match self.hex4(self.at + 2) {
-            Some(low) if (0xdc00..0xe000).contains(&low) => {
-                self.at += 6;
-                Ok(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
-            }
-            _ => Ok(high),
-        }
-    }
-
-    fn hex4(&self, at: usize) -> Option<u32> {
-        let digits = self.text.get(at..at + 4)?;
-        digits.iter().try_fold(0, |code, digit| {
-            char::from(*digit).to_digit(16).map(|value| code * 16 + value)
-        })
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), NotCanonical> {
@@ -262,6 +217,52 @@ impl Canonical<'_> {
     fn peek(&self) -> Result<u8, NotCanonical> {
         self.text.get(self.at).copied().ok_or(NotCanonical::Malformed)
     }
+}
+
+/// Takes an escape, behind its backslash, and appends what stands for it.
+pub(super) fn escape(text: &[u8], at: &mut usize, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
+    let kind = *text.get(*at).ok_or(NotCanonical::Malformed)?;
+    *at += 1;
+    let code = match kind {
+        b'b' => 0x08,
+        b't' => 0x09,
+        b'n' => 0x0a,
+        b'f' => 0x0c,
+        b'r' => 0x0d,
+        b'"' | b'\\' | b'/' => u32::from(kind),
+        b'u' => unicode_escape(text, at).ok_or(NotCanonical::Malformed)?,
+        _ => return Err(NotCanonical::Malformed),
+    };
+    match char::from_u32(code) {
+        Some(c) if code >= 0x20 && c != '"' && c != '\\' => {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        _ => write_escape(code, out),
+    }
+    Ok(())
+}
+
+/// The code point of a `\u` escape, or of a pair of them; a lone surrogate stays itself.
+fn unicode_escape(text: &[u8], at: &mut usize) -> Option<u32> {
+    let high = hex4(text, *at)?;
+    *at += 4;
+    if !(0xd800..0xdc00).contains(&high) || !text[*at..].starts_with(b"\\u") {
+        return Some(high);
+    }
+    match hex4(text, *at + 2) {
+        Some(low) if (0xdc00..0xe000).contains(&low) => {
+            *at += 6;
+            Some(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+        }
+        _ => Some(high),
+    }
+}
+
+fn hex4(text: &[u8], at: usize) -> Option<u32> {
+    let digits = text.get(at..at + 4)?;
+    digits
+        .iter()
+        .try_fold(0, |code, digit| char::from(*digit).to_digit(16).map(|value| code * 16 + value))
 }
 
 /// Appends a decimal number by value: whole numbers of up to 20 digits as they read, any other as

@@ -3,10 +3,16 @@
 use std::borrow::Cow;
 
 use super::Extra;
+use super::batch::Scratch;
 use super::labels::{Meaning, Meanings};
+use super::layout::TableLayout;
 use super::types::{self, Cell, Fit};
-use crate::digest::{RowDigest, Value};
-use crate::json;
+use crate::digest::{RowDigest, Value, of_canonical, write_value};
+use crate::json::{self, Scan};
+use crate::schema::Type;
+
+/// A cell without a canonical form at hand.
+const NO_FORM: (usize, usize) = (0, 0);
 
 /// A typed row.
 #[derive(Debug)]
@@ -21,6 +27,9 @@ pub(super) struct TypedRow<'a> {
     pub(super) invalid: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Links that no column holds: label, place of the file, ids.
     pub(super) pairs: Vec<Pairs<'a>>,
+    /// The canonical forms of cells that have one, in the [`Scan`] that read the row: of declared
+    /// columns the texts and JSON values that are as the source has them.
+    forms: Vec<(usize, usize)>,
 }
 
 /// The ids of one link that no column holds.
@@ -45,26 +54,75 @@ pub(super) struct Shape<'p> {
     pub(super) has_one: &'p [bool],
 }
 
+/// Reads ordinary objects, and knows what their keys mean as long as they are the same ones.
+#[derive(Default)]
+pub(super) struct Reader {
+    scan: Scan,
+    meanings: Vec<Option<Meaning>>,
+    known: bool,
+}
+
+impl Reader {
+    /// Forgets what keys mean: the rows that come are of another entity.
+    pub(super) fn forget(&mut self) {
+        self.known = false;
+    }
+
+    fn read(&mut self, shape: Shape<'_>, object: &str) -> bool {
+        if !self.scan.read(object) {
+            self.known = false;
+            return false;
+        }
+        if !self.known || !self.scan.repeats() {
+            let keys = self.scan.members().iter().map(|member| &object[member.key.0..member.key.1]);
+            self.meanings.clear();
+            self.meanings.extend(keys.map(|key| shape.meanings.of(key)));
+            self.known = true;
+        }
+        true
+    }
+}
+
 impl<'a> TypedRow<'a> {
     /// Types a JSON object.
     ///
     /// # Errors
     /// The text is no JSON object.
-    pub(super) fn new(shape: Shape<'_>, object: &'a str) -> Result<Self, serde_json::Error> {
-        let mut members = json::members(object)?;
-        // The order of keys in a row means nothing; the same row always gives the same bytes.
-        members.sort_by(|a, b| a.0.cmp(&b.0));
+    pub(super) fn new(
+        shape: Shape<'_>,
+        object: &'a str,
+        reader: &mut Reader,
+    ) -> Result<Self, serde_json::Error> {
         let mut row = Self {
             cells: vec![Cell::Null; shape.columns],
             server: None,
             extra: Vec::new(),
             invalid: Vec::new(),
             pairs: Vec::new(),
+            forms: Vec::new(),
         };
+        if !reader.read(shape, object) {
+            return row.read(shape, object);
+        }
+        row.forms.resize(shape.columns, NO_FORM);
+        for (member, meaning) in reader.scan.members().iter().zip(&reader.meanings) {
+            let key = Cow::Borrowed(&object[member.key.0..member.key.1]);
+            let raw = &object[member.raw.0..member.raw.1];
+            row.place(shape, (key, *meaning), raw, Some(member.form));
+        }
+        Ok(row)
+    }
+
+    /// Types any JSON object: keys may have escapes or stand twice.
+    fn read(mut self, shape: Shape<'_>, object: &'a str) -> Result<Self, serde_json::Error> {
+        let mut members = json::members(object)?;
+        // The order of keys in a row means nothing; the same row always gives the same bytes.
+        members.sort_by(|a, b| a.0.cmp(&b.0));
         let mut members = members.into_iter().peekable();
         while let Some((key, raw)) = members.next() {
             if members.peek().is_none_or(|(next, _)| *next != key) {
-                row.place(shape, key, raw);
+                let meaning = shape.meanings.of(&key);
+                self.place(shape, (key, meaning), raw, None);
                 continue;
             }
             let mut values = format!("[{raw}");
@@ -73,13 +131,24 @@ impl<'a> TypedRow<'a> {
                 values.push_str(raw);
             }
             values.push(']');
-            row.invalid.push((key, Cow::Owned(values)));
+            self.invalid.push((key, Cow::Owned(values)));
         }
-        Ok(row)
+        Ok(self)
     }
 
-    fn place(&mut self, shape: Shape<'_>, key: Cow<'a, str>, raw: &'a str) {
-        let (column, (cell, fit)) = match shape.meanings.of(&key) {
+    /// Puts a member where it belongs; `form` is the canonical form of an ordinary one.
+    fn place(
+        &mut self,
+        shape: Shape<'_>,
+        (key, meaning): (Cow<'a, str>, Option<Meaning>),
+        raw: &'a str,
+        form: Option<(usize, usize)>,
+    ) {
+        let (column, (cell, fit)) = match meaning {
+            // An ordinary value is not too deep.
+            Some(Meaning::Attr(column, Type::Any)) if form.is_some() && raw != "null" => {
+                (column, (Cell::Json(raw), Fit::Whole))
+            }
             Some(Meaning::Attr(column, ty)) => (column, types::attribute(ty, raw)),
             Some(Meaning::Id) if shape.columns > 0 => (0, types::id(raw)),
             Some(Meaning::Link(column)) => (column, types::link(raw)),
@@ -93,6 +162,9 @@ impl<'a> TypedRow<'a> {
             _ if key == "id" && shape.columns == 0 => return self.cells.push(types::id(raw).0),
             _ => return self.extra.push((key, raw, false)),
         };
+        if let (Some(form), Fit::Whole, Cell::Text(_) | Cell::Json(_)) = (form, fit, &cell) {
+            self.forms[column] = form;
+        }
         self.cells[column] = cell;
         self.set_aside(key, raw, fit);
     }
@@ -123,14 +195,40 @@ impl<'a> TypedRow<'a> {
         }
     }
 
-    /// The digest of all of the row, under the names of its columns.
-    pub(super) fn digest(&self, names: &[String], digest: &mut RowDigest) -> u128 {
+    /// The digest of all of the row, under the names of its columns, in the table's order of them.
+    pub(super) fn digest(&self, table: &TableLayout, scratch: &mut Scratch) -> u128 {
+        if !self.extra.is_empty() || !self.invalid.is_empty() || !self.pairs.is_empty() {
+            return self.digest_of_all(table, &mut scratch.digest);
+        }
+        let out = &mut scratch.text;
+        out.clear();
+        for (column, key) in &table.keys {
+            let cell = &self.cells[*column];
+            if *cell == Cell::Null {
+                continue;
+            }
+            out.push(if out.is_empty() { b'{' } else { b',' });
+            out.extend_from_slice(key);
+            match self.forms.get(*column).filter(|form| **form != NO_FORM) {
+                Some(form) => out.extend_from_slice(scratch.reader.scan.form(*form)),
+                None => write_value(value(cell), out),
+            }
+        }
+        if out.is_empty() {
+            out.push(b'{');
+        }
+        out.push(b'}');
+        of_canonical(out)
+    }
+
+    fn digest_of_all(&self, table: &TableLayout, digest: &mut RowDigest) -> u128 {
         let extra = self.extra.iter().map(|(name, raw, _)| named(Extra::EXTRA, name, raw));
         let invalid = self.invalid.iter().map(|(name, raw)| named(Extra::INVALID, name, raw));
         let pairs = self.pairs.iter().map(|pairs| (pairs.label.to_string(), id_set(&pairs.ids)));
         let aside: Vec<(String, Cow<'_, str>)> =
             extra.chain(invalid).chain(pairs.map(|(name, ids)| (name, Cow::Owned(ids)))).collect();
-        let cells = names.iter().zip(&self.cells).map(|(name, cell)| (name.as_str(), value(cell)));
+        let cells = table.names.iter().zip(&self.cells);
+        let cells = cells.map(|(name, cell)| (name.as_str(), value(cell)));
         let aside = aside.iter().map(|(name, raw)| (name.as_str(), Value::Json(raw)));
         digest.of(cells.chain(aside))
     }

@@ -1,155 +1,101 @@
-//! The tables and link files of a snapshot while its source is read.
+//! The files of a snapshot while its source is read.
 
-use std::collections::BTreeMap;
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use super::labels::{Files, Labels, Meanings};
-use super::row::{Shape, TypedRow};
-use super::write::{LinksWriter, TableWriter};
-use super::{LinksMeta, TableMeta, Unmapped, columns, declared};
+use super::batch::{LinksBatch, Made, Scratch, TableBatch};
+use super::block::{Block, Run};
+use super::counts::{Counts, Names};
+use super::labels::Meanings;
+use super::layout::{Layout, TableLayout};
+use super::row::TypedRow;
+use super::write::Table;
+use super::{LinksMeta, TableMeta, Unmapped};
 use crate::bag::Payload;
-use crate::contract::Contract;
+use crate::digest::TableDigest;
 use crate::error::{Error, Result};
-use crate::schema::Schema;
 use crate::source::Row;
 
-/// So many undeclared names an entity may have; the rest are counted together, so that names made
-/// out of data cannot fill the memory.
-const NAMES: usize = 10_000;
-/// What the rest is counted as.
-const OTHER_NAMES: &str = "…";
+/// Bytes of values in all open row groups together; the largest ends when there are more.
+pub(super) const OPEN_BYTES: usize = 48 << 20;
 
-/// Takes rows of every entity in.
-pub(super) struct Tables {
-    root: PathBuf,
-    labels: Labels,
-    has_one: Vec<bool>,
-    open: Vec<Open>,
-    links: Vec<Option<LinksWriter>>,
-    /// Entities without a table, and how many rows were read.
-    others: BTreeMap<String, u64>,
-    nothing: Meanings,
+/// Files that are put on disk at a time.
+const FILES: usize = 8;
+
+/// The rows of one block, typed.
+pub(super) struct Typed {
+    tables: Vec<(usize, TypedTable)>,
+    links: Vec<(usize, Made)>,
 }
 
-struct Open {
-    meta: TableMeta,
-    writer: TableWriter,
-    extra: Counts,
-    invalid: Counts,
+struct TypedTable {
+    made: Made,
+    digests: TableDigest,
+    extra: Names,
+    invalid: Names,
 }
 
-#[derive(Default)]
-struct Counts(BTreeMap<String, u64>);
-
-impl Counts {
-    fn add(&mut self, name: &str) {
-        let full = self.0.len() >= NAMES && !self.0.contains_key(name);
-        let name = if full { OTHER_NAMES } else { name };
-        match self.0.get_mut(name) {
-            Some(count) => *count += 1,
-            None => drop(self.0.insert(name.to_owned(), 1)),
-        }
-    }
+/// Types blocks; each thread has one.
+pub(super) struct Typing<'l> {
+    layout: &'l Layout,
+    tables: Vec<Option<TableBatch>>,
+    links: Vec<Option<LinksBatch>>,
+    scratch: Scratch,
 }
 
-impl Tables {
-    /// Begins a table for every entity of the contract, legacy ones first.
-    pub(super) fn begin(root: &Path, contract: &Contract, app: Option<&Schema>) -> Result<Self> {
-        let labels = Labels::new(contract, app);
-        let mut files = Files::default();
-        let mut tables = Vec::new();
-        let (before, after) = (&contract.before.schema, &contract.after.schema);
-        for (side, schema) in [("legacy", before), ("target", after)] {
-            for entity in &schema.entities {
-                let file = files.name("data/tables", &entity.name);
-                tables.push(Open::begin(root, schema, &entity.name, (side, file))?);
-            }
+impl<'l> Typing<'l> {
+    pub(super) fn new(layout: &'l Layout) -> Self {
+        Self {
+            layout,
+            tables: layout.tables.iter().map(|_| None).collect(),
+            links: layout.labels.links.iter().map(|_| None).collect(),
+            scratch: Scratch::default(),
         }
-        Ok(Self {
-            root: root.to_owned(),
-            has_one: labels.links.iter().map(|links| links.has_one).collect(),
-            links: labels.links.iter().map(|_| None).collect(),
-            labels,
-            open: tables,
-            others: BTreeMap::new(),
-            nothing: Meanings::default(),
-        })
     }
 
-    /// Takes one row in.
-    pub(super) fn push(&mut self, row: Row<'_>) -> Result<()> {
-        let table = self.open.iter_mut().find(|table| table.meta.entity == row.entity);
-        let shape = Shape {
-            meanings: self.labels.of(row.entity).unwrap_or(&self.nothing),
-            columns: table.as_ref().map_or(0, |table| table.writer.columns()),
-            has_one: &self.has_one,
-        };
-        let typed =
-            TypedRow::new(shape, row.object).map_err(|error| no_object(&row).because(error))?;
-        let at = match table {
-            Some(table) => table.push(&typed, row.server_created_at)?,
-            None => {
-                refuse_misfit(&row, &typed, shape.meanings)?;
-                count(&mut self.others, row.entity)
-            }
-        };
-        if typed.pairs.is_empty() {
-            return Ok(());
+    /// Types the rows of a block.
+    ///
+    /// # Errors
+    /// A row is none that can be read: the first such.
+    pub(super) fn block(&mut self, block: &Block) -> Result<Typed> {
+        for run in block.runs() {
+            self.run(run, block)?;
         }
-        self.push_pairs(&typed, i64::try_from(at).unwrap_or(i64::MAX))
+        let tables = self.tables.iter_mut().enumerate().filter_map(|(at, batch)| {
+            let mut batch = batch.take()?;
+            let made = batch.take();
+            let TableBatch { digests, extras: extra, invalids: invalid, .. } = batch;
+            Some((at, TypedTable { made, digests, extra, invalid }))
+        });
+        let links = self.links.iter_mut().enumerate();
+        let links = links.filter_map(|(at, batch)| Some((at, batch.take()?.take())));
+        Ok(Typed { tables: tables.collect(), links: links.collect() })
     }
 
-    fn push_pairs(&mut self, row: &TypedRow<'_>, at: i64) -> Result<()> {
-        for pairs in &row.pairs {
-            let writer = match &mut self.links[pairs.file] {
-                Some(writer) => writer,
-                empty => {
-                    let path = self.root.join(&self.labels.links[pairs.file].file);
-                    empty.insert(LinksWriter::create(&path)?)
+    fn run(&mut self, run: &Run, block: &Block) -> Result<()> {
+        let shape = self.layout.shape(run.entity(), run.table);
+        self.scratch.reader.forget();
+        for (at, row) in (run.first..).zip(block.rows(run)) {
+            let (typed, created_at) =
+                row.open(|object| TypedRow::new(shape, object, &mut self.scratch.reader))?;
+            let at = i64::try_from(at).unwrap_or(i64::MAX);
+            match run.table {
+                Some(table) => {
+                    let layout = &self.layout.tables[table];
+                    let batch = self.tables[table].get_or_insert_with(|| TableBatch::new(layout));
+                    let server = created_at.or(typed.server);
+                    batch.push(&typed, (at, server), layout, &mut self.scratch);
                 }
-            };
-            writer.push(row.id(), at, pairs)?;
+                None => refuse_misfit(&row, &typed, shape.meanings)?,
+            }
+            for pairs in &typed.pairs {
+                let batch = self.links[pairs.file].get_or_insert_default();
+                batch.push(typed.id(), at, pairs);
+            }
         }
         Ok(())
     }
-
-    /// Ends every file; `entities` are those the source had.
-    pub(super) fn finish(
-        self,
-        entities: &[(String, u64)],
-        payload: &mut Payload,
-    ) -> Result<(Vec<TableMeta>, Vec<LinksMeta>, Unmapped)> {
-        let mut unmapped = Unmapped::default();
-        let mut tables = Vec::new();
-        for table in self.open {
-            let names = table.extra.0.iter();
-            let entity = &table.meta.entity;
-            unmapped.attrs.extend(names.map(|(name, rows)| (entity.clone(), name.clone(), *rows)));
-            tables.push(table.finish(entities, payload)?);
-        }
-        for (entity, rows) in entities {
-            if !tables.iter().any(|table| table.entity == *entity) {
-                unmapped.entities.push((entity.clone(), *rows));
-            }
-        }
-        unmapped.entities.sort();
-        unmapped.attrs.sort();
-        let mut links = Vec::new();
-        for (mut meta, writer) in self.labels.links.into_iter().zip(self.links) {
-            let Some(writer) = writer else { continue };
-            let (written, rows) = writer.finish()?;
-            payload.insert(meta.file.clone(), written);
-            meta.rows = rows;
-            links.push(meta);
-        }
-        Ok((tables, links, unmapped))
-    }
-}
-
-fn no_object(row: &Row<'_>) -> Error {
-    Error::damaged(format!("a row of `{}` is no JSON object that can be read", row.entity))
-        .at(row.at)
-        .help("repair the row at its place, or take the source again")
 }
 
 /// Of another entity's row only its links are kept: one that cannot be read must not be passed over.
@@ -162,63 +108,145 @@ fn refuse_misfit(row: &Row<'_>, typed: &TypedRow<'_>, labels: &Meanings) -> Resu
         .help("repair the row at its place, or take the source again"))
 }
 
-fn count(others: &mut BTreeMap<String, u64>, entity: &str) -> u64 {
-    if let Some(rows) = others.get_mut(entity) {
-        *rows += 1;
-        return *rows - 1;
-    }
-    others.insert(entity.to_owned(), 1);
-    0
+/// Writes typed blocks in their order.
+pub(super) struct Tables<'l> {
+    root: PathBuf,
+    layout: &'l Layout,
+    open: Vec<Open>,
+    links: Vec<Option<OpenLinks>>,
 }
 
-impl Open {
-    fn begin(root: &Path, schema: &Schema, entity: &str, place: (&str, String)) -> Result<Self> {
-        let (side, file) = place;
-        let own = declared(schema, entity);
-        let types = schema.entity(entity).map_or(&[][..], |entity| &entity.attrs);
-        let named = own.iter().enumerate().map(|(at, field)| {
-            let attr = at.checked_sub(1).and_then(|at| types.get(at));
-            let ty = attr.map_or(if at == 0 { "string" } else { "link" }, |attr| attr.ty.name());
-            (field.name().clone(), ty.to_owned())
+struct Open {
+    table: Table,
+    rows: TableDigest,
+    extra: Counts,
+    invalid: Counts,
+}
+
+struct OpenLinks {
+    table: Table,
+    rows: u64,
+}
+
+impl<'l> Tables<'l> {
+    /// Begins every table.
+    pub(super) fn begin(root: &Path, layout: &'l Layout) -> Result<Self> {
+        let open = layout.tables.iter().map(|table| {
+            let path = root.join(&table.meta.file);
+            let file = Table::create(&path, table.columns.clone(), &table.wide)?;
+            Ok(Open {
+                table: file,
+                rows: TableDigest::default(),
+                extra: Counts::default(),
+                invalid: Counts::default(),
+            })
         });
-        let meta = TableMeta {
-            entity: entity.to_owned(),
-            side: side.to_owned(),
-            rows: 0,
-            present: false,
-            columns: named.collect(),
-            digest: String::new(),
-            invalid: Vec::new(),
-            file,
-        };
-        let path = root.join(&meta.file);
-        let writer = TableWriter::create(&path, columns(schema, entity), own.len())?;
-        Ok(Self { meta, writer, extra: Counts::default(), invalid: Counts::default() })
+        let open = open.collect::<Result<_>>()?;
+        let links = layout.labels.links.iter().map(|_| None).collect();
+        Ok(Self { root: root.to_owned(), layout, open, links })
     }
 
-    /// Takes a row in and says where it stands in the table.
-    fn push(&mut self, row: &TypedRow<'_>, server: Option<i64>) -> Result<u64> {
-        for (name, _, declared) in &row.extra {
-            if !declared {
-                self.extra.add(name);
+    /// Writes the next block.
+    pub(super) fn write(&mut self, typed: Typed) -> Result<()> {
+        for (at, typed) in typed.tables {
+            let open = &mut self.open[at];
+            open.rows.join(typed.digests);
+            open.extra.add(typed.extra);
+            open.invalid.add(typed.invalid);
+            open.table.write(typed.made)?;
+        }
+        for (at, made) in typed.links {
+            let open = match &mut self.links[at] {
+                Some(open) => open,
+                none => {
+                    let path = self.root.join(&self.layout.labels.links[at].file);
+                    none.insert(OpenLinks { table: Table::links(&path)?, rows: 0 })
+                }
+            };
+            open.rows += made.rows as u64;
+            open.table.write(made)?;
+        }
+        self.bound()
+    }
+
+    /// Ends the largest row groups when all of them together are too large.
+    fn bound(&mut self) -> Result<()> {
+        loop {
+            let links = self.links.iter_mut().flatten().map(|open| &mut open.table);
+            let tables: Vec<&mut Table> =
+                self.open.iter_mut().map(|open| &mut open.table).chain(links).collect();
+            if tables.iter().map(|table| table.open_bytes()).sum::<usize>() <= OPEN_BYTES {
+                return Ok(());
+            }
+            let Some(largest) = tables.into_iter().max_by_key(|table| table.open_bytes()) else {
+                return Ok(());
+            };
+            largest.end_group()?;
+        }
+    }
+
+    /// Ends every file; `entities` are those the source had.
+    pub(super) fn finish(
+        self,
+        entities: &[(String, u64)],
+        payload: &mut Payload,
+    ) -> Result<(Vec<TableMeta>, Vec<LinksMeta>, Unmapped)> {
+        let mut unmapped = Unmapped::default();
+        let (mut tables, mut links, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        for (open, layout) in self.open.into_iter().zip(&self.layout.tables) {
+            let mut meta = described(&open, layout, entities);
+            meta.invalid = open.invalid.into_sorted().collect();
+            let names = open.extra.into_sorted();
+            unmapped.attrs.extend(names.map(|(name, rows)| (meta.entity.clone(), name, rows)));
+            files.push((meta.file.clone(), open.table));
+            tables.push(meta);
+        }
+        for (meta, open) in self.layout.labels.links.iter().zip(self.links) {
+            let Some(open) = open else { continue };
+            links.push(LinksMeta { rows: open.rows, ..meta.clone() });
+            files.push((meta.file.clone(), open.table));
+        }
+        finish(files, payload)?;
+        for (entity, rows) in entities {
+            if !tables.iter().any(|table| table.entity == *entity) {
+                unmapped.entities.push((entity.clone(), *rows));
             }
         }
-        for (name, _) in &row.invalid {
-            self.invalid.add(name);
-        }
-        self.writer.push(row, server.or(row.server))?;
-        self.meta.rows += 1;
-        Ok(self.meta.rows - 1)
+        unmapped.entities.sort();
+        unmapped.attrs.sort();
+        Ok((tables, links, unmapped))
     }
+}
 
-    fn finish(self, entities: &[(String, u64)], payload: &mut Payload) -> Result<TableMeta> {
-        let mut meta = self.meta;
-        let (written, digest) = self.writer.finish()?;
-        payload.insert(meta.file.clone(), written);
-        meta.rows = digest.rows;
-        meta.digest = digest.hex();
-        meta.present = entities.iter().any(|(entity, _)| *entity == meta.entity);
-        meta.invalid = self.invalid.0.into_iter().collect();
-        Ok(meta)
+/// Ends files, some side by side: what it takes is waiting for the disk.
+fn finish(files: Vec<(String, Table)>, payload: &mut Payload) -> Result<()> {
+    let mut files = files.into_iter().peekable();
+    while files.peek().is_some() {
+        let some: Vec<(String, Table)> = files.by_ref().take(FILES).collect();
+        let written = thread::scope(|scope| {
+            let ends = some.into_iter().map(|(name, table)| {
+                let end = scope.spawn(|| table.finish());
+                (name, end)
+            });
+            // All begin before the first is waited for.
+            let ends: Vec<_> = ends.collect();
+            let written = ends.into_iter().map(|(name, end)| {
+                let written = end.join().unwrap_or_else(|panic| panic::resume_unwind(panic))?;
+                Ok((name, written))
+            });
+            written.collect::<Result<Vec<_>>>()
+        });
+        payload.extend(written?);
+    }
+    Ok(())
+}
+
+fn described(open: &Open, layout: &TableLayout, entities: &[(String, u64)]) -> TableMeta {
+    let meta = &layout.meta;
+    TableMeta {
+        rows: open.rows.rows,
+        digest: open.rows.hex(),
+        present: entities.iter().any(|(entity, _)| *entity == meta.entity),
+        ..meta.clone()
     }
 }

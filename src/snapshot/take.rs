@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::tables::Tables;
+use super::flow::{Bounds, Flow};
+use super::layout::Layout;
+use super::tables::{OPEN_BYTES, Tables};
 use super::{FORMAT, Meta, Snapshot};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
@@ -12,10 +14,18 @@ use crate::resources::Resources;
 use crate::source::{Head, Source};
 use crate::storage::{self, Staged};
 
+/// The most memory that rows on their way take with all that goes with them, in bytes.
+const MEMORY: u64 = 256 << 20;
+/// What of it is for the program itself, and for the columns that are being encoded.
+const FIXED: u64 = 64 << 20;
+/// Bytes of text that keep a thread busy while others end what they are at.
+const PER_THREAD: usize = 4 << 20;
+
 /// Reads a source once and seals a snapshot of it at `place`.
 ///
 /// # Errors
-/// The source cannot be read or lacks a legacy entity, or the disk fails; nothing is then left.
+/// The memory limit is too small, the source cannot be read or lacks a legacy entity, or the disk
+/// fails; nothing is then left.
 pub fn take(
     source: &mut dyn Source,
     contract: &Contract,
@@ -23,15 +33,22 @@ pub fn take(
     resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
+    let memory = resources.buffers("export", OPEN_BYTES as u64, MEMORY)?;
     let head = source.head(contract)?;
     if let Some(counts) = &head.counts {
         refuse_missing(contract, counts)?;
     }
     let staged = Staged::begin(place)?;
-    let mut payload = Payload::new();
-    let mut tables = Tables::begin(staged.path(), contract, head.schema.as_ref())?;
-    let (source, entities) = source.read(contract, &mut |row| tables.push(row), progress)?;
+    let layout = Layout::new(contract, head.schema.as_ref());
+    let tables = Tables::begin(staged.path(), &layout)?;
+    let threads = resources.threads();
+    let bounds = Bounds { threads, bytes: in_flight(memory, threads) };
+    let mut flow = Flow::new(&layout, tables, bounds);
+    let read = flow.run(|visit| source.read(contract, visit, progress));
+    let tables = flow.finish().map_err(|error| source.explain(error))?;
+    let (source, entities) = read?;
     refuse_missing(contract, &entities)?;
+    let mut payload = Payload::new();
     let (tables, links, unmapped) = tables.finish(&entities, &mut payload)?;
     let meta = Meta {
         format: FORMAT,
@@ -44,6 +61,12 @@ pub fn take(
     let digest = seal(&staged, &meta, &head, payload)?;
     staged.commit()?;
     Ok(Snapshot { root: place.to_owned(), meta, digest })
+}
+
+/// Bytes of text that may be on their way at a time: typing doubles them.
+fn in_flight(memory: u64, threads: usize) -> usize {
+    let most = usize::try_from(memory.saturating_sub(FIXED) / 4).unwrap_or(usize::MAX);
+    most.min(threads * PER_THREAD)
 }
 
 /// Refuses a source that has no rows of a legacy entity because it does not know the entity.

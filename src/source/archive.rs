@@ -1,6 +1,5 @@
 //! InstantDB's backup archive as the zip it is downloaded as.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -8,9 +7,10 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::config::{self, Config};
-use super::lines::{self, Lines};
-use super::rows::{Tally, file_meta};
-use super::{Head, Source, SourceMeta, Visit};
+use super::hashed::Hashed;
+use super::lines;
+use super::rows::{Tally, described, file_meta};
+use super::{Form, Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -25,7 +25,10 @@ pub(super) struct Archive {
     path: PathBuf,
 }
 
-type Zip = ZipArchive<BufReader<File>>;
+type Zip = ZipArchive<BufReader<Hashed>>;
+
+/// What is read of the file at a time.
+const CHUNK: usize = 1 << 17;
 
 impl Archive {
     pub(super) fn new(path: &Path) -> Self {
@@ -33,9 +36,13 @@ impl Archive {
     }
 
     fn open(&self) -> Result<(Zip, Entries)> {
-        let file = BufReader::new(storage::open(&self.path)?);
+        let file = Hashed::open(&self.path)?;
+        let in_order = file.in_order();
+        let file = BufReader::with_capacity(CHUNK, file);
         let mut zip = ZipArchive::new(file).map_err(|error| self.no_zip(error))?;
         let entries = self.entries(&mut zip)?;
+        // The table of contents stands last; what is read from now on comes as it stands.
+        in_order.set(true);
         Ok((zip, entries))
     }
 
@@ -168,7 +175,6 @@ impl Source for Archive {
         visit: &mut Visit<'_>,
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
-        let mut meta = self.identify(progress)?;
         let (mut zip, entries) = self.open()?;
         let config = self.config(&mut zip, &entries)?;
         let mut tally = Tally::begin(visit, progress, Some(config.total()));
@@ -177,9 +183,11 @@ impl Source for Archive {
             let entry = zip.by_index(*index).map_err(|error| self.no_zip(error))?;
             tally.entity(entity);
             let failed = |error| self.damaged(error, &format!("entities/{entity}.jsonl"));
-            lines::read(entry, &name, Lines::Backup, &mut tally, &failed)?;
+            lines::read(entry, &name, Form::Line, &mut tally, &failed)?;
         }
         let read = config.reconcile(tally.finish(), &self.path.display().to_string())?;
+        let sha256 = zip.into_inner().into_inner().finish()?;
+        let mut meta = described("archive", &self.path, sha256);
         config.describe(&mut meta);
         Ok((meta, read))
     }

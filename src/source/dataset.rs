@@ -1,17 +1,16 @@
 //! A dataset envelope: one JSON file with rows by entity, read as a stream.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::rows::{Place, Tally, file_meta};
+use super::hashed::Hashed;
+use super::rows::{At, Tally, described, file_meta};
 use super::splitter::Splitter;
-use super::{Head, Source, SourceMeta, Visit};
+use super::{Form, Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::progress::Progress;
-use crate::storage;
 
 /// `{"payload":{"data":{…}}}`, `{"data":{…}}`, `{"payload":{…}}`, or `{…}` itself, where `{…}` has
 /// a list of rows by entity.
@@ -41,8 +40,7 @@ impl Source for Dataset {
         visit: &mut Visit<'_>,
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
-        let meta = self.identify(progress)?;
-        let text = Splitter::new(storage::open(&self.path)?, self.path.clone());
+        let text = Splitter::new(Hashed::open(&self.path)?, self.path.clone());
         let tally = Tally::begin(visit, progress, None);
         let mut walk = Walk { text, contract, tally, seen: BTreeSet::new() };
         walk.text.skip_mark()?;
@@ -51,7 +49,9 @@ impl Source for Dataset {
         if walk.text.peek()?.is_some() {
             return Err(walk.text.wrong("something follows the JSON"));
         }
-        Ok((meta, walk.tally.finish()))
+        let read = walk.tally.finish();
+        let sha256 = walk.text.into_input().finish()?;
+        Ok((described("dataset", &self.path, sha256), read))
     }
 }
 
@@ -75,7 +75,7 @@ impl Level {
 }
 
 struct Walk<'a, 'v> {
-    text: Splitter<File>,
+    text: Splitter<Hashed>,
     contract: &'a Contract,
     tally: Tally<'a, 'v>,
     seen: BTreeSet<String>,
@@ -145,7 +145,7 @@ impl Walk<'_, '_> {
                 continue;
             }
             if !is_object {
-                let place = Place::Element(self.text.name(), entity, element, self.text.offset());
+                let place = At::Element(self.text.name(), entity, element, self.text.offset());
                 return Err(Error::damaged("the element is no JSON object")
                     .at(place)
                     .help("every element of an entity's list is a row"));
@@ -158,13 +158,13 @@ impl Walk<'_, '_> {
     fn row(&mut self, entity: &str, element: u64) -> Result<()> {
         let name = self.text.name().to_owned();
         let (at, bytes) = self.text.value()?;
-        let place = Place::Element(&name, entity, element, at);
-        let object = std::str::from_utf8(bytes).map_err(|error| {
+        let place = At::Element(&name, entity, element, at);
+        let object = simdutf8::basic::from_utf8(bytes).map_err(|error| {
             Error::damaged("the element is no UTF-8 text")
                 .at(place)
                 .help("take the source again: JSON files are UTF-8")
                 .because(error)
         })?;
-        self.tally.row(object, None, place)
+        self.tally.row(object, Form::Object, None, place)
     }
 }

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::archive::config_text;
 use super::config::Config;
-use super::lines::{self, Lines};
-use super::rows::{Tally, files, folder_meta};
-use super::{Head, Source, SourceMeta, Visit};
+use super::hashed::Hashed;
+use super::lines;
+use super::rows::{Tally, files, folder_meta, hashes_meta};
+use super::{Form, Head, Source, SourceMeta, Visit};
+use crate::bag;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -56,9 +58,14 @@ impl Source for ArchiveFolder {
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
         let config = self.config()?;
         let tables = files(&self.folder.join("entities"), "jsonl")?;
-        let mut meta = self.identify(progress)?;
         let mut tally = Tally::begin(visit, progress, Some(config.total()));
-        read_files(&tables, Lines::Backup, &mut tally)?;
+        let mut hashes = read_files(&tables, Form::Line, &mut tally)?;
+        for (file, _) in &mut hashes {
+            file.insert_str(0, "entities/");
+        }
+        let whole = bag::sha256_of(&self.folder.join("config.json"))?.sha256;
+        hashes.push(("config.json".to_owned(), whole));
+        let mut meta = hashes_meta("archive-folder", &self.folder, hashes);
         let read = config.reconcile(tally.finish(), &self.folder.display().to_string())?;
         config.describe(&mut meta);
         Ok((meta, read))
@@ -96,18 +103,26 @@ impl Source for JsonlFolder {
         progress: &dyn Progress,
     ) -> Result<(SourceMeta, Vec<(String, u64)>)> {
         let tables = files(&self.folder, "jsonl")?;
-        let meta = self.identify(progress)?;
         let mut tally = Tally::begin(visit, progress, None);
-        read_files(&tables, Lines::BackupOrBare, &mut tally)?;
-        Ok((meta, tally.finish()))
+        let hashes = read_files(&tables, Form::LineOrObject, &mut tally)?;
+        let read = tally.finish();
+        Ok((hashes_meta("jsonl-folder", &self.folder, hashes), read))
     }
 }
 
-fn read_files(tables: &[(String, PathBuf)], lines: Lines, tally: &mut Tally<'_, '_>) -> Result<()> {
+/// Passes the rows of every file on; gives the files' names and SHA-256s.
+fn read_files(
+    tables: &[(String, PathBuf)],
+    form: Form,
+    tally: &mut Tally<'_, '_>,
+) -> Result<Vec<(String, String)>> {
+    let mut hashes = Vec::with_capacity(tables.len());
     for (entity, path) in tables {
         tally.entity(entity);
         let failed = |error| storage::failed(path, error);
-        lines::read(storage::open(path)?, &path.display().to_string(), lines, tally, &failed)?;
+        let mut file = Hashed::open(path)?;
+        lines::read(&mut file, &path.display().to_string(), form, tally, &failed)?;
+        hashes.push((format!("{entity}.jsonl"), file.finish()?));
     }
-    Ok(())
+    Ok(hashes)
 }

@@ -187,6 +187,13 @@ impl Source for InstantDb {
         let read = self.with(progress, |folder| folder.read(contract, visit, progress));
         read.map(|(meta, entities)| (self.describe(meta), entities))
     }
+
+    fn explain(&self, error: Error) -> Error {
+        match self.fetched.get() {
+            Some(staged) => self.named(error, staged.path()),
+            None => error,
+        }
+    }
 }
 
 /// Whether an entity's name can be a file's.

@@ -7,8 +7,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::cells::Cells;
-use super::rows::{LONGEST_ROW, Place, Tally, files, folder_meta, too_long};
-use super::{Head, Source, SourceMeta, Visit};
+use super::rows::{At, LONGEST_ROW, Tally, files, folder_meta, too_long};
+use super::{Form, Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::json;
@@ -86,11 +86,11 @@ fn read_table(
         let columns = columns(&batch, &roles, path)?;
         for row in 0..batch.num_rows() {
             number += 1;
-            let place = Place::TableRow(&name, number);
+            let place = At::TableRow(&name, number);
             let server = write_row(&columns, row, place, &mut object)?;
             let text = std::str::from_utf8(&object)
                 .map_err(|error| Error::bug("a row became no UTF-8 text").because(error))?;
-            tally.row(text, server, place)?;
+            tally.row(text, Form::Object, server, place)?;
         }
     }
     Ok(())
@@ -178,7 +178,7 @@ fn columns(batch: &RecordBatch, roles: &[Role], path: &Path) -> Result<Vec<Colum
 fn write_row(
     columns: &[Column],
     row: usize,
-    place: Place<'_>,
+    place: At<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Option<i64>> {
     out.clear();
@@ -230,7 +230,7 @@ fn write_value(column: &Column, row: usize, out: &mut Vec<u8>) {
 fn write_aside(
     column: &Column,
     row: usize,
-    place: Place<'_>,
+    place: At<'_>,
     (names, out): (&mut Vec<String>, &mut Vec<u8>),
 ) -> Result<()> {
     let members = json::members(column.cells.text(row).unwrap_or_default()).map_err(|error| {

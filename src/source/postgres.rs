@@ -8,8 +8,8 @@ mod columns;
 
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{LONGEST_ROW, Place as At, Tally, too_long};
-use super::{Head, Source, SourceMeta, Visit};
+use super::rows::{At, LONGEST_ROW, Tally, too_long};
+use super::{Form, Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::pg::copy::Reader;
@@ -65,7 +65,7 @@ impl Tables {
             let read = rows(client, &self.place, table, &mut |object, at| {
                 hash.update(object);
                 hash.update("\n");
-                tally.row(object, None, At::TableRow(&table.shown(), at))
+                tally.row(object, Form::Object, None, At::TableRow(&table.shown(), at))
             })?;
             if read != table.rows {
                 let (read, rows) = (grouped(read), grouped(table.rows));

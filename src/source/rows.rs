@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Row, SourceMeta, Visit};
+use super::{Form, Row, SourceMeta, Visit};
 use crate::bag;
 use crate::error::{Error, Result, grouped};
 use crate::progress::Progress;
@@ -21,7 +21,7 @@ pub(super) fn too_long(place: impl fmt::Display) -> Error {
 
 /// A place in a source, for messages; all counts but those of bytes begin at 1.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place<'a> {
+pub enum At<'a> {
     /// Line of a file.
     Line(&'a str, u64),
     /// Row of a Parquet file.
@@ -30,18 +30,21 @@ pub(super) enum Place<'a> {
     Element(&'a str, &'a str, u64, u64),
     /// Byte offset in a file.
     Byte(&'a str, u64),
+    /// What a database calls the row.
+    Named(&'a str),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Place::Line(file, line) => write!(f, "{file}, line {}", grouped(line)),
-            Place::TableRow(file, row) => write!(f, "{file}, row {}", grouped(row)),
-            Place::Element(file, entity, element, at) => {
+            At::Line(file, line) => write!(f, "{file}, line {}", grouped(line)),
+            At::TableRow(file, row) => write!(f, "{file}, row {}", grouped(row)),
+            At::Element(file, entity, element, at) => {
                 let (element, at) = (grouped(element), grouped(at));
                 write!(f, "{file}, element {element} of `{entity}`, byte {at}")
             }
-            Place::Byte(file, at) => write!(f, "{file}, byte {}", grouped(at)),
+            At::Byte(file, at) => write!(f, "{file}, byte {}", grouped(at)),
+            At::Named(name) => f.write_str(name),
         }
     }
 }
@@ -78,13 +81,14 @@ impl<'a, 'v> Tally<'a, 'v> {
     /// Passes the next row of the entity that came last.
     pub(super) fn row(
         &mut self,
-        object: &str,
+        text: &str,
+        form: Form,
         server_created_at: Option<i64>,
-        place: Place<'_>,
+        at: At<'_>,
     ) -> Result<()> {
         let Some((entity, rows)) = self.entities.last_mut() else { return Ok(()) };
         *rows += 1;
-        (self.visit)(Row { entity, object, server_created_at, at: &place })?;
+        (self.visit)(Row { entity, text, form, server_created_at, at })?;
         self.unsaid += 1;
         if self.unsaid == 1000 {
             self.progress.advance(self.unsaid);
@@ -116,7 +120,12 @@ pub(super) fn file_meta(kind: &str, path: &Path, progress: &dyn Progress) -> Res
     let sha256 = bag::sha256_of(path)?.sha256;
     progress.advance(1);
     progress.done("1 file");
-    Ok(SourceMeta { kind: kind.to_owned(), name: name_of(path), sha256, ..SourceMeta::default() })
+    Ok(described(kind, path, sha256))
+}
+
+/// Describes a source by its path and hash.
+pub(super) fn described(kind: &str, path: &Path, sha256: String) -> SourceMeta {
+    SourceMeta { kind: kind.to_owned(), name: name_of(path), sha256, ..SourceMeta::default() }
 }
 
 /// Describes a source that is a folder, hashing the files that are read (paths from the folder).
@@ -126,18 +135,25 @@ pub(super) fn folder_meta(
     files: &[String],
     progress: &dyn Progress,
 ) -> Result<SourceMeta> {
-    let mut sorted: Vec<&String> = files.iter().collect();
-    sorted.sort();
-    progress.begin("hash the source", Some(sorted.len() as u64));
-    let mut lines = String::new();
-    for file in sorted {
-        let written = bag::sha256_of(&folder.join(file))?;
-        lines.extend([written.sha256.as_str(), "  ", file, "\n"]);
+    progress.begin("hash the source", Some(files.len() as u64));
+    let mut hashes = Vec::with_capacity(files.len());
+    for file in files {
+        hashes.push((file.clone(), bag::sha256_of(&folder.join(file))?.sha256));
         progress.advance(1);
     }
     progress.done(&format!("{} files", grouped(files.len() as u64)));
-    let sha256 = bag::sha256_hex(lines.as_bytes());
-    Ok(SourceMeta { kind: kind.to_owned(), name: name_of(folder), sha256, ..SourceMeta::default() })
+    Ok(hashes_meta(kind, folder, hashes))
+}
+
+/// Describes a source that is a folder by the paths and SHA-256s of its files.
+pub(super) fn hashes_meta(
+    kind: &str,
+    folder: &Path,
+    mut hashes: Vec<(String, String)>,
+) -> SourceMeta {
+    hashes.sort();
+    let lines: String = hashes.iter().map(|(file, hash)| format!("{hash}  {file}\n")).collect();
+    described(kind, folder, bag::sha256_hex(lines.as_bytes()))
 }
 
 /// The plain files of a folder whose name ends with `.<extension>`: stem and path, by name.

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use super::rows::{LONGEST_ROW, Place, too_long};
+use super::rows::{At, LONGEST_ROW, too_long};
 use crate::error::{Error, Result};
 use crate::storage;
 
@@ -37,6 +37,11 @@ impl<R: Read> Splitter<R> {
         Self { input, path, name, buffer: Vec::new(), start: 0, end: 0, base: 0, chunk }
     }
 
+    /// What is read from.
+    pub(super) fn into_input(self) -> R {
+        self.input
+    }
+
     /// How the file is called in messages.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -50,7 +55,7 @@ impl<R: Read> Splitter<R> {
     /// A misfit at the next byte.
     pub(super) fn wrong(&self, said: &str) -> Error {
         Error::damaged(said)
-            .at(Place::Byte(&self.name, self.offset()))
+            .at(At::Byte(&self.name, self.offset()))
             .help("the file may be cut off or edited: take the source again")
     }
 
@@ -63,7 +68,7 @@ impl<R: Read> Splitter<R> {
             self.start = 0;
         }
         if self.end as u64 > LONGEST_ROW {
-            return Err(too_long(Place::Byte(&self.name, self.offset())));
+            return Err(too_long(At::Byte(&self.name, self.offset())));
         }
         if self.buffer.len() - self.end < self.chunk {
             // Doubling keeps the moving of a large value linear.

@@ -10,7 +10,7 @@ mod fold;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Head, Row, Source, SourceMeta, Visit, postgres};
+use super::{At, Form, Head, Row, Source, SourceMeta, Visit, postgres};
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::pg::copy::Reader;
@@ -86,8 +86,13 @@ impl Triples {
                 read[at].1 += 1;
             }
             let at = format!("`{}` {}", row.entity, row.id);
-            let (entity, object) = (row.entity, row.object);
-            visit(Row { entity, object, server_created_at: Some(row.created_at), at: &at })?;
+            visit(Row {
+                entity: row.entity,
+                text: row.object,
+                form: Form::Object,
+                server_created_at: Some(row.created_at),
+                at: At::Named(&at),
+            })?;
             passed += 1;
             if passed % STEP == 0 {
                 progress.advance(STEP);

@@ -118,7 +118,7 @@ pub(crate) fn objects(source: &mut dyn Source, entity: &str) -> Vec<String> {
     let mut rows = Vec::new();
     let mut visit = |row: source::Row<'_>| {
         if row.entity == entity {
-            rows.push(row.object.to_owned());
+            rows.push(row.text.to_owned());
         }
         Ok(())
     };
