@@ -5,6 +5,7 @@ mod log;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use sha2::{Digest as _, Sha256};
 
@@ -209,7 +210,14 @@ pub struct HashingFile {
     path: PathBuf,
     hash: Sha256,
     bytes: u64,
+    /// How much of it was put on disk, or is being put there, before the end.
+    synced: u64,
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
+
+/// Bytes after which the disk is set to work while the next ones are made: what is left at the end is
+/// then little.
+const SYNC_BYTES: u64 = 32 << 20;
 
 impl HashingFile {
     /// Creates a file that does not exist yet, and the folders above it.
@@ -224,7 +232,26 @@ impl HashingFile {
             .open(path)
             .map_err(|error| failed(path, error))?;
         let file = BufWriter::with_capacity(1 << 18, file);
-        Ok(Self { file, path: path.to_owned(), hash: Sha256::new(), bytes: 0 })
+        let (hash, syncing) = (Sha256::new(), None);
+        Ok(Self { file, path: path.to_owned(), hash, bytes: 0, synced: 0, syncing })
+    }
+
+    /// Puts on disk what is written so far, on a thread of its own, one at a time.
+    fn sync_beside(&mut self) -> io::Result<()> {
+        if self.syncing.as_ref().is_some_and(|syncing| !syncing.is_finished()) {
+            return Ok(());
+        }
+        self.sync_ended()?;
+        let file = self.file.get_ref().try_clone()?;
+        let sync = move || file.sync_data();
+        self.syncing = Some(std::thread::Builder::new().name("sync".to_owned()).spawn(sync)?);
+        self.synced = self.bytes;
+        Ok(())
+    }
+
+    fn sync_ended(&mut self) -> io::Result<()> {
+        let ended = self.syncing.take().map(JoinHandle::join);
+        ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 
     /// Puts the content on disk and says what was written.
@@ -234,6 +261,7 @@ impl HashingFile {
     pub fn finish(mut self) -> Result<Written> {
         self.file
             .flush()
+            .and_then(|()| self.sync_ended())
             .and_then(|()| self.file.get_ref().sync_all())
             .map_err(|error| failed(&self.path, error))?;
         Ok(Written { bytes: self.bytes, sha256: hex(&self.hash.finalize()) })
@@ -245,6 +273,9 @@ impl Write for HashingFile {
         self.file.write_all(buffer)?;
         self.hash.update(buffer);
         self.bytes += buffer.len() as u64;
+        if self.bytes - self.synced >= SYNC_BYTES {
+            self.sync_beside()?;
+        }
         Ok(buffer.len())
     }
 

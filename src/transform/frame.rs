@@ -11,6 +11,10 @@ use super::state::State;
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
 
+/// Rows of a row group of a working file. Polars reads 16 groups and more ahead, whatever they hold,
+/// so this bounds its memory.
+const GROUP_ROWS: usize = 16_384;
+
 /// A running transform: the plan, its input, and the files it has made so far.
 pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
@@ -73,7 +77,7 @@ impl<'a> Run<'a> {
         let path = self.work.join(format!("{name}.parquet"));
         let options = ParquetWriteOptions {
             compression: ParquetCompression::Uncompressed,
-            row_group_size: Some(65_536),
+            row_group_size: Some(GROUP_ROWS),
             statistics: StatisticsOptions::empty(),
             ..ParquetWriteOptions::default()
         };
