@@ -16,6 +16,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Gives memory back that many threads took and freed: see `ARCHITECTURE.md`, "Where the time goes".
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     let ended = guard::guarded(|| run::run(&args, progress::for_run(&args).as_ref()));
