@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle::Bundle;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
+use crate::resources::Resources;
 use crate::storage;
 use crate::target::{
     BeforeWriter, Check, Event, Job, Journal, Manner, Mode, OnConflict, Plan, ReadBack, Standing,
@@ -47,7 +48,12 @@ pub struct Order<'a> {
     pub embedded: bool,
     /// Microseconds since 1970 UTC.
     pub clock: &'a dyn Fn() -> i64,
+    /// Bytes of memory that the import may have at its peak.
+    pub memory: Option<u64>,
 }
+
+/// Bytes that an import takes whatever the number of rows: batches on their way, and the store's cache.
+const MEMORY: u64 = 256 << 20;
 
 /// Brings a verified bundle into a target, or rehearses it: compares, writes every table, reads it
 /// back, compares, commits.
@@ -65,6 +71,8 @@ pub fn import(
     order: &Order<'_>,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
+    let resources = Resources { memory: order.memory, ..Resources::default() };
+    resources.buffers("import", MEMORY, u64::MAX)?;
     let plan = Plan::new(verified.bundle(), verified.contract());
     let desk = Desk::open(&plan, target, order)?;
     let mut journal = Journal::open(desk.folder(), order.clock, progress)?;

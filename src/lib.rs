@@ -18,7 +18,7 @@
 //! 10. [`report`]: what happened, as text, Markdown, HTML and JSON.
 //!
 //! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
-//! [`digest`], [`progress`], [`resources`], [`side`], [`secret`], [`pg`], [`instantdb`], [`error`].
+//! [`digest`], [`progress`], [`resources`], [`secret`], [`pg`], [`instantdb`], [`error`].
 
 pub mod schema;
 pub mod contract;
@@ -38,7 +38,6 @@ pub mod json;
 pub mod digest;
 pub mod progress;
 pub mod resources;
-pub mod side;
 pub mod secret;
 pub mod pg;
 pub mod instantdb;

@@ -1,10 +1,14 @@
-//! Pieces of work side by side on a few threads, with results in an order of their own.
+//! Work on several threads: pieces side by side with results in an order of their own, and a side that
+//! takes what is sent to it.
+
+mod side;
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::error::Result;
+pub(crate) use side::Side;
 
 /// Does pieces of work of these sizes, the largest first, as many at a time as there are threads,
 /// and gives the results in the order of the pieces.

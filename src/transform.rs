@@ -84,8 +84,11 @@ pub fn memory(plan: &Plan, snapshot: &Snapshot) -> u64 {
     let is_linked = |entity: &&String| plan.before.links.iter().any(|link| link.to == **entity);
     let entities = plan.sources.iter().map(|source| &source.entity);
     let linked = entities.filter(is_linked).map(|entity| rows(entity)).max().unwrap_or(0);
-    places + widest * order::ROW_BYTES.max(duplicates::ROW_BYTES) + linked * JOIN_BYTES
+    POLARS + places + widest * order::ROW_BYTES.max(duplicates::ROW_BYTES) + linked * JOIN_BYTES
 }
+
+/// Bytes that polars takes whatever the number of rows: row groups that are read, joined and written.
+const POLARS: u64 = 256 << 20;
 
 /// Bytes that a row takes while a join looks it up by its id.
 const JOIN_BYTES: u64 = 256;

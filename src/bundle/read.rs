@@ -11,6 +11,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use crate::error::{Error, Result};
 use crate::snapshot;
@@ -46,9 +47,9 @@ pub(super) fn decoded_bytes(path: &Path, names: Option<&[String]>) -> Result<u64
     let builder = snapshot::scan(path)?;
     let is_wanted = |name: &str| names.is_none_or(|names| names.iter().any(|found| found == name));
     let groups = builder.metadata().row_groups().iter();
-    let columns = groups.flat_map(|group| group.columns());
+    let columns = groups.flat_map(RowGroupMetaData::columns);
     let wanted = columns.filter(|column| is_wanted(column.column_path().string().as_str()));
-    let bytes: i64 = wanted.map(|column| column.uncompressed_size()).sum();
+    let bytes: i64 = wanted.map(ColumnChunkMetaData::uncompressed_size).sum();
     Ok(u64::try_from(bytes).unwrap_or_default())
 }
 

@@ -102,7 +102,7 @@ impl Sorter {
         self.runs.push(file.stream_position().map_err(|error| storage::failed(&self.path, error))?);
         let held = std::mem::take(&mut self.held);
         let (schema, batch, path) = (with_rank(&self.schema), self.room.batch(), self.path.clone());
-        let write = move || held.write(file, &path, schema, batch);
+        let write = move || held.write(file, &path, &schema, batch);
         let thread = std::thread::Builder::new().name("run".to_owned()).spawn(write);
         let none = |error| Error::system("the system gives no more threads").because(error);
         self.writing = Some(thread.map_err(none)?);
@@ -177,9 +177,9 @@ impl Held {
     }
 
     /// Writes the rows as a run.
-    fn write(self, file: File, path: &Path, schema: SchemaRef, batch: u64) -> Result<File> {
+    fn write(self, file: File, path: &Path, schema: &SchemaRef, batch: u64) -> Result<File> {
         let file = std::io::BufWriter::with_capacity(1 << 18, file);
-        let mut writer = StreamWriter::try_new(file, &schema).map_err(failed)?;
+        let mut writer = StreamWriter::try_new(file, schema).map_err(failed)?;
         self.ordered(batch, |rows, order| {
             let ranks: UInt32Array = order.iter().map(|(rank, ..)| *rank).collect();
             let mut columns = rows.columns().to_vec();

@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::resources::Resources;
 use crate::schema::Type;
-use crate::side::Side;
 use crate::snapshot::Snapshot;
 use crate::storage::{self, HashingFile, Staged, Written};
+use crate::threads::Side;
 use crate::transform::{self, Decisions, Plan, TargetPlan};
 
 /// Bytes that rows on their way take where no limit is set.
@@ -111,7 +111,10 @@ impl Scratch {
         match self {
             Scratch::Inside(path) => storage::remove_folder(&path),
             // What is staged and not committed goes.
-            Scratch::Apart(staged) => Ok(drop(staged)),
+            Scratch::Apart(staged) => {
+                drop(staged);
+                Ok(())
+            }
         }
     }
 }

@@ -112,7 +112,13 @@ impl Sample {
 
 /// An order to import into a store of one's own.
 pub(crate) fn order() -> Order<'static> {
-    Order { execute: true, on_conflict: OnConflict::Refuse, embedded: true, clock: &|| 0 }
+    Order {
+        execute: true,
+        on_conflict: OnConflict::Refuse,
+        embedded: true,
+        clock: &|| 0,
+        memory: None,
+    }
 }
 
 /// A verification that passed.

@@ -365,19 +365,17 @@ fn too_many() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{ArrayRef, Float64Array, StringArray};
+    use arrow::array::{Float64Array, StringArray};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn key(column: ArrayRef) -> Key {
+    fn key(column: &dyn Array) -> Key {
         let mut key = Key::default();
-        key.take(&column).unwrap();
+        key.take(column).unwrap();
         if key.is_odd {
             key = Key { texts: Some(Texts::default()), ..Key::default() };
-            key.take(&column).unwrap();
+            key.take(column).unwrap();
         }
         key
     }
@@ -401,8 +399,10 @@ mod tests {
                 })
                 .collect();
             let mut order = Order::new(texts.len()).unwrap();
-            order.refine(&key(Arc::new(texts.iter().map(|(text, _)| text.as_deref()).collect::<StringArray>())));
-            order.refine(&key(Arc::new(texts.iter().map(|(_, number)| *number).collect::<Float64Array>())));
+            let first: StringArray = texts.iter().map(|(text, _)| text.as_deref()).collect();
+            let second: Float64Array = texts.iter().map(|(_, number)| *number).collect();
+            order.refine(&key(&first));
+            order.refine(&key(&second));
             let found: Vec<_> = order.rows.iter().map(|row| texts[*row as usize].clone()).collect();
             let mut expected = texts.clone();
             expected.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.partial_cmp(&b.1).unwrap()));

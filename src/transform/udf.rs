@@ -17,10 +17,9 @@ const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 /// An id as it is compared: a UUID in lower case, any other text as it stands, blanks absent.
 pub(super) fn id(text: Expr) -> Expr {
     changed(text, "id", |text| match form(text) {
-        Form::Lower => Changed::No,
         Form::Mixed => Changed::To(text.to_ascii_lowercase()),
         Form::Other if text.trim_matches(BLANKS).is_empty() => Changed::Absent,
-        Form::Other => Changed::No,
+        Form::Lower | Form::Other => Changed::No,
     })
 }
 

@@ -131,7 +131,13 @@ impl World {
 }
 
 fn order(execute: bool) -> Order<'static> {
-    Order { execute, on_conflict: OnConflict::Refuse, embedded: false, clock: &|| 1_800_000_000 }
+    Order {
+        execute,
+        on_conflict: OnConflict::Refuse,
+        embedded: false,
+        clock: &|| 1_800_000_000,
+        memory: None,
+    }
 }
 
 fn make_zip(path: &Path, files: &[(&str, Vec<u8>)]) {

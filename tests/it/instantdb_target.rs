@@ -106,7 +106,7 @@ fn rows_in_the_way_are_refused_kept_or_replaced() {
     Refused: 2 rows of `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI` are in the way
       at `thread_threads`: 1 (6d448ae9-8a6c-5f9f-8256-c4e89a813c8e)
       at `thread_items`: 1 (00000000-0000-4000-8000-000200000001)
-      at BUNDLE/import/instantdb/in-the-way-91a94d2aa2ce0e25-1.jsonl
+      at BUNDLE/import/instantdb/in-the-way-DIGEST-1.jsonl
       help look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
     ");
 
@@ -148,7 +148,7 @@ fn a_unique_value_under_another_id_is_found_before_anything_is_sent() {
             Refused: 2 rows of `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI` are in the way
               at `thread_threads`: 1 (0000000a-0000-4000-8000-00000000000a holds a `key` of the bundle's)
               at `thread_contexts`: 1 (0000000a-0000-4000-8000-00000000000a holds a `currentExecution` of the bundle's)
-              at BUNDLE/import/instantdb/in-the-way-91a94d2aa2ce0e25-1.jsonl
+              at BUNDLE/import/instantdb/in-the-way-DIGEST-1.jsonl
               help look at them; then remove them, or say `--on-conflict keep` or `--on-conflict replace` (a unique value under another id must go); nothing was changed
             ");
         }

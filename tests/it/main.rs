@@ -11,6 +11,7 @@ mod help;
 mod usage;
 mod contract;
 mod whole;
+mod limits;
 mod damage;
 mod readme;
 mod generated;

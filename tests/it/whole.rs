@@ -26,7 +26,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The one folder in `out`.
-fn bundle(place: &Place) -> String {
+pub(crate) fn bundle(place: &Place) -> String {
     let mut names = std::fs::read_dir(place.path("out")).expect("a folder");
     let name = names.next().expect("a bundle").expect("an entry").file_name();
     assert!(names.next().is_none(), "there is one bundle");

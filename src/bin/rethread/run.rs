@@ -39,6 +39,7 @@ pub(crate) fn run(args: &Args, progress: &dyn Progress) -> Result<Ended> {
 }
 
 /// What the stages may use; the same variable sets the threads of polars.
+#[allow(clippy::disallowed_methods, reason = "the binary tells the library how many threads")]
 fn resources(args: &Args) -> Resources {
     let threads = std::env::var("POLARS_MAX_THREADS").ok().and_then(|threads| threads.parse().ok());
     Resources { memory: args.memory_limit, temp_dir: args.temp_dir.clone(), threads }
@@ -54,7 +55,7 @@ fn whole(it: &args::Run, resources: &Resources, progress: &dyn Progress) -> Resu
     let snapshot =
         folders::snapshot_of((&it.source, &it.live), &contract, &place, resources, progress)?;
     let bundle = bundle_of(&contract, &snapshot, &it.out, resources, progress)?;
-    deliver(bundle, &snapshot, contract, &Wanted::embedded(), resources, progress)
+    deliver(bundle, &snapshot, contract, (&Wanted::embedded(), resources), progress)
 }
 
 fn export(it: &args::Export, resources: &Resources, progress: &dyn Progress) -> Result<Ended> {
@@ -97,7 +98,7 @@ fn import(it: &args::Import, resources: &Resources, progress: &dyn Progress) -> 
     let bundle = Bundle::open(&it.bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
-    deliver(bundle, &snapshot, contract, &Wanted::of(it), resources, progress)
+    deliver(bundle, &snapshot, contract, (&Wanted::of(it), resources), progress)
 }
 
 fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
@@ -153,8 +154,7 @@ fn deliver(
     bundle: Bundle,
     snapshot: &Snapshot,
     contract: Contract,
-    wanted: &Wanted,
-    resources: &Resources,
+    (wanted, resources): (&Wanted, &Resources),
     progress: &dyn Progress,
 ) -> Result<Ended> {
     let found = judge(&bundle, snapshot, &contract, resources, progress)?;
@@ -163,7 +163,7 @@ fn deliver(
         return Ok(told.with_place("snapshot", snapshot.root()).failing(Some(failure)));
     }
     let verified = verify::permit(bundle, contract, found)?;
-    let outcome = targets::import(&verified, wanted, progress)?;
+    let outcome = targets::import(&verified, wanted, resources, progress)?;
     progress.begin("imported", None);
     progress.done(&outcome.sentence());
     let (bundle, found) = (verified.bundle(), verified.verification());

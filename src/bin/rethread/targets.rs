@@ -8,6 +8,7 @@ use rethread::bundle::{self, Bundle};
 use rethread::error::{Error, Result, grouped};
 use rethread::import::{self, Order, Outcome};
 use rethread::progress::Progress;
+use rethread::resources::Resources;
 use rethread::storage;
 use rethread::target::archive::{self, Archive};
 use rethread::target::instantdb::{self, InstantDb};
@@ -96,7 +97,7 @@ fn source_of(bundle: &Bundle) -> Option<PathBuf> {
 }
 
 fn order(at: &At, embedded: bool, on_conflict: OnConflict) -> Order<'static> {
-    Order { execute: at.execute || embedded, on_conflict, embedded, clock: &now }
+    Order { execute: at.execute || embedded, on_conflict, embedded, clock: &now, memory: None }
 }
 
 /// Microseconds since 1970 UTC.
@@ -110,10 +111,12 @@ fn now() -> i64 {
 pub(crate) fn import(
     verified: &VerifiedBundle,
     wanted: &Wanted,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
     let (mut target, embedded) = open(verified.bundle(), &wanted.at, progress)?;
-    let order = order(&wanted.at, embedded, wanted.on_conflict);
+    let order =
+        Order { memory: resources.memory, ..order(&wanted.at, embedded, wanted.on_conflict) };
     import::import(verified, target.as_mut(), &order, progress)
 }
 

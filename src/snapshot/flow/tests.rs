@@ -131,7 +131,7 @@ fn row_groups_end_by_what_they_are_decoded_to() {
     assert!(file.metadata().unwrap().len() < 1 << 20);
     let reader = scan(&file).unwrap();
     let groups = reader.metadata().row_groups().iter();
-    let rows: Vec<i64> = groups.map(|group| group.num_rows()).collect();
+    let rows: Vec<i64> = groups.map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
     assert_eq!(rows, [32, 32, 32, 24]);
 }
 

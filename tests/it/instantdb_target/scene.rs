@@ -226,7 +226,13 @@ impl Scene {
 
 /// To act, with nothing asked before: the gate is tested elsewhere.
 pub(crate) fn order() -> Order<'static> {
-    Order { execute: true, on_conflict: OnConflict::Refuse, embedded: true, clock: &|| 0 }
+    Order {
+        execute: true,
+        on_conflict: OnConflict::Refuse,
+        embedded: true,
+        clock: &|| 0,
+        memory: None,
+    }
 }
 
 fn look_through(folder: &Path) {

@@ -10,7 +10,7 @@ const WAITING: usize = 2;
 
 /// A thread that takes things one after another and comes to a result.
 #[derive(Debug)]
-pub struct Side<'scope, T, R> {
+pub(crate) struct Side<'scope, T, R> {
     to: SyncSender<T>,
     thread: ScopedJoinHandle<'scope, Result<R>>,
 }
@@ -20,7 +20,7 @@ impl<'scope, T: Send + 'scope, R: Send + 'scope> Side<'scope, T, R> {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn begin<'env>(
+    pub(crate) fn begin<'env>(
         scope: &'scope Scope<'scope, 'env>,
         name: &str,
         work: impl FnOnce(Receiver<T>) -> Result<R> + Send + 'scope,
@@ -35,7 +35,7 @@ impl<'scope, T: Send + 'scope, R: Send + 'scope> Side<'scope, T, R> {
     ///
     /// # Errors
     /// The work has stopped; [`Side::end`] says why.
-    pub fn send(&self, thing: T) -> Result<()> {
+    pub(crate) fn send(&self, thing: T) -> Result<()> {
         self.to.send(thing).map_err(|_| Error::bug("a thread stopped before its work was done"))
     }
 
@@ -43,7 +43,7 @@ impl<'scope, T: Send + 'scope, R: Send + 'scope> Side<'scope, T, R> {
     ///
     /// # Errors
     /// Why the work stopped. Its panic goes on here.
-    pub fn end(self) -> Result<R> {
+    pub(crate) fn end(self) -> Result<R> {
         drop(self.to);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
