@@ -113,12 +113,12 @@ pub(crate) fn summary(snapshot: &Snapshot) -> Vec<String> {
     tables.chain(links).chain(unmapped).collect()
 }
 
-/// The rows of one entity, as they are passed.
+/// The objects of the rows of one entity.
 pub(crate) fn objects(source: &mut dyn Source, entity: &str) -> Vec<String> {
     let mut rows = Vec::new();
     let mut visit = |row: source::Row<'_>| {
         if row.entity == entity {
-            rows.push(row.text.to_owned());
+            rows.push(row.open(|object| Ok(object.to_owned()))?.0);
         }
         Ok(())
     };
