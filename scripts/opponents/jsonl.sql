@@ -4,9 +4,6 @@
 -- Lines are put together as text and written as CSV without quotes. COPY … (FORMAT json) would parse
 -- every payload and write it anew, which takes twice the time and alters it (1e3 becomes 1000.0).
 
-SET threads = {threads};
-SET memory_limit = '{memory}';
-SET temp_directory = '{temp}';
 SET preserve_insertion_order = true;
 SET TimeZone = 'UTC';
 

@@ -129,6 +129,7 @@ fn zone_locale_and_threads_change_no_byte() {
     let one = manifests(Place::new().env("TZ", "UTC").env("POLARS_MAX_THREADS", "1"));
     let two = Place::new().env("TZ", "Asia/Kathmandu").env("LC_ALL", "tr_TR.UTF-8");
     assert_eq!(one, manifests(two.env("POLARS_MAX_THREADS", "2")));
+    assert_eq!(one, manifests(Place::new().env("POLARS_MAX_THREADS", "4")));
 }
 
 #[test]
