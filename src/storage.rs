@@ -116,6 +116,7 @@ pub struct StagedFile {
     partial: PathBuf,
     place: PathBuf,
     file: File,
+    syncing: Option<JoinHandle<io::Result<File>>>,
     committed: bool,
 }
 
@@ -149,7 +150,22 @@ impl StagedFile {
                 .help("wait for it to end, or name another file"));
         }
         file.set_len(0).map_err(|error| failed(&partial, error))?;
-        Ok(Self { partial, place: place.to_owned(), file, committed: false })
+        Ok(Self { partial, place: place.to_owned(), file, syncing: None, committed: false })
+    }
+
+    /// Puts on disk what is written so far, on a thread of its own, while it is read again: little is
+    /// then left for [`StagedFile::commit`].
+    ///
+    /// # Errors
+    /// The system gives no thread or no second handle.
+    pub fn sync_beside(&mut self) -> Result<()> {
+        let started = self.file.try_clone().and_then(|file| {
+            // The handle lives until the commit: closing it would give up a lock on the file.
+            let sync = move || file.sync_data().map(|()| file);
+            std::thread::Builder::new().name("sync".to_owned()).spawn(sync)
+        });
+        self.syncing = Some(started.map_err(|error| failed(&self.partial, error))?);
+        Ok(())
     }
 
     /// Where the file is while it is being made.
@@ -162,7 +178,11 @@ impl StagedFile {
     /// # Errors
     /// The disk refuses; the place is then as it was.
     pub fn commit(mut self) -> Result<()> {
-        self.file.sync_all().map_err(|error| failed(&self.partial, error))?;
+        let synced = self.syncing.take().map(JoinHandle::join);
+        let synced =
+            synced.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let synced = synced.transpose().and_then(|_| self.file.sync_all());
+        synced.map_err(|error| failed(&self.partial, error))?;
         rename(&self.partial, &self.place)?;
         self.committed = true;
         Ok(())

@@ -179,6 +179,7 @@ impl Held {
     /// Writes the rows as a run.
     fn write(self, file: File, path: &Path, schema: &SchemaRef, batch: u64) -> Result<File> {
         let file = std::io::BufWriter::with_capacity(1 << 18, file);
+        let failed = |error| failed_at(path, error);
         let mut writer = StreamWriter::try_new(file, schema).map_err(failed)?;
         self.ordered(batch, |rows, order| {
             let ranks: UInt32Array = order.iter().map(|(rank, ..)| *rank).collect();
@@ -315,8 +316,12 @@ impl Merge {
 }
 
 fn failed(error: ArrowError) -> Error {
+    failed_at(Path::new("the working folder"), error)
+}
+
+fn failed_at(path: &Path, error: ArrowError) -> Error {
     match error {
-        ArrowError::IoError(_, error) => storage::failed(Path::new("the working folder"), error),
+        ArrowError::IoError(_, error) => storage::failed(path, error),
         error => Error::system("the rows could not be put in order").because(error),
     }
 }

@@ -174,6 +174,9 @@ impl Target for Sqlite {
             schema::create_indexes(&open.db, plan).map_err(|error| fail::index(&error, &place))?;
             load::record(&open.db, plan, &open.job.run).fails(&place)?;
             open.db.execute_batch("COMMIT").fails(&place)?;
+            if let Some(staged) = open.staged.as_mut().filter(|_| open.job.mode != Mode::DryRun) {
+                staged.sync_beside()?;
+            }
             return schema::reload(&open.db).fails(&place);
         }
         journal.note(undo::TABLES_MADE, open.made.clone())?;

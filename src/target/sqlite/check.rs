@@ -145,15 +145,19 @@ fn link(db: &Connection, table: &Table, column: &Column, to: &str) -> rusqlite::
         "FROM {on} AS a LEFT JOIN {other} AS b ON b.\"id\" = a.{label}
          WHERE a.{label} IS NOT NULL AND b.\"id\" IS NULL"
     );
-    let id = if column.role == Role::Key { label.clone() } else { "\"id\"".to_owned() };
-    let mut some = db.prepare(&format!("SELECT a.{id} {missing} ORDER BY 1 LIMIT 5"))?;
-    let samples = some.query_map([], |row| Ok(lossy(row.get_ref(0)?)))?;
-    Ok(Check {
+    let mut check = Check {
         name: format!("`{}.{}` leads to a row of `{to}`", table.name, column.name),
         evaluated,
         violations: count(db, &format!("SELECT count(*) {missing}"))?,
-        samples: samples.collect::<Result<_, _>>()?,
-    })
+        samples: Vec::new(),
+    };
+    if check.violations > 0 {
+        let id = if column.role == Role::Key { label.clone() } else { "\"id\"".to_owned() };
+        let mut some = db.prepare(&format!("SELECT a.{id} {missing} ORDER BY 1 LIMIT 5"))?;
+        let samples = some.query_map([], |row| Ok(lossy(row.get_ref(0)?)))?;
+        check.samples = samples.collect::<Result<_, _>>()?;
+    }
+    Ok(check)
 }
 
 fn foreign_keys(db: &Connection, plan: &Plan) -> rusqlite::Result<Check> {
