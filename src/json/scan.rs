@@ -61,7 +61,7 @@ struct Nested {
 
 impl Scan {
     /// Reads an object: false when it is not ordinary, or none. Ordinary keys are without escapes
-    /// and stand once; values are no deeper than [`MAX_DEPTH`], and numbers have a canonical form.
+    /// and stand once; values are no deeper than [`super::MAX_DEPTH`], and numbers have a canonical form.
     pub fn read(&mut self, text: &str) -> bool {
         self.found.clear();
         self.out.clear();
