@@ -199,6 +199,10 @@ impl Writing<'_> {
         let mut ledger = account::Account::ledger(self, target)?;
         let (parquet, text) = self.put(target, (&file, &jsonl), sorter, (&mut ledger, progress))?;
         let (migrated, existing) = (ledger.migrated, ledger.existing);
+        // The digest is of the rows that went into the sorter, the ledger of those that came out.
+        if migrated + existing != digest.rows {
+            return Err(Error::bug(format!("the rows of `{target}` are not all written")));
+        }
         account.take(self, ledger)?;
         self.payload.insert(file.clone(), parquet);
         self.payload.insert(jsonl.clone(), text);

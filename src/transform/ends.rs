@@ -51,7 +51,7 @@ pub(super) fn resolve(
     drop_links(run, source, target, &frame, dropped)?;
     if optional().next().is_none() {
         // The facts say it all; the few rows that do not move are passed over.
-        let stays = migrated().and(is_new()).not();
+        let stays = migrated().and(is_new()).fill_null(lit(false)).not();
         let except =
             frame::collect(run.all(&source.entity)?.filter(stays).select([col(names::ROW)]))?;
         let except = except.column(names::ROW).and_then(|column| column.i64().cloned());
