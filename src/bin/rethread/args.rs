@@ -82,9 +82,27 @@ pub(crate) enum Command {
     Report(Report),
     /// Check that a snapshot or a bundle is as it was sealed
     Check(Check),
-    /// Show or check the contract, or start a release file for it
+    /// Everything of a bundle that can be checked without a network, years later
+    Audit(crate::audit::Audit),
+    /// Rebuild the legacy tables out of a bundle: the proof that nothing was lost
+    Revert(crate::revert::Revert),
+    /// Tell what became of one row, and why
+    Explain(crate::explain::Explain),
+    /// Show what a snapshot or a bundle holds, in figures
+    Inspect(crate::inspect::Inspect),
+    /// List what was set aside, or take corrected rows back in
+    Quarantine(crate::quarantine::Quarantine),
+    /// Tell which outcomes changed from one bundle to another
+    Compare(crate::compare::Compare),
+    /// Reconcile the app's schema with the contract, before any push
+    Plan(crate::plan::Plan),
+    /// Show, check, render or compare contracts, or start a release file
     #[command(subcommand)]
     Contract(Contract),
+    /// Print completions for a shell
+    Completions(crate::shells::Completions),
+    /// Write the man pages
+    Man(crate::shells::Man),
 }
 
 /// The whole way.
@@ -206,6 +224,12 @@ Examples:
 pub(crate) struct Verify {
     /// The bundle's folder
     pub(crate) bundle: PathBuf,
+    /// Plant faults in a copy of the bundle, and see each of them caught
+    #[arg(long, conflicts_with = "emit_sql")]
+    pub(crate) self_test: bool,
+    /// Write the contract's rules as plain SQL for the DuckDB command line, into a new folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) emit_sql: Option<PathBuf>,
     /// Its snapshot
     #[command(flatten)]
     pub(crate) origin: Origin,
@@ -391,6 +415,10 @@ pub(crate) enum Contract {
         #[command(flatten)]
         rules: Rules,
     },
+    /// Write the contract as the document it is, every blank filled
+    Render(crate::documents::Render),
+    /// Tell what changed from one contract to another, and what breaks
+    Diff(crate::documents::Diff),
     /// Check a contract and list every misfit with its line
     Check {
         /// A contract file, as `--contract` takes it [default: the built-in contract]

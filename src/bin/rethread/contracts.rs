@@ -5,6 +5,7 @@ use std::path::Path;
 use rethread::bundle::Bundle;
 use rethread::contract::{self, Contract, Overrides};
 use rethread::error::{Error, Result};
+use rethread::progress::Progress;
 use rethread::storage;
 
 use crate::args::{self, Rules};
@@ -13,13 +14,15 @@ use crate::render::Ended;
 const BUILT_IN_NAME: &str = "story-to-thread.toml (built in)";
 
 /// Runs a command about contracts.
-pub(crate) fn run(command: &args::Contract) -> Result<Ended> {
+pub(crate) fn run(command: &args::Contract, progress: &dyn Progress) -> Result<Ended> {
     match command {
         args::Contract::Show { rules } => show(rules),
         args::Contract::Check { file: Some(file), rules } => {
             check(&Rules { contract: Some(file.clone()), ..rules.clone() })
         }
         args::Contract::Check { file: None, rules } => check(rules),
+        args::Contract::Render(it) => crate::documents::render(it, progress),
+        args::Contract::Diff(it) => crate::documents::diff(it),
         args::Contract::Init { out, contract } => init(contract.as_deref(), out.as_deref()),
     }
 }

@@ -28,13 +28,26 @@ pub(crate) fn run(args: &Args, progress: &dyn Progress) -> Result<Ended> {
         Command::Run(it) => whole(it, &resources, progress),
         Command::Export(it) => export(it, &resources, progress),
         Command::Transform(it) => transform(it, &resources, progress),
-        Command::Verify(it) => verify(it, &resources, progress),
+        Command::Verify(it) if it.self_test => crate::trial::run(it, &resources, progress),
+        Command::Verify(it) => match &it.emit_sql {
+            Some(folder) => crate::independent::run(it, folder, progress),
+            None => verify(it, &resources, progress),
+        },
         Command::Import(it) => import(it, &resources, progress),
         Command::Rollback(it) => targets::rollback(it, progress),
         Command::Status(it) => targets::status(it),
         Command::Report(it) => report(it, progress),
         Command::Check(it) => check(it, progress),
-        Command::Contract(it) => contracts::run(it),
+        Command::Audit(it) => crate::audit::run(it, &resources, progress),
+        Command::Revert(it) => crate::revert::run(it, &resources, progress),
+        Command::Explain(it) => crate::explain::run(it, &resources, progress),
+        Command::Inspect(it) => crate::inspect::run(it, &resources, progress),
+        Command::Quarantine(it) => crate::quarantine::run(it, &resources, progress),
+        Command::Compare(it) => crate::compare::run(it, &resources, progress),
+        Command::Plan(it) => crate::plan::run(it, &resources, progress),
+        Command::Contract(it) => contracts::run(it, progress),
+        Command::Completions(it) => crate::shells::completions(it),
+        Command::Man(it) => crate::shells::man(it),
     }
 }
 

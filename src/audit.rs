@@ -1,0 +1,1 @@
+//! Everything about a bundle that can be checked without a network, years later.

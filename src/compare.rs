@@ -1,0 +1,1 @@
+//! Two bundles of the same snapshot: which outcomes changed, by rule.

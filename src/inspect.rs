@@ -1,0 +1,1 @@
+//! What a snapshot or a bundle holds, in figures.

@@ -1,0 +1,1 @@
+//! Verification put to the test: faults planted in a copy of a bundle, each to be caught.

@@ -1,0 +1,1 @@
+//! The contract as a document, and what changed from one to another.

@@ -1,0 +1,1 @@
+//! Rows set aside, and taken back in.

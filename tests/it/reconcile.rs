@@ -1,0 +1,1 @@
+//! The schema steps of a migration.
