@@ -31,6 +31,7 @@ mod instantdb_source;
 mod instantdb_target;
 mod pg_triples;
 mod second;
+mod compare;
 mod document;
 mod reconcile;
 mod inspect;
