@@ -53,8 +53,8 @@ fn quarantined(bundle: &Path, entity: &str) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).expect("lines");
     let row = |line: &str| {
         let row: Value = serde_json::from_str(line).expect("JSON");
-        let text = |name: &str| row[name].as_str().expect("a text").to_owned();
-        (text("id"), text("_rule"))
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        (text(&row["entity"]["id"]), text(&row["rule"]))
     };
     text.lines().map(row).collect()
 }
