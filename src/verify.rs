@@ -41,6 +41,7 @@ mod rows;
 mod whole;
 mod steps;
 mod memory;
+pub mod independent;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

@@ -131,12 +131,12 @@ fn strays(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         format!("SELECT _row AS r FROM {side}")
     });
     let table = sql::legacy(audit, legacy);
-    let misplaced = match legacy.path {
-        Some(_) => format!(
-            "(SELECT count(*) FROM read_parquet({table}, file_row_number = true) WHERE _row IS \
-             DISTINCT FROM file_row_number)"
+    let misplaced = match sql::in_snapshot(audit, &legacy.file) {
+        true => format!(
+            "(SELECT count(*) FROM {} WHERE _row IS DISTINCT FROM file_row_number)",
+            sql::numbered(audit, &table)
         ),
-        None => "0".to_owned(),
+        false => "0".to_owned(),
     };
     let mut tally = Tally::new("account", entity, "").says(words).query(format!(
         "SELECT {misplaced} + (SELECT count(*) FROM ({}) x ANTI JOIN {table} s ON s._row = x.r)",
@@ -189,7 +189,8 @@ fn described_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     let entity = sql::text(&legacy.entity);
     let said = format!(
         "(SELECT to_json(e) FROM (SELECT unnest(equations) AS e FROM \
-         read_json('data/bundle.json')) WHERE e.source = {entity})"
+         read_json({})) WHERE e.source = {entity})",
+        sql::path(audit, "data/bundle.json")
     );
     let differs = |what: &str, found: String| {
         format!("(({said} ->> '$.{what}')::UBIGINT IS DISTINCT FROM {found})::INT")
@@ -242,7 +243,8 @@ fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         one.push("false".to_owned());
     }
     format!(
-        "SELECT count(*) FROM {} s{joins} WHERE NOT ({} OR {})",
+        "SELECT {} FROM {} s{joins} WHERE NOT ({} OR {})",
+        sql::found(audit, "s.id"),
         sql::legacy(audit, legacy),
         one.join(" AND "),
         none.join(" AND "),

@@ -1,7 +1,7 @@
 //! What verification keeps of every row: ids as 128-bit keys, row numbers, fates. Never payload.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -32,6 +32,15 @@ pub(super) struct Audit<'a> {
     pub(super) space: Uuid,
     /// How many threads may work.
     pub(super) threads: usize,
+    /// The folders whose files queries name by views, when it is queries alone that are wanted.
+    pub(super) views: Option<Views<'a>>,
+}
+
+/// The folders of a bundle and its snapshot, whose files queries name by views.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Views<'a> {
+    pub(super) bundle: &'a Path,
+    pub(super) snapshot: &'a Path,
 }
 
 /// What an id of the source leads to in a target table.
@@ -71,6 +80,7 @@ impl<'a> Audit<'a> {
             firsts: BTreeMap::new(),
             space: key::space(&contract.namespace),
             threads,
+            views: None,
         };
         for (entity, mut legacy) in before.into_iter().zip(legacy) {
             legacy.read_fates(&audit)?;

@@ -251,7 +251,7 @@ fn carried(
     for links in links {
         let listed: BTreeSet<(u128, u128)> =
             dropped.of(&links.entity, label).iter().map(|(_, from, to)| (*from, *to)).collect();
-        read::scan(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
+        read::scan_if_there(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
             let pair = (key::link_key(row.text(0)), key::link_key(row.text(1)));
             let ends = (end(audit, &links.entity, pair.0), end(audit, &links.target, pair.1));
             match ends {

@@ -93,8 +93,9 @@ pub(super) fn rules(audit: &Audit<'_>, target: &str, out: &mut Vec<Rule>) -> Res
          FULL JOIN (SELECT r.attr AS attr, r.how AS how, r.\"rows\" AS n FROM (SELECT \
          unnest(from_json(repairs, '[{{\"target\":\"VARCHAR\",\"attr\":\"VARCHAR\",\
          \"how\":\"VARCHAR\",\"rows\":\"UBIGINT\"}}]')) AS r FROM \
-         read_json('data/bundle.json', columns = {{repairs: 'JSON'}})) WHERE r.target = \
-         {entity}) b ON b.attr = f.attr AND b.how = f.how WHERE f.n IS DISTINCT FROM b.n"
+         read_json({}, columns = {{repairs: 'JSON'}})) WHERE r.target = \
+         {entity}) b ON b.attr = f.attr AND b.how = f.how WHERE f.n IS DISTINCT FROM b.n",
+        sql::path(audit, "data/bundle.json")
     ));
     let mut said: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for repair in audit.bundle.meta().repairs.iter().filter(|said| said.target == *target) {
