@@ -39,6 +39,7 @@ impl Aside {
                 merged,
                 quarantined,
                 dropped,
+                dropped_rows: 0,
             }
         };
         self.links.iter().map(equation).collect()
@@ -97,6 +98,8 @@ pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<As
         migrated,
         merged,
         quarantined,
+        dropped: 0,
+        split: Vec::new(),
         adopted: found.adopted_by.into_iter().collect(),
     };
     if !equation.holds() {

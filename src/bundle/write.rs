@@ -182,6 +182,7 @@ impl Writing<'_> {
             repairs,
             quarantine,
             mapped_ids,
+            dropped_values: Vec::new(),
             unmapped: meta.unmapped.clone(),
         })
     }

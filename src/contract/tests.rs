@@ -246,3 +246,80 @@ fn an_id_of_a_legacy_row_has_one_target() {
     assert_eq!(target("story_steps"), Some("thread_steps"));
     assert_eq!(target("nothing"), None);
 }
+
+/// The second built-in contract.
+fn events() -> &'static str {
+    let found = BUILT_INS.iter().find(|(name, _)| *name == "story-to-events");
+    found.map(|(_, text)| *text).unwrap()
+}
+
+#[test]
+fn every_built_in_contract_goes_by_its_name() {
+    for (name, text) in BUILT_INS {
+        let contract = read(text).map_err(|error| shown(&error)).unwrap();
+        assert_eq!(contract.name, name);
+        assert_eq!(contract.text, text);
+        assert_eq!(contract.transforms.len(), contract.after.schema.entities.len());
+    }
+    assert_eq!(BUILT_INS[0].1, BUILT_IN);
+}
+
+#[test]
+fn a_contract_that_splits_is_shown_in_words() {
+    let said = show(&read(events()).unwrap());
+    let part = |name: &str| {
+        let start = said.find(name).unwrap();
+        said[start..].split("\n\n").next().unwrap()
+    };
+    insta::assert_snapshot!(part("story_parts -> event_parts"), @r"");
+}
+
+/// What is said of the second contract after one change, with its line.
+fn faults_after(from: &str, to: &str) -> Vec<String> {
+    assert!(events().contains(from), "the contract has no {from:?}");
+    let text = events().replacen(from, to, 1);
+    let error = read(&text).expect_err(to);
+    let line = |at: &String| {
+        at.trim_start_matches("c.toml:").split_once(": ").map(|(_, said)| said.to_owned())
+    };
+    error.at.iter().filter_map(line).collect()
+}
+
+#[test]
+fn faults_of_splitting_rules_are_told() {
+    let explode = r#"explode = { of = ["part", "content"], by = "type", else = "type", no_object = "drop", otherwise = "quarantine" }"#;
+    let number = r#"number = { attr = "idx", within = "step", by = ["idx", "id"] }"#;
+    let text = r#"rows = [{ type = "message", part = { type = "message", content = { text = { path = "text" } } } }]"#;
+    let cases: [(&str, &str); 22] = [
+        (r#"of = ["part", "content"]"#, r#"of = []"#),
+        (r#"of = ["part", "content"]"#, r#"of = ["prat"]"#),
+        (r#"of = ["part", "content"]"#, r#"of = ["stepId"]"#),
+        (r#"by = "type", else"#, r#"by = "a..b", else"#),
+        (r#"else = "type", no"#, r#"else = "idx", no"#),
+        (r#"no_object = "drop""#, r#"no_object = "keep""#),
+        (explode, ""),
+        (number, ""),
+        (number, r#"number = { attr = "ix", within = "step", by = ["idx"] }"#),
+        (number, r#"number = { attr = "type", within = "step", by = ["idx"] }"#),
+        (number, r#"number = { attr = "idx", within = "stp", by = ["idx"] }"#),
+        (number, r#"number = { attr = "idx", within = "step", by = [] }"#),
+        (number, r#"number = { attr = "idx", within = "step", by = ["part"] }"#),
+        (text, r#"rows = [{ kind = "message" }]"#),
+        (text, r#"rows = [{ type = { path = "type" } }]"#),
+        (text, r#"rows = [{ key = "x" }]"#),
+        (text, r#"rows = [{ type = "message", part = { whole = false } }]"#),
+        (text, r#"rows = [{ type = "message", part = { after = "", of = "type" } }]"#),
+        (r#"is = ["text"]"#, r#"is = ["te*t"]"#),
+        (r#"drop = ["key"]"#, r#"drop = ["key", "idx", "kez"]"#),
+        (
+            r#"attrs.key       = { template = "{stepId}:{idx}" }"#,
+            r#"attrs.key = { template = "{stepId}:{type}", missing = "x" }"#,
+        ),
+        (
+            r#"attrs.key       = { template = "{stepId}:{idx}" }"#,
+            r#"attrs.key = { from = ["key"], else = { template = "{stepId}:{idx}" } }"#,
+        ),
+    ];
+    let told = cases.iter().map(|(from, to)| faults_after(from, to).join("\n"));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n\n"), @"");
+}
