@@ -9,6 +9,7 @@ use super::firsts::Firsts;
 use super::key;
 use super::legacy::Legacy;
 use super::naming::no_link;
+use super::slots::Slots;
 use super::table::Table;
 use crate::bundle::Bundle;
 use crate::contract::{Contract, Transform};
@@ -28,6 +29,8 @@ pub(super) struct Audit<'a> {
     pub(super) legacy: BTreeMap<String, Legacy>,
     /// What the legacy rows name by each link, by entity and label.
     firsts: BTreeMap<(String, String), Firsts>,
+    /// The places of the rows of target tables whose rows are split or numbered.
+    slots: BTreeMap<String, Slots>,
     /// What ids are derived in.
     pub(super) space: Uuid,
     /// How many threads may work.
@@ -78,6 +81,7 @@ impl<'a> Audit<'a> {
             tables: tables.into_iter().collect(),
             legacy: BTreeMap::new(),
             firsts: BTreeMap::new(),
+            slots: BTreeMap::new(),
             space: key::space(&contract.namespace),
             threads,
             views: None,
@@ -87,6 +91,10 @@ impl<'a> Audit<'a> {
             audit.legacy.insert(entity.to_owned(), legacy);
         }
         audit.firsts = audit.read_firsts()?;
+        for transform in contract.transforms.iter().filter(|transform| transform.splits()) {
+            let slots = Slots::read(&audit, transform)?;
+            audit.slots.insert(transform.target.clone(), slots);
+        }
         Ok(audit)
     }
 
@@ -106,6 +114,17 @@ impl<'a> Audit<'a> {
     pub(super) fn firsts(&self, entity: &str, label: &str) -> Result<&Firsts> {
         let name = (entity.to_owned(), label.to_owned());
         self.firsts.get(&name).ok_or_else(|| no_link(entity, label))
+    }
+
+    /// The places of the rows of a target table, where a contract splits or numbers them.
+    pub(super) fn slots(&self, target: &str) -> Option<&Slots> {
+        self.slots.get(target)
+    }
+
+    /// What stands for a target row made from this legacy row in what is kept by row: the legacy row
+    /// itself or, where one becomes several, the slot; `None` when the row's id is none that it gives.
+    pub(super) fn slot(&self, target: &str, row: usize, source: usize) -> Option<usize> {
+        self.slots(target).map_or(Some(source), |slots| slots.of(row, source))
     }
 
     /// A target table; the contract names it, so it is there.

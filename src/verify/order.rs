@@ -141,7 +141,8 @@ fn bijection(
         let adopted = onto.is_some_and(|onto| onto.adopted(row).is_some());
         // A row of its own: no other row of the table has its id.
         let own = onto.and_then(|onto| onto.at(row)).is_none_or(|at| table.is_alone(at));
-        let right = (seen == 1 && own) || (seen == 0 && adopted && unless_adopted);
+        let wanted = onto.map_or(1, |onto| onto.wanted(row));
+        let right = (usize::from(seen) == wanted && own) || (seen == 0 && adopted && unless_adopted);
         tally.check(right, || format!("{}: {seen} rows", legacy.place(row)));
     }
     Ok(tally.finish())

@@ -127,6 +127,9 @@ impl Keys {
         (_, b): (&Table, usize),
     ) -> Option<Ordering> {
         let (from, to) = (table.migrated(a)?, table.migrated(b)?);
+        if from == to {
+            return Some(Ordering::Equal);
+        }
         let mut column = 0;
         for name in by {
             let order = if name == "id" {

@@ -14,7 +14,7 @@ const PYTHON: &str = "
 import sys, duckdb
 script, bundle = sys.argv[1:3]
 db = duckdb.connect()
-db.execute('SET VARIABLE bundle = ?' if False else \"SET VARIABLE bundle = '\" + bundle + \"'\")
+db.execute(\"SET VARIABLE bundle = '\" + bundle.replace(\"'\", \"''\") + \"'\")
 try:
     print(db.execute(open(script).read()).fetchall()[0][0])
 except duckdb.Error as error:
@@ -162,7 +162,7 @@ const FAULTS: [Fault; 14] = [
     (
         "swapped rows",
         "parquet/thread_parts",
-        "SELECT * FROM t ORDER BY CASE WHEN one THEN at - 1.5 ELSE at END",
+        "SELECT * FROM t ORDER BY CASE WHEN one THEN place - 1.5 ELSE place END",
         "order thread_parts.; digest thread_parts.",
     ),
     (
@@ -223,21 +223,20 @@ import sys, os, duckdb
 file, sql = sys.argv[1:3]
 db = duckdb.connect()
 db.execute(\"SET TimeZone = 'UTC'\")
-db.execute(f\"CREATE TABLE r AS SELECT *, file_row_number AS at FROM read_parquet('{file}', file_row_number = true)\")
+db.execute(f\"CREATE TABLE r AS SELECT *, file_row_number AS place FROM read_parquet('{file}', file_row_number = true)\")
 rows = db.execute('SELECT count(*) FROM r').fetchone()[0]
 assert rows > 1, file
 middle = rows // 2
-db.execute(f'CREATE TABLE t AS SELECT *, at = {middle} AS one FROM r ORDER BY at')
-other = f'(SELECT {{0}} FROM t WHERE at = {0})'
+db.execute(f'CREATE TABLE t AS SELECT *, place = {middle} AS one FROM r ORDER BY place')
 import re
-sql = re.sub(r'other\\.(\\w+)', lambda m: f'(SELECT {m.group(1)} FROM t x WHERE x.at = 0)', sql)
+sql = re.sub(r'other\\.(\\w+)', lambda m: f'(SELECT {m.group(1)} FROM t x WHERE x.place = 0)', sql)
 if 'ORDER BY' not in sql:
-    sql += ' ORDER BY at'
-columns = [c[0] for c in db.execute('DESCRIBE t').fetchall() if c[0] not in ('one', 'at', 'file_row_number')]
+    sql += ' ORDER BY place'
+columns = [c[0] for c in db.execute('DESCRIBE t').fetchall() if c[0] not in ('one', 'place', 'file_row_number')]
 names = ', '.join('\"' + c + '\"' for c in columns)
 db.execute(f\"COPY (SELECT {names} FROM ({sql})) TO '{file}.new' (FORMAT parquet)\")
-before = db.execute(f\"SELECT {names} FROM '{file}'\").fetchall()
-after = db.execute(f\"SELECT {names} FROM '{file}.new'\").fetchall()
+before = db.execute(f\"SELECT list(r::VARCHAR) FROM (SELECT {names} FROM '{file}') r\").fetchall()
+after = db.execute(f\"SELECT list(r::VARCHAR) FROM (SELECT {names} FROM '{file}.new') r\").fetchall()
 assert before != after, 'the fault changes nothing'
 os.replace(file + '.new', file)
 ";
