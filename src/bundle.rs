@@ -18,6 +18,8 @@
 
 mod account;
 mod aside;
+mod built;
+mod dropped;
 mod jsonl;
 mod links;
 mod quarantine;

@@ -271,7 +271,40 @@ fn a_contract_that_splits_is_shown_in_words() {
         let start = said.find(name).unwrap();
         said[start..].split("\n\n").next().unwrap()
     };
-    insta::assert_snapshot!(part("story_parts -> event_parts"), @r"");
+    insta::assert_snapshot!(part("story_parts -> event_parts"), @r#"
+    story_parts -> event_parts
+      id: id, else uuid5 of "event_parts:<step>:<idx>"
+      order: stepId, idx, id
+      idempotency key: key
+      key (string!*^): the text "{stepId}:{idx}"
+      stepId (string!^): id of the row linked as step
+      updatedAt (date): updatedAt
+      idx (number!^): numbered from 0 within step by idx, id of the legacy row
+      step -> event_steps: the legacy link step; a row without it is quarantined
+      becomes rows by type in the JSON of part, else content, else type
+        "text": 1 row
+          type = "message"; part = {type: "message", content: {text: text}}
+        "reasoning": 1 row
+          type = "reasoning"; part = {type: "reasoning", content: {text: text}}
+        "source-url" or "source-document": 1 row
+          type = "source"; part = {type: "source", content: {kind: what follows "-" in type, sourceId: sourceId, url: url, mediaType: mediaType, title: title, filename: filename}}
+        "file": 1 row
+          type = "message"; part = {type: "message", content: {blocks: [{type: "file", mediaType: mediaType, filename: filename, url: url}]}}
+        "data-*": 1 row
+          type = "message"; part = {type: "message", content: {blocks: [{type: "json", name: what follows "-" in type, id: id, value: data}]}}
+        "tool-*" when state is "output-available": 2 rows
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId, input: input}}
+          type = "action"; part = {type: "action", content: {status: "completed", actionName: what follows "-" in type, actionCallId: toolCallId, output: output}}
+        "tool-*" when state is "output-error": 2 rows
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId, input: input}}
+          type = "action"; part = {type: "action", content: {status: "failed", actionName: what follows "-" in type, actionCallId: toolCallId, error: errorText}}
+        "tool-*": 1 row
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId, input: input}}
+        "step-start": no row: dropped by rule
+        no object: dropped by rule
+        any other: quarantined
+      dropped by rule, counted and kept in the snapshot: key
+    "#);
 }
 
 /// What is said of the second contract after one change, with its line.
@@ -321,5 +354,60 @@ fn faults_of_splitting_rules_are_told() {
         ),
     ];
     let told = cases.iter().map(|(from, to)| faults_after(from, to).join("\n"));
-    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n\n"), @"");
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n\n"), @r#"
+    `of` names no attribute
+
+    `story_parts` has no attribute `prat`; did you mean `part`?
+
+    `stepId` is a string, not of type `any`
+
+    the path `a..b` has an empty key
+
+    `idx` is a number, not a string
+
+    `no_object` must be `drop` or `quarantine`, not `keep`
+
+    `case` says nothing without `explode`
+
+    `event_parts.idx` is required, and no rule fills it
+    the template names `idx`, which no rule fills
+
+    `event_parts.idx` is required, and no rule fills it
+    `event_parts` has no attribute `ix`; did you mean `idx`?
+    the template names `idx`, which no rule fills
+
+    `event_parts.idx` is required, and no rule fills it
+    `type` is filled by a case already
+    rows are numbered, `type` is a string
+    the template names `idx`, which no rule fills
+
+    rows are numbered within a required link, `stp` is none
+
+    `by` names no order
+
+    `part` is of type `any`, which has no order
+
+    `event_parts` has no attribute `kind`
+
+    `type` must be a text, a number, `true` or `false`, not a table
+
+    `key` has a rule of its own already
+    `key` is required, and not every row has it
+    `key` is unique (`*`), a case gives it to many
+
+    `whole` must be `true`
+
+    `after` names no mark
+
+    a `*` stands at the end of `te*t` alone
+
+    `idx` is read by a rule of its own
+    `story_parts` has no attribute `kez`; did you mean `key`?
+
+    the template names `type`, which is filled after it
+    `missing` says nothing beside `template`
+
+    the template names `idx`, which is filled after it
+    `key` is read by a rule of its own
+    "#);
 }
