@@ -70,7 +70,12 @@ pub(crate) fn load(rules: &Rules) -> Result<Contract> {
 
 /// The contract a bundle was made by, out of the bundle.
 pub(crate) fn of_bundle(bundle: &Bundle) -> Result<Contract> {
-    let (name, text) = named(&bundle.path("data/contract.toml"))?;
+    in_folder(bundle.root())
+}
+
+/// The contract in the folder of a bundle.
+pub(crate) fn in_folder(bundle: &Path) -> Result<Contract> {
+    let (name, text) = named(&bundle.join("data/contract.toml"))?;
     contract::load(&text, &name, &Overrides::default())
 }
 
