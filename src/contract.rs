@@ -29,7 +29,7 @@ mod tests;
 
 use crate::schema::Schema;
 
-pub use blanks::{blanks, init};
+pub use blanks::{blanks, init, purposes};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;
