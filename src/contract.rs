@@ -24,15 +24,21 @@ mod links;
 mod written;
 mod check;
 mod show;
+mod diff;
 #[cfg(test)]
 mod tests;
 
 use crate::schema::Schema;
 
 pub use blanks::{blanks, init, purposes};
+pub use diff::{Change, diff, diff_text};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;
+pub(crate) use show::{
+    attr_rule as attr_words, id as id_words, link_rule as link_words, typed,
+    verified as check_words,
+};
 
 /// The built-in contract, as text.
 pub const BUILT_IN: &str = include_str!("contract/story-to-thread.toml");

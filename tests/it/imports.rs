@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::data;
 use crate::pg_target::dump;
-use crate::support::{Place, released};
 use crate::support::postgres::server;
+use crate::support::{Place, released};
 
 /// Bundles that need no dry run, by name.
 fn bundle(place: &Place, name: &str, app: &Value, release: &str) -> String {
