@@ -1,7 +1,7 @@
 //! Section 3: the target model, and what it will hold.
 
 use super::before::{attrs, links, rows_and_size, surface};
-use super::words::{code, heading, not_counted, table};
+use super::words::{NOT_MEASURED, code, heading, table};
 use super::{Block, BundleFacts, Measured, SnapshotFacts};
 use crate::contract::Contract;
 use crate::error::grouped;
@@ -29,7 +29,7 @@ fn row(
     let [today, _] = rows_and_size(&entity.name, facts);
     let made = bundle.map(|bundle| bundle.tables.iter().find(|made| made.entity == entity.name));
     let after = match made {
-        None => not_counted(),
+        None => NOT_MEASURED.to_owned(),
         Some(None) => "0".to_owned(),
         Some(Some(made)) => {
             let [all, new, old] =

@@ -1,7 +1,7 @@
 //! Section 2: the legacy model, what of it is in use, and what holds today.
 
 use super::words::{
-    code, codes, counted, heading, not_measured, or_blanks, plain, size, table, text,
+    NO_SNAPSHOT, NOT_MEASURED, code, codes, counted, heading, or_blanks, plain, size, table, text,
 };
 use super::{Block, Invariant, Measured, SnapshotFacts, TableFacts};
 use crate::contract::{Contract, Side, typed};
@@ -21,8 +21,14 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
     blocks.push(links(&side.schema));
     blocks.push(heading("Invariants that hold today"));
     match facts {
-        None => blocks.push(text(not_measured())),
-        Some(facts) => blocks.push(invariants(&facts.invariants)),
+        None => blocks.push(text(NO_SNAPSHOT)),
+        Some(facts) => {
+            blocks.push(invariants(&facts.invariants));
+            blocks.push(text(
+                "What does not hold today is repaired, merged, dropped or quarantined by the rules of \
+                 section 4, and counted there and in section 5.",
+            ));
+        }
     }
     if let Some(facts) = facts {
         blocks.push(heading("Beside the contract"));
@@ -54,7 +60,7 @@ fn in_use(entity: &Entity, facts: Option<&SnapshotFacts>) -> [String; 4] {
 
 /// How many rows an entity has in the snapshot, and how large they are.
 pub(super) fn rows_and_size(entity: &str, facts: Option<&SnapshotFacts>) -> [String; 2] {
-    let Some(facts) = facts else { return [not_measured(), String::new()] };
+    let Some(facts) = facts else { return [NOT_MEASURED.to_owned(), String::new()] };
     match facts.tables.iter().find(|table| table.entity == entity) {
         None | Some(TableFacts { present: false, .. }) => {
             ["not in the source".to_owned(), String::new()]

@@ -1,6 +1,6 @@
 //! Sections 1 and 7: what is released, and what it is built with.
 
-use super::words::{code, not_measured, or_blank, plain, table, text};
+use super::words::{NO_SNAPSHOT, code, or_blank, plain, table, text};
 use super::{Block, Measured};
 use crate::contract::{Contract, Implementation, Release};
 
@@ -15,7 +15,7 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
         row("Contract", format!("{}, SHA-256 {}", code(&contract.name), code(&contract.digest()))),
     ];
     let Some(facts) = &measured.snapshot else {
-        rows.push(row("Source", not_measured()));
+        rows.push(row("Source", NO_SNAPSHOT.to_owned()));
         return vec![table(["What", "Value"], rows)];
     };
     let source = &facts.source;

@@ -1,11 +1,14 @@
 //! Section 5: counts, links and business rules, with their results.
 
-use super::words::{code, counted, heading, not_counted, plain, table, text};
+use super::words::{NO_BUNDLE, code, counted, heading, plain, table, text};
 use super::{Block, Equation, Measured, Rule, RuleOutcome};
 use crate::contract::{CheckWhat, Contract, Required, check_words};
 use crate::error::grouped;
 
-const NOT_VERIFIED: &str = "⚠ not verified: `rethread verify BUNDLE` looks at every row";
+const NOT_VERIFIED: &str = "⚠ not verified";
+/// The same, with the way to it.
+const HOW: &str = "⚠ not verified: `rethread verify BUNDLE` looks at every row, and then \
+                   `rethread contract render --bundle BUNDLE` says here what it found";
 
 /// The kinds of the rules that are written in a contract.
 const WRITTEN: [&str; 3] = ["bijection", "sequence", "same"];
@@ -15,7 +18,7 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
     let found = measured.verification.as_deref();
     let mut blocks = vec![text(verdict(found)), heading("Counts")];
     match &measured.bundle {
-        None => blocks.push(text(not_counted())),
+        None => blocks.push(text(NO_BUNDLE)),
         Some(bundle) => {
             let columns = ["Rows of", "Rows", "Where they went", "Account"];
             blocks.push(table(columns, bundle.rows.iter().map(equation)));
@@ -42,11 +45,11 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
 }
 
 fn verdict(found: Option<&[Rule]>) -> String {
-    let Some(found) = found else { return NOT_VERIFIED.to_owned() };
+    let Some(found) = found else { return HOW.to_owned() };
     let wrong = found.iter().filter(|rule| !holds(rule)).count() as u64;
     let all = counted(found.len() as u64, "rule", "rules");
     match wrong {
-        _ if found.is_empty() => NOT_VERIFIED.to_owned(),
+        _ if found.is_empty() => HOW.to_owned(),
         0 => format!("Verified: all {all} hold."),
         wrong => format!("⚠ {} of {all} are not met.", grouped(wrong)),
     }

@@ -43,16 +43,16 @@ pub(super) fn or_blanks(key: &str, texts: &[String]) -> String {
     if texts.is_empty() { blank(key) } else { codes(texts) }
 }
 
-/// What stands where a snapshot would have to be looked at.
-pub(super) fn not_measured() -> String {
-    "⚠ not measured: give the snapshot, as `rethread contract render --snapshot SNAPSHOT`"
-        .to_owned()
-}
+/// What stands where nothing was measured.
+pub(super) const NOT_MEASURED: &str = "⚠ not measured";
 
-/// What stands where a bundle would have counted.
-pub(super) fn not_counted() -> String {
-    "⚠ not measured: give the bundle, as `rethread contract render --bundle BUNDLE`".to_owned()
-}
+/// The same where a snapshot would have to be looked at, with the way to it.
+pub(super) const NO_SNAPSHOT: &str =
+    "⚠ not measured: give the snapshot, as `rethread contract render --snapshot SNAPSHOT`";
+
+/// The same where a bundle would have counted.
+pub(super) const NO_BUNDLE: &str =
+    "⚠ not measured: give the bundle, as `rethread contract render --bundle BUNDLE`";
 
 /// Bytes as a person reads them.
 #[allow(clippy::cast_precision_loss, reason = "a size is shown with one decimal")]

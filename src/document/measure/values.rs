@@ -85,7 +85,8 @@ impl Look<'_> {
             let [first, last] = [first, last].map(micros_text);
             evidence.push_str(&format!(", from `{first}` to `{last}`"));
         }
-        Ok(self.found(format!("{} is there", code(&attr.name)), evidence, (rows, absent)))
+        let why = if attr.required { "" } else { ", first source of what the target requires" };
+        Ok(self.found(format!("{} is there{why}", code(&attr.name)), evidence, (rows, absent)))
     }
 
     /// Whether values are there once each. Ids must be there; other values may be absent.
