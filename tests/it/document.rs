@@ -191,7 +191,7 @@ fn texts_of_a_contract_stay_texts() {
     place.write("app.json", app.to_string());
     let root = bundle(&place, "app.json", &["--contract", "hostile.toml"]);
     let text = render(&place, &["--bundle", &root]);
-    for wrong in ["<script", "</td", "<img", "\u{7}", "\u{202e}", "![i](", "](http"] {
+    for wrong in ["<script", "</td", "<img", "\u{7}", "\u{202e}", "![i](", "http://"] {
         assert!(!text.contains(wrong), "{wrong}\n{text}");
     }
     assert!(!text.contains("\n# h") && text.matches("\n## ").count() == 7);

@@ -29,11 +29,11 @@ fn every_edit_is_one_change_and_breaks_or_does_not() {
         // Section 2.
         ("\"useStory\"]", "\"useTale\"]", 2, "", "before.apis", !BREAKS),
         (
-            "step_id = \"string\", ",
-            "step_id = \"any\", ",
+            "content = \"any\", updatedAt = \"date\" }\n\n",
+            "content = \"string\", updatedAt = \"date\" }\n\n",
             2,
             "story_parts",
-            "attrs.step_id.type",
+            "attrs.content.type",
             BREAKS,
         ),
         (
@@ -299,7 +299,25 @@ fn changes_are_told_by_section_and_transform() {
         .replace("canary = \"\"", "canary = \"acme\"");
     place.write("a.toml", BUILT_IN).write("b.toml", edited);
     let told = place.run(&["contract", "diff", "a.toml", "b.toml"]).ends(0).stdout;
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    4 changes, 1 breaking
+
+    4) Required transformations: thread_contexts
+      breaking  attrs.status.values.failed  closed -> open
+                                            values of target rows become others
+
+    4) Required transformations: thread_steps
+      -         attrs.toolCalls.from        toolCalls, else tools -> toolCalls, else tools, else toolResults
+                                            may repair more rows: those that have no other source
+
+    6) Rollout and safety
+      -         rollout.canary              (blank) -> acme
+                                            how it is rolled out; no row changes
+
+    7) Implementation decision
+      -         implementation.language     rust (polars) -> rust
+                                            a reason; no row changes
+    ");
     let told = place.run(&["contract", "diff", "a.toml", "a.toml"]).ends(0).stdout;
     assert_eq!(told, "nothing changed\n");
     place.run(&["contract", "diff", "a.toml", "none.toml"]).ends(3);

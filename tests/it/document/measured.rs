@@ -25,8 +25,11 @@ fn a_fault_breaks_its_invariant_and_no_other() {
     let cases: [(&str, fn(&mut Value), &str); 9] = [
         (
             "an id twice",
-            |app| app["context_events"][1]["id"] = json!("00000000-0000-4000-8000-000200000001"),
-            "`context_events` every row has an id of its own: 1 different ids in 2 rows",
+            |app| {
+                let event = app["context_events"][1].clone();
+                app["context_events"].as_array_mut().expect("rows").push(event);
+            },
+            "`context_events` every row has an id of its own: 2 different ids in 3 rows",
         ),
         (
             "no required date",
