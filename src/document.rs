@@ -15,8 +15,6 @@ mod transformations;
 mod verification;
 mod rollout;
 mod markdown;
-#[cfg(test)]
-mod tests;
 
 use serde::{Deserialize, Serialize};
 

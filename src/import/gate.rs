@@ -56,7 +56,7 @@ fn filled(contract: &Contract) -> Result<()> {
     );
     let error = Error::refused("the contract has blanks that nobody filled").help(help);
     let named = blanks.iter().map(|(key, what)| format!("`{key}`: {what}"));
-    Err(named.fold(error, |error, place| error.at(place)))
+    Err(named.fold(error, Error::at))
 }
 
 /// Refuses when no passed dry run of a day at most is on record.

@@ -120,10 +120,9 @@ fn limit(limit: &Limit) -> String {
 
 fn limit_effect(before: Limit, after: Limit) -> Effect {
     let is_wider = match (before, after) {
-        (_, Limit::Any) => true,
+        (_, Limit::Any) | (Limit::Rows(0), _) => true,
         (Limit::Rows(before), Limit::Rows(after)) => before <= after,
         (Limit::Percent(before), Limit::Percent(after)) => before <= after,
-        (Limit::Rows(0), _) => true,
         _ => false,
     };
     if is_wider {

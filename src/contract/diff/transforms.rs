@@ -153,7 +153,7 @@ fn link(changes: &mut Changes, (before, after): (&LinkRule, &LinkRule), what: &s
             changes.compare(&format!("{what}.else"), (latest, new_latest), words, LEADS);
         }
         (old, new) if old != new => {
-            changes.note(what, &link_rule(before), &link_rule(after), LEADS)
+            changes.note(what, &link_rule(before), &link_rule(after), LEADS);
         }
         _ => {}
     }
