@@ -22,7 +22,7 @@ use crate::contract::{self, Contract};
 
 pub use facts::{
     BundleFacts, Equation, Import, Invariant, MadeTable, Measured, Repairs, Rule, RuleOutcome,
-    SnapshotFacts, TableFacts,
+    SnapshotFacts, Split, TableFacts,
 };
 pub use markdown::markdown;
 pub use measure::measure;

@@ -2,7 +2,9 @@
 
 use super::{Bundle, Meta};
 use crate::contract::Contract;
-use crate::document::{self, BundleFacts, Equation, MadeTable, Measured, Repairs, SnapshotFacts};
+use crate::document::{
+    self, BundleFacts, Equation, MadeTable, Measured, Repairs, SnapshotFacts, Split,
+};
 use crate::error::{Error, Result, grouped};
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
@@ -51,32 +53,44 @@ pub fn measured(bundle: &Bundle) -> Result<Measured> {
 }
 
 fn facts(meta: &Meta) -> BundleFacts {
-    let parts = |parts: &[(&str, u64)]| {
-        parts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    let parts = |parts: &[(&str, u64)], if_any: (&str, u64)| {
+        let if_any = Some(&if_any).filter(|(_, count)| *count > 0);
+        let parts = parts.iter().chain(if_any);
+        parts.map(|(name, count)| ((*name).to_owned(), *count)).collect()
     };
     let rows = meta.equations.iter().map(|it| Equation {
         of: it.source.clone(),
         total: it.rows,
-        parts: parts(&[
-            ("migrated", it.migrated),
-            ("merged", it.merged),
-            ("quarantined", it.quarantined),
-        ]),
+        parts: parts(
+            &[("migrated", it.migrated), ("merged", it.merged), ("quarantined", it.quarantined)],
+            ("dropped by rule", it.dropped),
+        ),
     });
     let existing = meta.existing.iter().map(|it| Equation {
         of: it.entity.clone(),
         total: it.rows,
-        parts: parts(&[("carried", it.carried), ("merged", it.merged)]),
+        parts: parts(&[("carried", it.carried), ("merged", it.merged)], ("", 0)),
     });
     let links = meta.link_equations.iter().map(|it| Equation {
         of: format!("{}.{}", it.source, it.label),
         total: it.values,
-        parts: parts(&[
-            ("migrated", it.migrated),
-            ("merged", it.merged),
-            ("quarantined", it.quarantined),
-            ("dropped", it.dropped),
-        ]),
+        parts: parts(
+            &[
+                ("migrated", it.migrated),
+                ("merged", it.merged),
+                ("quarantined", it.quarantined),
+                ("dropped", it.dropped),
+            ],
+            ("of rows dropped by rule", it.dropped_rows),
+        ),
+    });
+    let split = meta.equations.iter().flat_map(|it| {
+        it.split.iter().map(|(target, rows, made)| Split {
+            source: it.source.clone(),
+            target: target.clone(),
+            rows: *rows,
+            made: *made,
+        })
     });
     BundleFacts {
         program: meta.program.clone(),
@@ -91,6 +105,8 @@ fn facts(meta: &Meta) -> BundleFacts {
             .collect(),
         legacy_rows: meta.equations.iter().map(|it| it.rows).sum(),
         rows: rows.chain(existing).collect(),
+        split: split.collect(),
+        dropped_values: meta.dropped_values.clone(),
         links: links.collect(),
         repairs: meta
             .repairs

@@ -78,6 +78,10 @@ pub struct BundleFacts {
     pub legacy_rows: u64,
     /// Where the rows went, by table.
     pub rows: Vec<Equation>,
+    /// Rows that became another number of rows.
+    pub split: Vec<Split>,
+    /// Values that a rule drops: legacy entity, attribute, rows.
+    pub dropped_values: Vec<(String, String, u64)>,
     /// Where the values of links went, by link.
     pub links: Vec<Equation>,
     /// Values that did not come from the first source of their rule.
@@ -113,6 +117,19 @@ impl Equation {
     pub fn holds(&self) -> bool {
         self.total == self.parts.iter().map(|(_, count)| count).sum::<u64>()
     }
+}
+
+/// Rows of a legacy table that became another number of target rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The legacy entity.
+    pub source: String,
+    /// The target entity.
+    pub target: String,
+    /// Legacy rows.
+    pub rows: u64,
+    /// Target rows made of them.
+    pub made: u64,
 }
 
 /// How often an attribute or a link was repaired in one way.

@@ -3,8 +3,8 @@
 use super::words::{code, codes, counted, heading, plain, table, text};
 use super::{Block, BundleFacts, Measured};
 use crate::contract::{
-    Contract, Duplicates, Keep, Transform, Unmapped, UnmappedAttrs, attr_words, id_words,
-    link_words, typed,
+    Contract, Duplicates, Keep, Transform, Unmapped, UnmappedAttrs, attr_words, explode_words,
+    id_words, link_words, numbering_words, typed,
 };
 use crate::error::grouped;
 use crate::schema::Schema;
@@ -26,6 +26,10 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
         let (source, target) = (code(&rules.source), code(&rules.target));
         blocks.push(heading(&format!("{source} to {target}")));
         blocks.push(rule_table(rules, after, measured.bundle.as_ref()));
+        let more = more(rules);
+        if !more.is_empty() {
+            blocks.push(Block::List(more));
+        }
     }
     blocks.push(heading("What no transform says"));
     blocks.push(Block::List(leftovers(contract)));
@@ -38,7 +42,7 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
 }
 
 fn summary(rules: &Transform, after: &Schema, measured: &Measured) -> [String; 5] {
-    let Transform { target, source, id, adopt, order, idempotency, attrs, links } = rules;
+    let Transform { target, source, id, adopt, order, idempotency, attrs, links, .. } = rules;
     let tables = measured.snapshot.as_ref().map_or(&[][..], |facts| &facts.tables);
     let rows = tables.iter().find(|table| table.entity == *source);
     let rows =
@@ -74,6 +78,33 @@ fn summary(rules: &Transform, after: &Schema, measured: &Measured) -> [String; 5
         ),
         code(idempotency),
     ]
+}
+
+/// What a transform says beside its attributes and links.
+fn more(rules: &Transform) -> Vec<String> {
+    let Transform {
+        target: _,
+        source: _,
+        id: _,
+        adopt: _,
+        order: _,
+        idempotency: _,
+        attrs: _,
+        links: _,
+        explode,
+        number,
+        drop,
+    } = rules;
+    let split = explode.iter().flat_map(explode_words).map(|(level, said)| {
+        let level = "· ".repeat(level.saturating_sub(1));
+        format!("{level}{}", plain(&said))
+    });
+    let numbered = number
+        .iter()
+        .map(|number| format!("{} is {}", code(&number.attr), plain(&numbering_words(number))));
+    let dropped = (!drop.is_empty())
+        .then(|| format!("dropped by rule, counted and kept in the snapshot: {}", codes(drop)));
+    split.chain(numbered).chain(dropped).collect()
 }
 
 fn rule_table(rules: &Transform, after: &Schema, bundle: Option<&BundleFacts>) -> Block {

@@ -1,7 +1,7 @@
 //! Section 5: counts, links and business rules, with their results.
 
 use super::words::{NO_BUNDLE, code, counted, heading, plain, table, text};
-use super::{Block, Equation, Measured, Rule, RuleOutcome};
+use super::{Block, BundleFacts, Equation, Measured, Rule, RuleOutcome, Split};
 use crate::contract::{CheckWhat, Contract, Required, check_words};
 use crate::error::grouped;
 
@@ -25,6 +25,10 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
             let columns = ["Values of the link", "Values", "Where they went", "Account"];
             if !bundle.links.is_empty() {
                 blocks.push(table(columns, bundle.links.iter().map(equation)));
+            }
+            let by_rule = by_rule(bundle);
+            if !by_rule.is_empty() {
+                blocks.push(Block::List(by_rule));
             }
         }
     }
@@ -64,6 +68,21 @@ fn equation(equation: &Equation) -> [String; 4] {
         equation.parts.iter().map(|(name, count)| format!("{} {name}", grouped(*count))).collect();
     let holds = if equation.holds() { "holds" } else { "⚠ does not hold" };
     [code(&equation.of), grouped(equation.total), parts.join(", "), holds.to_owned()]
+}
+
+/// Rows that became another number of rows, and values that a rule drops.
+fn by_rule(bundle: &BundleFacts) -> Vec<String> {
+    let split = bundle.split.iter().map(|it| {
+        let Split { source, target, rows, made } = it;
+        let [rows, made] = [rows, made].map(|count| counted(*count, "row", "rows"));
+        format!("{rows} of {} became {made} of {}", code(source), code(target))
+    });
+    let dropped = bundle.dropped_values.iter().map(|(entity, attr, rows)| {
+        let rows = counted(*rows, "row", "rows");
+        let name = code(&format!("{entity}.{attr}"));
+        format!("{name} has no home in the target: {rows} had a value, which the snapshot keeps")
+    });
+    split.chain(dropped).collect()
 }
 
 /// What verification found about some rules together.

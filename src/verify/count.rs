@@ -72,7 +72,9 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         migrated: u64::MAX,
         merged: u64::MAX,
         quarantined: u64::MAX,
+        dropped: u64::MAX,
         adopted: Vec::new(),
+        split: Vec::new(),
     };
     let said = said.unwrap_or(&none);
     for (what, said, found) in [

@@ -159,6 +159,7 @@ impl Checked<'_> {
     /// The hashes of a source attribute as it is.
     fn raw(&self, attr: &str) -> Result<Vec<u64>> {
         let rule = AttrRule {
+            built: None,
             attr: self.rule.attr.clone(),
             from: vec![Pick::Attr(attr.to_owned())],
             template: None,

@@ -296,6 +296,7 @@ pub(super) fn rules_of(audit: &Audit<'_>, transform: &Transform) -> Vec<(AttrRul
     let rule = |attr: &Attr| {
         let found = transform.attrs.iter().find(|rule| rule.attr == attr.name);
         let plain = |from: Vec<Pick>| AttrRule {
+            built: None,
             attr: attr.name.clone(),
             from,
             template: None,

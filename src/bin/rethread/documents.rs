@@ -49,12 +49,12 @@ The contracts are compared as they are carried out, not as texts. A change break
 target rows look like, or which rows are migrated.
 
 Examples:
-  rethread contract diff contract.toml edited.toml
+  rethread contract diff story-to-thread edited.toml
   rethread contract diff out/5f1c09ab3d2e4f60/data/contract.toml edited.toml --json")]
 pub(crate) struct Diff {
-    /// The earlier contract file
+    /// The earlier contract: a file, or a built-in one by its name
     pub(crate) before: PathBuf,
-    /// The later contract file
+    /// The later contract
     pub(crate) after: PathBuf,
 }
 
@@ -155,6 +155,6 @@ pub(crate) fn diff(it: &Diff) -> Result<Ended> {
 }
 
 fn read(path: &Path) -> Result<Contract> {
-    let text = storage::read_text(path)?;
-    contract::load(&text, &path.display().to_string(), &Overrides::default())
+    let (name, text) = contracts::text(Some(path))?;
+    contract::load(&text, &name, &Overrides::default())
 }

@@ -1,10 +1,11 @@
 //! Section 4: the transforms.
 
 use super::{Changes, Effect, is_moved, pairs};
+use crate::contract::show::words::{explode, numbering};
 use crate::contract::show::{attr_rule, constant, id, link_pick, link_rule, pick, template};
 use crate::contract::{
-    AttrRule, Constant, IdRule, Latest, LinkHow, LinkPick, LinkRule, Otherwise, Required, Template,
-    Transform, Values,
+    AttrRule, Constant, Explode, IdRule, Latest, LinkHow, LinkPick, LinkRule, Numbering, Otherwise,
+    Required, Template, Transform, Values,
 };
 
 const REPAIRS: Effect = Effect::Harmless("may repair more rows: those that have no other source");
@@ -30,7 +31,19 @@ pub(super) fn all(changes: &mut Changes, before: &[Transform], after: &[Transfor
 }
 
 fn transform(changes: &mut Changes, before: &Transform, after: &Transform) {
-    let Transform { target, source, id: ids, adopt, order, idempotency, attrs, links } = before;
+    let Transform {
+        target,
+        source,
+        id: ids,
+        adopt,
+        order,
+        idempotency,
+        attrs,
+        links,
+        explode: cases,
+        number,
+        drop,
+    } = before;
     let sources = Effect::Breaks("rows are made out of other rows");
     changes.text("source", (source, &after.source), sources);
     let IdRule { from: _, derive: _ } = ids;
@@ -42,6 +55,11 @@ fn transform(changes: &mut Changes, before: &Transform, after: &Transform) {
     changes.list("order", (order, &after.order), moved);
     let found = Effect::Breaks("a repeated import finds its rows by another key");
     changes.text("idempotency", (idempotency, &after.idempotency), found);
+    split(changes, cases.as_ref(), after.explode.as_ref());
+    let words = |it: &Option<Numbering>| it.as_ref().map(numbering).unwrap_or_default();
+    changes.compare("number", (number, &after.number), words, VALUES);
+    let told = Effect::Harmless("which values without a home are counted; no row changes");
+    changes.list("drop", (drop, &after.drop), told);
     for (old, new) in pairs(attrs, &after.attrs, |rule| &rule.attr) {
         let Some(AttrRule { attr: name, .. }) = old.or(new) else { continue };
         let what = format!("attrs.{name}");
@@ -70,6 +88,21 @@ fn transform(changes: &mut Changes, before: &Transform, after: &Transform) {
     }
 }
 
+/// Notes the lines of cases that differ.
+fn split(changes: &mut Changes, before: Option<&Explode>, after: Option<&Explode>) {
+    if before == after {
+        return;
+    }
+    let words = |it: Option<&Explode>| it.map(explode).unwrap_or_default();
+    let (old, new) = (words(before), words(after));
+    let only = |lines: &[(usize, String)], others: &[(usize, String)]| {
+        let own = lines.iter().filter(|line| !others.contains(line));
+        own.map(|(_, said)| said.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    let effect = Effect::Breaks("rows become other rows");
+    changes.note("explode", &only(&old, &new), &only(&new, &old), effect);
+}
+
 /// What it means when places are tried that were not, or in another order.
 fn tried<T: PartialEq>(before: &[T], after: &[T], otherwise: Effect) -> Effect {
     // The first one is no repair, and a row that has it has it still.
@@ -77,12 +110,13 @@ fn tried<T: PartialEq>(before: &[T], after: &[T], otherwise: Effect) -> Effect {
 }
 
 fn attr(changes: &mut Changes, (before, after): (&AttrRule, &AttrRule), what: &str) {
-    let AttrRule { attr: _, from, template: built, missing, values: map, refers } = before;
+    let AttrRule { attr: _, built, from, template: other, missing, values: map, refers } = before;
     let words = |from: &Vec<_>| from.iter().map(pick).collect::<Vec<_>>().join(", else ");
     let effect = tried(from, &after.from, VALUES);
     changes.compare(&format!("{what}.from"), (from, &after.from), words, effect);
     let words = |it: &Option<Template>| it.as_ref().map(template).unwrap_or_default();
-    changes.compare(&format!("{what}.else"), (built, &after.template), words, VALUES);
+    changes.compare(&format!("{what}.template"), (built, &after.built), words, VALUES);
+    changes.compare(&format!("{what}.else"), (other, &after.template), words, VALUES);
     let words = |it: &Option<Constant>| it.as_ref().map(constant).unwrap_or_default();
     changes.compare(&format!("{what}.missing"), (missing, &after.missing), words, VALUES);
     let words = |it: &Option<String>| it.clone().unwrap_or_default();
