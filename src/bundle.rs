@@ -3,6 +3,8 @@
 //! ```text
 //! data/bundle.json                          what it is, counts, equations, digests
 //! data/contract.toml                        the contract it was made by
+//! data/CONTRACT.md                          the same as a document, filled with what was measured
+//! data/facts.json                           what was measured on the snapshot
 //! data/parquet/<entity>.parquet             one per target entity, in the contract's order
 //! data/parquet/links/<entity>.<label>.parquet  links that are no column: (`from`, `to`, `_origin`)
 //! data/jsonl/<entity>.jsonl                 the same rows as InstantDB's own lines
@@ -19,6 +21,7 @@
 mod account;
 mod aside;
 mod built;
+mod document;
 mod dropped;
 mod jsonl;
 mod links;
@@ -41,6 +44,7 @@ use crate::schema::Schema;
 use crate::snapshot;
 use crate::transform::names;
 
+pub use document::measured;
 pub(crate) use jsonl::write_date;
 pub use write::{folder, write};
 

@@ -27,15 +27,21 @@ mod splits;
 mod written;
 mod check;
 mod show;
+mod diff;
 #[cfg(test)]
 mod tests;
 
 use crate::schema::Schema;
 
-pub use blanks::{blanks, init};
+pub use blanks::{blanks, init, purposes};
+pub use diff::{Change, diff, diff_text};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;
+pub(crate) use show::{
+    attr_rule as attr_words, id as id_words, link_rule as link_words, typed,
+    verified as check_words, words::explode as explode_words, words::numbering as numbering_words,
+};
 pub use split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
 
 /// The built-in contract that counts where none is named, as text.

@@ -77,6 +77,7 @@ pub fn import(
     let desk = Desk::open(&plan, target, order)?;
     let mut journal = Journal::open(desk.folder(), order.clock, progress)?;
     gate::check(&journal, &plan, target, verified.contract(), order)?;
+    gate::warn(verified.contract(), order, progress);
     let mode = if order.execute { Mode::Import } else { Mode::DryRun };
     let job = desk.begin(&mut journal, &plan, target, (mode, order.on_conflict))?;
     let mut run = Run { plan: &plan, desk: &desk, job: &job, target, progress };

@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use arrow::array::RecordBatch;
 
 use super::{Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id};
-use super::{Equation, account, aside, dropped, links, rows, sort, table};
+use super::{Equation, account, aside, document, dropped, links, rows, sort, table};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::digest::TableDigest;
@@ -66,9 +66,9 @@ pub fn write(
     let meta = writing.everything(progress)?;
     let Writing { mut payload, .. } = writing;
     scratch.remove()?;
-    for (path, text) in
-        [("data/contract.toml", contract.text.clone()), ("data/bundle.json", pretty(&meta)?)]
-    {
+    let [filled, facts] = document::files(contract, snapshot, &meta, progress)?;
+    let contract_text = ("data/contract.toml", contract.text.clone());
+    for (path, text) in [contract_text, filled, facts, ("data/bundle.json", pretty(&meta)?)] {
         let written = storage::write_new(&staged.path().join(path), text.as_bytes())?;
         payload.insert(path.to_owned(), written);
     }

@@ -40,13 +40,18 @@ pub(super) fn toml_text(text: &str) -> String {
 
 /// The keys that are still blank: an empty text or an empty list, in the order of the contract.
 pub fn blanks(contract: &Contract) -> Vec<String> {
+    purposes(contract).into_iter().map(|(key, _)| key).collect()
+}
+
+/// The same keys, each with what it is for.
+pub fn purposes(contract: &Contract) -> Vec<(String, &'static str)> {
     let values = values(contract).into_iter();
     let blank = |value: &Value| match value {
         Value::Text(text) => text.trim().is_empty(),
         Value::List(items) => items.is_empty(),
         _ => false,
     };
-    values.filter(|(_, _, value)| blank(value)).map(|(key, ..)| key).collect()
+    values.filter(|(_, _, value)| blank(value)).map(|(key, what, _)| (key, what)).collect()
 }
 
 /// A release file for a contract: its blanks to fill, and as comments what is filled already.

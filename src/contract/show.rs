@@ -1,6 +1,6 @@
 //! The resolved contract as a person reads it.
 
-mod words;
+pub(crate) mod words;
 
 use super::blanks::{blanks, keep_name, toml_text};
 use super::{
@@ -58,7 +58,8 @@ impl Lines {
     }
 }
 
-fn or_blank(text: &str) -> &str {
+/// A text, or that it is blank.
+pub(super) fn or_blank(text: &str) -> &str {
     if text.trim().is_empty() { "(blank)" } else { text }
 }
 
@@ -82,13 +83,13 @@ fn attr(attr: &Attr) -> String {
 }
 
 /// A type with its marks, as a contract writes it.
-fn typed(attr: &Attr) -> String {
+pub(crate) fn typed(attr: &Attr) -> String {
     let marks = [(attr.required, "!"), (attr.unique, "*"), (attr.indexed, "^")];
     let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
     format!("{}{marks}", attr.ty.name())
 }
 
-fn link_line(link: &Link) -> String {
+pub(super) fn link_line(link: &Link) -> String {
     let has = |has| if has == Has::One { "one" } else { "many" };
     let ends = format!("{}.{} -> {} {}", link.on, link.label, has(link.has), link.to);
     let back = format!("{}.{} -> {} {}", link.to, link.reverse, has(link.reverse_has), link.on);
@@ -133,7 +134,8 @@ fn transform(out: &mut Lines, rules: &Transform, after: &Schema) {
     }
 }
 
-fn id(rule: &IdRule, target: &str) -> String {
+/// Where an id comes from, in words.
+pub(crate) fn id(rule: &IdRule, target: &str) -> String {
     let mut ways: Vec<String> = rule.from.clone();
     if let Some(names) = &rule.derive {
         ways.push(format!(
@@ -144,7 +146,8 @@ fn id(rule: &IdRule, target: &str) -> String {
     ways.join(", else ")
 }
 
-fn attr_rule(rule: &AttrRule) -> String {
+/// How an attribute is filled, in words.
+pub(crate) fn attr_rule(rule: &AttrRule) -> String {
     let mut ways: Vec<String> = rule.from.iter().map(pick).collect();
     ways.extend(rule.built.as_ref().map(template));
     ways.extend(rule.template.as_ref().map(template));
@@ -159,7 +162,7 @@ fn attr_rule(rule: &AttrRule) -> String {
     said
 }
 
-fn pick(pick: &Pick) -> String {
+pub(super) fn pick(pick: &Pick) -> String {
     match pick {
         Pick::Attr(name) => name.clone(),
         Pick::Path { attr, keys } => format!("{} in the JSON of {attr}", keys.join(".")),
@@ -168,7 +171,7 @@ fn pick(pick: &Pick) -> String {
     }
 }
 
-fn template(template: &Template) -> String {
+pub(super) fn template(template: &Template) -> String {
     let pieces = template.pieces.iter().map(|piece| match piece {
         Piece::Text(text) => text.clone(),
         Piece::Attr(name) => format!("{{{name}}}"),
@@ -198,7 +201,8 @@ fn values(values: &Values) -> String {
     format!("{}{fold}; {other}", map.collect::<Vec<_>>().join(", "))
 }
 
-fn link_rule(rule: &LinkRule) -> String {
+/// How a link is found, in words.
+pub(crate) fn link_rule(rule: &LinkRule) -> String {
     let how = match &rule.how {
         LinkHow::SameRow { target } => format!("what the same legacy row became in {target}"),
         LinkHow::Via { link, take } => format!("{take} of the row linked as {link}"),
@@ -222,7 +226,7 @@ fn link_rule(rule: &LinkRule) -> String {
     format!("{how}{required}")
 }
 
-fn link_pick(pick: &LinkPick) -> String {
+pub(super) fn link_pick(pick: &LinkPick) -> String {
     match pick {
         LinkPick::Link(label) => format!("the legacy link {label}"),
         LinkPick::Reverse { entity, label } => {
@@ -252,7 +256,8 @@ fn leftovers(out: &mut Lines, contract: &Contract) {
     out.line(1, &format!("links to other entities of the app {links}"));
 }
 
-fn verified(check: &Check) -> String {
+/// What a written rule demands, in words.
+pub(crate) fn verified(check: &Check) -> String {
     let what = match &check.what {
         CheckWhat::Bijection { source, target, unless_adopted } => {
             let unless = if *unless_adopted { ", unless it stands on an existing row" } else { "" };

@@ -214,11 +214,12 @@ pub(crate) fn schema() -> Schema {
 
 /// A contract about that model, without rules.
 pub(crate) fn contract() -> Contract {
-    let side = |schema| Side { entrypoints: Vec::new(), apis: Vec::new(), schema };
+    let text = |text: &str| text.to_owned();
+    let side = |schema| Side { entrypoints: vec![text("main")], apis: vec![text("use")], schema };
     Contract {
         name: "sample".to_owned(),
         format: 1,
-        release: Release { from: "1.0".to_owned(), to: String::new(), scope: "a test".to_owned() },
+        release: Release { from: text("1.0"), to: text("2.0"), scope: text("a test") },
         before: side(Schema::default()),
         after: side(schema()),
         namespace: "sample".to_owned(),
@@ -228,13 +229,13 @@ pub(crate) fn contract() -> Contract {
         checks: Vec::new(),
         rollout: Rollout {
             dry_run_required: true,
-            canary: String::new(),
+            canary: text("first"),
             max_quarantined: Limit::Rows(0),
             max_repaired: Limit::Any,
-            rollback_trigger: Vec::new(),
-            rollback_action: String::new(),
+            rollback_trigger: vec![text("findings")],
+            rollback_action: text("rollback"),
         },
-        implementation: Implementation { language: "rust".to_owned(), reason: String::new() },
+        implementation: Implementation { language: text("rust"), reason: text("a test") },
         text: "sample".to_owned(),
     }
 }

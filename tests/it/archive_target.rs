@@ -24,7 +24,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::data;
-use crate::support::{copy, fixture};
+use crate::support::{copy, filled, fixture};
 
 mod changed;
 
@@ -40,7 +40,7 @@ struct World {
 
 fn contract() -> Contract {
     let set = [("rollout.max_quarantined", "any")].map(|(key, to)| (key.into(), to.into()));
-    let overrides = Overrides { release: None, set: set.to_vec() };
+    let overrides = Overrides { set: set.to_vec(), ..filled() };
     contract::load(contract::BUILT_IN, "the contract", &overrides).expect("a contract")
 }
 

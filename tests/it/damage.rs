@@ -3,15 +3,20 @@
 use std::path::Path;
 
 use crate::data;
-use crate::support::{Place, fixture};
+use crate::support::{Place, fixture, released};
 
 /// A folder with a finished run on a sound dataset, and the bundle's folder in it.
 fn finished() -> (Place, String) {
     let place = Place::new();
     place.write("app.json", data::sound().to_string());
-    let output = place.run(&["run", "app.json", "--json"]).ends(0).json();
-    let bundle = output["bundle"].as_str().expect("a folder").to_owned();
+    let bundle = bundle(&place, &[]);
     (place, bundle)
+}
+
+fn bundle(place: &Place, args: &[&str]) -> String {
+    let args = [&["run", "app.json", "--json"], args].concat();
+    let output = place.run(&args).ends(0).json();
+    output["bundle"].as_str().expect("a folder").to_owned()
 }
 
 fn flip(path: &Path) {
@@ -123,7 +128,10 @@ fn a_file_in_the_way_of_a_snapshot_stays_as_it_is() {
 
 #[test]
 fn rows_that_are_not_ours_are_refused_and_stay() {
-    let (place, bundle) = finished();
+    let place = Place::new();
+    place.write("app.json", data::sound().to_string());
+    let [release, file] = released();
+    let bundle = bundle(&place, &[&release, &file]);
     let database = place.path("app.db");
     let import = ["import", &bundle, "--to", "app.db"];
     place.run(&import).ends(0);

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::data;
 use crate::pg_target::dump;
-use crate::support::Place;
 use crate::support::postgres::server;
+use crate::support::{Place, released};
 
 /// Bundles that need no dry run, by name.
 fn bundle(place: &Place, name: &str, app: &Value, release: &str) -> String {
@@ -13,7 +13,8 @@ fn bundle(place: &Place, name: &str, app: &Value, release: &str) -> String {
     let set = format!("release.to={release}");
     let source = format!("{name}.json");
     let optional = "rollout.dry_run=optional";
-    let args = ["run", &source, "--json", "--set", optional, "--set", &set];
+    let [release, file] = released();
+    let args = ["run", &source, "--json", "--set", optional, "--set", &set, &release, &file];
     let output = place.run(&args).ends(0).json();
     output["bundle"].as_str().expect("a folder").to_owned()
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::data;
 use crate::support::postgres::{Database, PASSWORD, server};
-use crate::support::{Output, Place, files};
+use crate::support::{Output, Place, files, released};
 
 /// A folder with a verified bundle, and its name.
 pub(crate) fn bundle_of(app: &Value) -> (Place, String) {
@@ -16,7 +16,9 @@ pub(crate) fn bundle_by(app: &Value, dry_run: &str) -> (Place, String) {
     let place = Place::new();
     place.write("app.json", app.to_string());
     let set = format!("rollout.dry_run={dry_run}");
-    let output = place.run(&["run", "app.json", "--json", "--set", &set]).ends(0).json();
+    let [release, file] = released();
+    let args = ["run", "app.json", "--json", "--set", &set, &release, &file];
+    let output = place.run(&args).ends(0).json();
     let bundle = output["bundle"].as_str().expect("a folder").to_owned();
     (place, bundle)
 }
@@ -230,7 +232,8 @@ fn what_jsonb_cannot_hold_is_named_and_text_holds_it() {
         app["story_parts"][1]["part"] = json!("RAW");
         let place = Place::new();
         place.write("app.json", app.to_string().replace("\"RAW\"", raw));
-        let output = place.run(&["run", "app.json", "--json"]).ends(0).json();
+        let [release, file] = released();
+        let output = place.run(&["run", "app.json", "--json", &release, &file]).ends(0).json();
         let bundle = output["bundle"].as_str().expect("a folder");
         let refused = place.run(&["import", bundle, "--to", &url]);
         assert!(matches!(refused.code, 1 | 3 | 5), "{raw}: {}", refused.stderr);

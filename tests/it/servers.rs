@@ -4,7 +4,7 @@ use crate::data;
 use crate::instantdb::{APP, Fault, Route, Server, Store, TOKEN};
 use crate::instantdb_target::scene::target_schema;
 use crate::pg_target::bundle_of;
-use crate::support::{Place, files, fixture};
+use crate::support::{Place, files, fixture, released};
 
 #[test]
 fn an_app_is_exported_from_its_server_and_gives_the_archives_bundle() {
@@ -117,7 +117,8 @@ fn no_process_shows_the_token() {
 fn a_bundle_becomes_an_archive_that_is_a_source_again() {
     let place = Place::new();
     let sample = fixture("sample-backup.zip");
-    let output = place.run(&["run", &sample, "--json"]).ends(0).json();
+    let [release, file] = released();
+    let output = place.run(&["run", &sample, "--json", &release, &file]).ends(0).json();
     let bundle = output["bundle"].as_str().expect("a folder");
     let import = ["import", bundle, "--to", "new.zip", "--source", &sample];
     place.run(&import).ends(0);

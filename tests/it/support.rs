@@ -5,6 +5,7 @@ pub(crate) mod postgres;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rethread::contract::Overrides;
 use tempfile::TempDir;
 
 /// A folder of one test, and how the program is called in it.
@@ -98,6 +99,17 @@ impl Output {
 pub(crate) fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     path.to_str().expect("UTF-8").to_owned()
+}
+
+/// Arguments that fill every blank of the built-in contract.
+pub(crate) fn released() -> [String; 2] {
+    ["--release".to_owned(), fixture("release.toml")]
+}
+
+/// The same for the library.
+pub(crate) fn filled() -> Overrides {
+    let text = std::fs::read_to_string(fixture("release.toml")).expect("a release file");
+    Overrides { release: Some(("release.toml".to_owned(), text)), ..Overrides::default() }
 }
 
 /// Copies a folder and everything in it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::data;
-use crate::support::{Output, Place, fixture};
+use crate::support::{Output, Place, fixture, released};
 
 /// Every file under a folder, with its bytes.
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -135,13 +135,15 @@ fn zone_locale_and_threads_change_no_byte() {
 #[test]
 fn stage_by_stage_gives_the_same_bundle_as_run() {
     let whole = Place::new();
-    run_dataset(&whole, &data::sound(), 0);
+    let [release, file] = released();
+    let app = data::sound().to_string();
+    whole.write("app.json", &app).run(&["run", "app.json", &release, &file]).ends(0);
     let place = Place::new();
-    place.write("app.json", data::sound().to_string());
+    place.write("app.json", &app);
     let line = |args: &[&str]| place.run(args).ends(0).stdout.trim_end().to_owned();
     let snapshot = line(&["export", "app.json"]);
     assert_eq!(snapshot, "snapshots/app");
-    let made = line(&["transform", &snapshot]);
+    let made = line(&["transform", &snapshot, &release, &file]);
     assert_eq!(made, bundle(&whole));
     assert!(place.run(&["verify", &made]).ends(0).stdout.starts_with("verified, not imported yet"));
     place.run(&["import", &made, "--to", "sqlite:thread.db"]).ends(0);

@@ -80,7 +80,7 @@ pub(crate) fn in_folder(bundle: &Path) -> Result<Contract> {
 }
 
 /// A contract by the name of a built-in one, or in a file; the first built-in one where none is named.
-fn text(said: Option<&Path>) -> Result<(String, String)> {
+pub(crate) fn text(said: Option<&Path>) -> Result<(String, String)> {
     let [first, ..] = contract::BUILT_INS;
     let built_in = match said {
         None => Some(first),

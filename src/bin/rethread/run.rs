@@ -210,7 +210,7 @@ fn judge(
 const VERIFICATION: &str = "report/verification.json";
 
 /// What the last verification of this very bundle found.
-fn last_verification(bundle: &Bundle) -> Result<Option<Verification>> {
+pub(crate) fn last_verification(bundle: &Bundle) -> Result<Option<Verification>> {
     let place = bundle.path(VERIFICATION);
     if !place.exists() {
         return Ok(None);

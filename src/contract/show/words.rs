@@ -5,13 +5,13 @@ use crate::contract::blanks::toml_text;
 use crate::contract::{Build, Case, Explode, Numbering, Pattern, Unlisted};
 
 /// `number`.
-pub(super) fn numbering(number: &Numbering) -> String {
+pub(crate) fn numbering(number: &Numbering) -> String {
     let by = number.by.join(", ");
     format!("numbered from 0 within {} by {by} of the legacy row", number.within)
 }
 
 /// `explode` and its cases: lines with their level.
-pub(super) fn explode(explode: &Explode) -> Vec<(usize, String)> {
+pub(crate) fn explode(explode: &Explode) -> Vec<(usize, String)> {
     let of = explode.of.join(", else ");
     let by = explode.by.join(".");
     let or =

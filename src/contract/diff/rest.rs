@@ -1,0 +1,145 @@
+//! Sections 1, 5, 6 and 7, duplicates and the unmapped.
+
+use super::{Changes, Effect, pairs};
+use crate::contract::blanks::keep_name;
+use crate::contract::show::verified;
+use crate::contract::{
+    Check, Duplicates, Implementation, Keep, Limit, Release, Rollout, Unmapped, UnmappedAttrs,
+};
+
+const SAYS: Effect = Effect::Harmless("says what is released; no row changes");
+const ROLLS: Effect = Effect::Harmless("how it is rolled out; no row changes");
+
+pub(super) fn release(changes: &mut Changes, before: &Release, after: &Release) {
+    changes.at(1, "");
+    let Release { from, to, scope } = before;
+    changes.text("release.from", (from, &after.from), SAYS);
+    changes.text("release.to", (to, &after.to), SAYS);
+    changes.text("release.scope", (scope, &after.scope), SAYS);
+}
+
+pub(super) fn duplicates(changes: &mut Changes, before: &Duplicates, after: &Duplicates) {
+    let Duplicates { keep } = before;
+    let effect = |same: bool| {
+        if same {
+            Effect::Harmless("it was so without being said")
+        } else {
+            Effect::Breaks("other rows of a conflict are migrated")
+        }
+    };
+    let words = |keep: Option<&(String, Keep)>| {
+        keep.map_or_else(|| "first".to_owned(), |(_, keep)| keep_name(*keep).to_owned())
+    };
+    for (old, new) in pairs(keep, &after.keep, |(entity, _)| entity) {
+        let Some((entity, _)) = old.or(new) else { continue };
+        let same = before.keep(entity) == after.keep(entity);
+        if old != new {
+            changes.at(4, entity);
+            changes.note("duplicates.keep", &words(old), &words(new), effect(same));
+        }
+    }
+}
+
+pub(super) fn unmapped(changes: &mut Changes, before: Unmapped, after: Unmapped) {
+    changes.at(4, "");
+    let Unmapped { attrs, carry_links } = before;
+    let words = |attrs: &UnmappedAttrs| {
+        match attrs {
+            UnmappedAttrs::Report => "report",
+            UnmappedAttrs::Fail => "fail",
+            UnmappedAttrs::Carry => "carry",
+        }
+        .to_owned()
+    };
+    let why = match (attrs, after.attrs) {
+        (UnmappedAttrs::Carry, _) | (_, UnmappedAttrs::Carry) => {
+            "target attributes without a rule are filled, or no longer"
+        }
+        _ => "undeclared attributes stop a run, or no longer",
+    };
+    changes.compare("unmapped.attrs", (&attrs, &after.attrs), words, Effect::Breaks(why));
+    let words = |carry: &bool| if *carry { "carry" } else { "report" }.to_owned();
+    let why = Effect::Breaks("links to other entities follow their rows, or no longer");
+    changes.compare("unmapped.links", (&carry_links, &after.carry_links), words, why);
+}
+
+pub(super) fn checks(changes: &mut Changes, before: &[Check], after: &[Check]) {
+    changes.at(5, "");
+    let words = |check: &Check| {
+        let Check { rule: _, what: _ } = check;
+        verified(check)
+    };
+    for (old, new) in pairs(before, after, |check| &check.rule) {
+        let Some(Check { rule, .. }) = old.or(new) else { continue };
+        let what = format!("verify.{rule}");
+        let effect = Effect::Harmless("what is looked at; no row changes");
+        match (old, new) {
+            (Some(old), Some(new)) => changes.compare(&what, (old, new), words, effect),
+            (Some(old), None) => changes.note(&what, &words(old), "", effect),
+            (None, Some(new)) => changes.note(&what, "", &words(new), effect),
+            (None, None) => {}
+        }
+    }
+    if super::is_moved(before, after, |check| &check.rule) {
+        changes.note("verify", "", "", Effect::Harmless("the order in which rules are told"));
+    }
+}
+
+pub(super) fn rollout(changes: &mut Changes, before: &Rollout, after: &Rollout) {
+    changes.at(6, "");
+    let Rollout {
+        dry_run_required,
+        canary,
+        max_quarantined,
+        max_repaired,
+        rollback_trigger,
+        rollback_action,
+    } = before;
+    let words = |required: &bool| if *required { "required" } else { "optional" }.to_owned();
+    let dry_runs = (dry_run_required, &after.dry_run_required);
+    changes.compare("rollout.dry_run", dry_runs, words, ROLLS);
+    changes.text("rollout.canary", (canary, &after.canary), ROLLS);
+    for (what, old, new) in [
+        ("rollout.max_quarantined", max_quarantined, &after.max_quarantined),
+        ("rollout.max_repaired", max_repaired, &after.max_repaired),
+    ] {
+        changes.compare(what, (old, new), limit, limit_effect(*old, *new));
+    }
+    let triggers = (rollback_trigger, &after.rollback_trigger);
+    changes.list("rollout.rollback_trigger", triggers, ROLLS);
+    changes.text("rollout.rollback_action", (rollback_action, &after.rollback_action), ROLLS);
+}
+
+fn limit(limit: &Limit) -> String {
+    match limit {
+        Limit::Any => "any".to_owned(),
+        Limit::Rows(rows) => rows.to_string(),
+        Limit::Percent(share) => format!("{share}%"),
+    }
+}
+
+fn limit_effect(before: Limit, after: Limit) -> Effect {
+    let is_wider = match (before, after) {
+        (_, Limit::Any) | (Limit::Rows(0), _) => true,
+        (Limit::Rows(before), Limit::Rows(after)) => before <= after,
+        (Limit::Percent(before), Limit::Percent(after)) => before <= after,
+        _ => false,
+    };
+    if is_wider {
+        Effect::Harmless("a wider limit; whatever passed passes")
+    } else {
+        Effect::Breaks("a bundle that was within the limit may be over it")
+    }
+}
+
+pub(super) fn implementation(
+    changes: &mut Changes,
+    before: &Implementation,
+    after: &Implementation,
+) {
+    changes.at(7, "");
+    let Implementation { language, reason } = before;
+    let effect = Effect::Harmless("a reason; no row changes");
+    changes.text("implementation.language", (language, &after.language), effect);
+    changes.text("implementation.reason", (reason, &after.reason), effect);
+}
