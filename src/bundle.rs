@@ -3,6 +3,7 @@
 //! ```text
 //! data/bundle.json                          what it is, counts, equations, digests
 //! data/contract.toml                        the contract it was made by
+//! data/plan.json                            the schema steps that the target wants
 //! data/parquet/<entity>.parquet             one per target entity, in the contract's order
 //! data/parquet/links/<entity>.<label>.parquet  links that are no column: (`from`, `to`, `_origin`)
 //! data/jsonl/<entity>.jsonl                 the same rows as InstantDB's own lines
@@ -32,10 +33,12 @@ use arrow::datatypes::{DataType, Field, Schema as Columns};
 use serde::{Deserialize, Serialize};
 
 use crate::bag;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::reconcile::SchemaPlan;
 use crate::schema::Schema;
 use crate::snapshot;
+use crate::storage;
 use crate::transform::names;
 
 pub(crate) use jsonl::write_date;
@@ -253,6 +256,7 @@ pub struct Bundle {
     root: PathBuf,
     meta: Meta,
     digest: String,
+    schema_plan: Option<SchemaPlan>,
 }
 
 impl Bundle {
@@ -271,7 +275,13 @@ impl Bundle {
         {
             snapshot::check_rows(&root.join(file), rows)?;
         }
-        Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
+        let schema_plan = schema_plan(root)?;
+        Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta, schema_plan })
+    }
+
+    /// The schema steps that the target wants; a bundle of an earlier version has none.
+    pub fn schema_plan(&self) -> Option<&SchemaPlan> {
+        self.schema_plan.as_ref()
     }
 
     /// Its folder.
@@ -293,6 +303,20 @@ impl Bundle {
     pub fn path(&self, file: &str) -> PathBuf {
         self.root.join(file)
     }
+}
+
+/// Where a bundle keeps its schema plan.
+const SCHEMA_PLAN: &str = "data/plan.json";
+
+fn schema_plan(root: &Path) -> Result<Option<SchemaPlan>> {
+    let path = root.join(SCHEMA_PLAN);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let plan = serde_json::from_str(&storage::read_text(&path)?);
+    plan.map(Some).map_err(|error| {
+        Error::damaged("the schema plan cannot be read").at(path.display()).because(error)
+    })
 }
 
 /// What a bundle says about itself and the SHA-256 of its manifest, without a look at its files:
