@@ -173,6 +173,7 @@ impl Found {
             (_, 0) => "no row is there yet".to_owned(),
             (true, 1) => "the one row there fits".to_owned(),
             (true, _) => format!("all {} rows there fit", grouped(rows)),
+            (false, 1) => format!("of the one row there, {}", self.said.join(", ")),
             (false, _) => format!("of {} rows there, {}", grouped(rows), self.said.join(", ")),
         };
         let samples = self.ids.into_iter().take(MOST).collect();
@@ -183,15 +184,18 @@ impl Found {
 /// How many rows the migration brings at most.
 fn coming(contract: &Contract, snapshot: &Snapshot, entity: &str) -> String {
     let sources = contract.transforms.iter().filter(|rules| rules.target == entity);
-    let counts = sources.filter_map(|rules| {
-        let rows = snapshot.table(&rules.source)?.rows;
-        Some(format!("{} rows of `{}`", grouped(rows), rules.source))
+    let counts: Vec<(u64, &str)> = sources
+        .filter_map(|rules| Some((snapshot.table(&rules.source)?.rows, rules.source.as_str())))
+        .filter(|(rows, _)| *rows > 0)
+        .collect();
+    let told = counts.iter().map(|(rows, source)| match rows {
+        1 => format!("1 row of `{source}`"),
+        rows => format!("{} rows of `{source}`", grouped(*rows)),
     });
-    let counts: Vec<String> = counts.collect();
-    if counts.is_empty() {
-        return String::new();
+    match told.collect::<Vec<_>>().join(" and ") {
+        none if none.is_empty() => String::new(),
+        told => format!("; {told} to come, checked before any import"),
     }
-    format!("; what becomes of {} is checked by `rethread verify`", counts.join(" and "))
 }
 
 /// Rows without a value; one that does not fit its type is a value.

@@ -96,7 +96,20 @@ fn the_sample_needs_the_links_that_follow_its_rows() {
     let place = Place::new();
     place.run(&["export", &fixture("sample-backup.zip")]).ends(0);
     let said = place.run(&["plan", "snapshots/sample-backup"]).ends(0).stdout;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    from the app's schema to what the contract wants: 3 steps
+      step      class  what                           needed by
+      add-attr  safe   thread_items.author            thread_items
+      add-attr  safe   thread_items.emails            thread_items
+      add-attr  safe   thread_items.whatsappMessages  thread_items
+
+      Link thread_items.author to $users.events_thread_items.
+        130 links of the app follow the rows
+      Link thread_items.emails to emails.events_thread_items.
+        18 links of the app follow the rows
+      Link thread_items.whatsappMessages to whatsapp_messages.event_thread_items.
+        12 links of the app follow the rows
+    "#);
 }
 
 #[test]
@@ -203,7 +216,62 @@ fn a_step_has_the_form_that_the_server_reads() {
     let found = app.plan(&["--json"]).ends(0).json();
     let tuples = found["plan"]["steps"].as_array().expect("steps").iter();
     let tuples: Vec<Value> = tuples.map(|step| json!([step["kind"], step["params"]])).collect();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&tuples).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&tuples).expect("JSON"), @r#"
+    [
+      [
+        "add-attr",
+        {
+          "cardinality": "one",
+          "checked-data-type": "string",
+          "forward-identity": [
+            "e6e680f1-5109-5709-ab5b-2003149e2d74",
+            "thread_items",
+            "status"
+          ],
+          "id": "cb507e4e-41e6-572e-aebd-f69ee9bdebbd",
+          "index?": true,
+          "required?": false,
+          "unique?": false,
+          "value-type": "blob"
+        }
+      ],
+      [
+        "check-data-type",
+        {
+          "attr-id": null,
+          "checked-data-type": "number",
+          "forward-identity": [
+            null,
+            "thread_steps",
+            "iteration"
+          ]
+        }
+      ],
+      [
+        "add-attr",
+        {
+          "cardinality": "one",
+          "forward-identity": [
+            "e154da89-a5e4-5503-8fde-abb63f510a34",
+            "thread_parts",
+            "step"
+          ],
+          "id": "1ea5d0bd-a217-521c-b349-db53b89b9136",
+          "index?": false,
+          "on-delete": null,
+          "on-delete-reverse": null,
+          "required?": false,
+          "reverse-identity": [
+            "a3bb140c-1643-5ef9-b746-7ec49aa79a2e",
+            "thread_steps",
+            "parts"
+          ],
+          "unique?": false,
+          "value-type": "ref"
+        }
+      ]
+    ]
+    "#);
 }
 
 fn item(id: u32, more: Value) -> Value {
@@ -244,7 +312,7 @@ fn rows_that_share_a_value_are_named_before_unique() {
         thread(7, "c".into()),
     ];
     app.rows("thread_threads", &rows);
-    insta::assert_snapshot!(fails(&app, "thread_threads.key"), @"");
+    insta::assert_snapshot!(fails(&app, "thread_threads.key"), @r#"unique 4: of 7 rows there, 4 rows share a value: `00000000-0000-4000-8000-800000000001` and `00000000-0000-4000-8000-800000000002`; `00000000-0000-4000-8000-800000000005` and `00000000-0000-4000-8000-800000000006`; 1 row of `context_contexts` to come, checked before any import ["00000000-0000-4000-8000-800000000001","00000000-0000-4000-8000-800000000002","00000000-0000-4000-8000-800000000005","00000000-0000-4000-8000-800000000006"]"#);
 }
 
 #[test]
@@ -258,11 +326,11 @@ fn rows_that_lack_a_value_are_named_before_required() {
     ];
     app.rows("thread_items", &rows);
     // A value of another type is one.
-    insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @"");
+    insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @r#"required 1: of 3 rows there, 1 row lacks it; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000002"]"#);
     app.lose("thread_items", "createdAt");
     app.rows("thread_items", &[json!({ "id": item(1, json!({}))["id"], "channel": "web" })]);
     let app = App { place: Place::new(), ..app };
-    insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @"");
+    insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @r#"add-attr 1: of the one row there, 1 row lacks it; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000001"]"#);
 }
 
 #[test]
@@ -270,7 +338,7 @@ fn values_of_another_type_are_named_before_it_is_checked() {
     let mut app = App::new();
     app.attr("thread_items", "createdAt")["valueType"] = "json".into();
     app.rows("thread_items", &[item(1, json!({})), item(2, json!({ "createdAt": "never" }))]);
-    insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @"");
+    insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @r#"check-data-type 1: of 2 rows there, 1 row holds something else; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000002"]"#);
 }
 
 #[test]
@@ -282,7 +350,7 @@ fn values_too_long_for_an_index_are_named() {
         item(2, json!({ "status": "é".repeat(507) })),
     ];
     app.rows("thread_items", &rows);
-    insta::assert_snapshot!(fails(&app, "thread_items.status"), @"");
+    insta::assert_snapshot!(fails(&app, "thread_items.status"), @r#"index 1: of 2 rows there, 1 row holds more than 1,012 bytes; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000002"]"#);
 }
 
 #[test]
@@ -296,7 +364,10 @@ fn links_that_would_not_stay_one_are_named() {
     app.rows("thread_contexts", &[context(1), context(2)]);
     app.rows("thread_items", &[item(1, json!({ "context": [id(7000, 1), id(7000, 2)] }))]);
     let found = app.plan(&["--json"]).ends(1).json();
-    insta::assert_snapshot!(short(&found), @"");
+    insta::assert_snapshot!(short(&found), @r#"
+    update-attr thread_contexts.currentExecution critical -- 2 ["00000000-0000-4000-8000-700000000001","00000000-0000-4000-8000-700000000002"]
+    update-attr thread_items.context critical -- 1 ["00000000-0000-4000-8000-900000000001"]
+    "#);
 }
 
 #[test]
@@ -327,8 +398,32 @@ fn a_legacy_link_that_owns_a_label_makes_room_first() {
                 "reverse": { "on": "thread_threads", "has": "many", "label": "contexts" } }),
     );
     let out = app.plan(&["--write-schema", "pushed.json"]).ends(1);
-    insta::assert_snapshot!(out.stdout.replace("pushed.json", "[file]"), @"");
-    insta::assert_snapshot!(out.error(), @"");
+    insta::assert_snapshot!(out.stdout.replace("pushed.json", "[file]"), @r#"
+    from the app's schema to what the contract wants: 2 steps
+
+    push 1 of 2
+      step         class     what                     needed by
+      update-attr  critical  thread_threads.contexts  thread_contexts
+
+      Update attribute thread_threads.contexts.
+        `thread_threads.contexts` makes room: it becomes `contexts_context_contexts`
+
+    push 2 of 2
+      step      class  what                    needed by
+      add-attr  safe   thread_contexts.thread  thread_contexts
+
+      Link thread_contexts.thread to thread_threads.contexts.
+        no row is there yet; 1 row of `context_contexts` to come, checked before any import
+
+    finding: `thread_threads.contexts`, which the target's link `threadContextsThread` wants, belongs to the link `contextThread` (`context_contexts.thread` to `thread_threads.contexts`) in the app: InstantDB refuses a second thing under one label
+      help: push twice: first rename `thread_threads.contexts` to `thread_threads.contexts_context_contexts` and let the running app read it there, then push the rest; or bring its data over and delete it before
+      schema       [file]
+    "#);
+    insta::assert_snapshot!(out.error(), @r#"
+    error: the schema plan: 1 thing does not fit together
+      --> thread_threads.contexts
+    help: bring the rows or the schema in line before any push; the plan says how
+    "#);
     settled(&app);
 }
 
@@ -338,8 +433,11 @@ fn an_attribute_under_a_label_of_the_target_makes_room_first() {
     app.schema["links"].as_object_mut().expect("links").remove("threadItemsThread");
     *app.attr("thread_items", "thread") = json!({ "valueType": "string", "required": false, "config": { "indexed": true, "unique": false } });
     let found = app.plan(&["--json", "--write-schema", "pushed.json"]).ends(1).json();
-    insta::assert_snapshot!(short(&found), @"");
-    insta::assert_snapshot!(found["plan"]["findings"][0]["said"].as_str().expect("a text"), @"");
+    insta::assert_snapshot!(short(&found), @r#"
+    update-attr thread_items.thread critical
+    add-attr thread_items.thread safe
+    "#);
+    insta::assert_snapshot!(found["plan"]["findings"][0]["said"].as_str().expect("a text"), @"`thread_items.thread`, which the target's link `threadItemsThread` wants, belongs to an attribute in the app: InstantDB refuses a second thing under one label");
     settled(&app);
 }
 
@@ -350,7 +448,7 @@ fn a_link_that_stands_the_other_way_round_is_a_finding() {
     *link = json!({ "forward": link["reverse"], "reverse": link["forward"] });
     let found = app.plan(&["--json"]).ends(1).json();
     assert_eq!(short(&found), "");
-    insta::assert_snapshot!(found["plan"]["findings"][0]["said"].as_str().expect("a text"), @"");
+    insta::assert_snapshot!(found["plan"]["findings"][0]["said"].as_str().expect("a text"), @"the app declares the target's link `threadItemsThread` from its other side, `thread_threads.items`: InstantDB cannot turn a link around");
 }
 
 #[test]
@@ -373,9 +471,9 @@ fn a_plan_of_a_server_is_matched_both_ways() {
     assert_eq!((&found["plan"]["given"], short(&found)), (&json!(true), short(&own)));
 
     let short_of_one = given(&whole[..1]).ends(1).json();
-    insta::assert_snapshot!(short_of_one["plan"]["findings"][0]["said"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(short_of_one["plan"]["findings"][0]["said"].as_str().unwrap(), @"after the push `thread_threads.key` is not as the contract wants it: it is not unique, and the transform into `thread_threads` needs it");
     let nothing = given(&[]).ends(1).json();
-    insta::assert_snapshot!(nothing["plan"]["findings"][0]["said"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(nothing["plan"]["findings"][0]["said"].as_str().unwrap(), @"no step and no schema provides `thread_items.status`, and the transform into `thread_items` needs it");
 
     let on = |entity: &str, label: &str| json!({ "attr-id": "x", "forward-identity": ["i", entity, label] });
     let more = [
@@ -390,7 +488,11 @@ fn a_plan_of_a_server_is_matched_both_ways() {
         .iter()
         .map(|finding| finding["said"].as_str().expect("a text"))
         .collect();
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    the step `delete-attr` of `emails.subject` is needed by no transform
+    the step `index` of `emails.subject` is needed by no transform
+    after the push `thread_items.channel` is not as the contract wants it: it is not indexed, and the transform into `thread_items` needs it
+    "#);
 }
 
 #[test]
@@ -456,7 +558,7 @@ fn names_of_the_app_are_inert() {
     }
     assert_eq!(out.stdout.matches("evil(").count(), out.stdout.matches("evil(\\n").count());
     let code = std::fs::read_to_string(app.place.path("instant.schema.ts")).expect("a file");
-    let name = r#""\u001b[31m\u202e\"}), evil(\u000a`</script>""#;
+    let name = r#"\u001b[31m\u202e\"}), evil(\u000a`</script>"#;
     assert_eq!(code.matches("evil").count(), code.matches(name).count());
     assert!(code.is_ascii());
     settled(&app);
@@ -475,8 +577,27 @@ fn the_target_is_written_as_typescript() {
         lines[at..at + lines_of_it].join("\n")
     };
     let shown =
-        [part("import {", 4), part("\"thread_parts\": i", 8), part("\"threadPartsStep\"", 13)];
-    insta::assert_snapshot!(shown.join("\n…\n"), @"");
+        [part("import {", 4), part("\"thread_parts\": i", 8), part("\"threadPartsStep\"", 4)];
+    insta::assert_snapshot!(shown.join("\n…\n"), @r#"
+    import { i } from "@instantdb/core";
+
+    const _schema = i.schema({
+      entities: {
+    …
+        "thread_parts": i.entity({
+          "idx": i.number().indexed(),
+          "key": i.string().unique().indexed(),
+          "part": i.json().optional(),
+          "stepId": i.string().indexed(),
+          "type": i.string().indexed().optional(),
+          "updatedAt": i.date().optional(),
+        }),
+    …
+        "threadPartsStep": {
+          forward: { on: "thread_parts", has: "one", label: "step", required: true, onDelete: "cascade" },
+          reverse: { on: "thread_steps", has: "many", label: "parts" },
+        },
+    "#);
 }
 
 #[test]
@@ -497,7 +618,7 @@ fn a_source_without_a_schema_starts_from_none() {
     let said = place.run(&["plan", "snapshots/app"]).ends(0).stdout;
     assert_eq!(
         said.lines().next(),
-        Some("the source has no schema of the app, so the plan starts from none: 56 steps")
+        Some("the source has no schema of the app, so the plan starts from none: 54 steps")
     );
     let found = place.run(&["plan", "snapshots/app", "--json"]).ends(0).json();
     let steps = found["plan"]["steps"].as_array().expect("steps");

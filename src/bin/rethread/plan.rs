@@ -186,14 +186,13 @@ fn table(steps: &[&Step], out: &mut String) {
     }
     let _ = writeln!(out);
     for step in steps {
-        let mut said = line(&step.description);
+        let _ = writeln!(out, "  {}", line(&step.description));
         if step.fails > 0 {
-            let _ = write!(said, " It would fail: {}", line(&step.data));
-            let _ = write!(said, " ({})", line(&step.samples.join(", ")));
+            let samples = line(&step.samples.join(", "));
+            let _ = writeln!(out, "    it would fail: {} ({samples})", line(&step.data));
         } else if !step.data.is_empty() {
-            let _ = write!(said, " {}", line(&step.data));
+            let _ = writeln!(out, "    {}", line(&step.data));
         }
-        let _ = writeln!(out, "  {said}");
     }
 }
 
