@@ -14,6 +14,7 @@ mod given;
 mod goal;
 mod kind;
 mod model;
+mod pushed;
 mod written;
 
 use serde::{Deserialize, Serialize};

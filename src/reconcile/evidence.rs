@@ -212,6 +212,9 @@ fn lacking(place: &Place<'_>) -> Result<Counted> {
 /// Rows whose value does not fit its type.
 fn misfits(place: &Place<'_>) -> Result<Counted> {
     let mut found = Counted::default();
+    if !place.has_misfits {
+        return Ok(found);
+    }
     rows::each(place, true, &mut |row| {
         if row.misfits() {
             found.add(row.name());

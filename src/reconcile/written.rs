@@ -1,6 +1,6 @@
 //! The target schema as InstantDB's JSON and as an `instant.schema.ts`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::goal::Goal;
 use super::model::{Model, Ref};
@@ -126,8 +126,8 @@ fn link_json(found: &Ref, known: &Value) -> Value {
         side.insert("on".to_owned(), on.as_str().into());
         side.insert("label".to_owned(), label.as_str().into());
         side.insert("has".to_owned(), has(many).into());
-        flag(&mut side, "required", required.then(|| json!(true)));
-        flag(&mut side, "onDelete", cascade.then(|| json!("cascade")));
+        flag(&mut side, "required", required.then_some(Value::Bool(true)));
+        flag(&mut side, "onDelete", cascade.then(|| "cascade".into()));
         told.insert(name.to_owned(), Value::Object(side));
     }
     Value::Object(told)

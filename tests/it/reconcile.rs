@@ -525,6 +525,29 @@ fn the_platform_sdk_and_the_cli_are_understood_too() {
 }
 
 #[test]
+fn attributes_that_the_server_tells_stand_for_a_schema() {
+    let place = Place::new();
+    place.write("app.json", crate::data::sound().to_string());
+    place.run(&["export", "app.json"]).ends(0);
+    let own = place.run(&["plan", "snapshots/app", "--json"]).ends(0).json();
+    let attrs: Vec<&Value> = own["plan"]["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| &step["params"])
+        .collect();
+    let given = |attrs: &[&Value]| {
+        let plan = json!({ "steps": [], "current-attrs": attrs });
+        place.write("plan.json", plan.to_string());
+        place.run(&["plan", "snapshots/app", "--schema-plan", "plan.json", "--json"])
+    };
+    given(&attrs).ends(0);
+    let lacks = given(&attrs[..attrs.len() - 1]).ends(1).json();
+    assert_eq!(lacks["plan"]["findings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(lacks["plan"]["findings"][0]["what"], "thread_parts.step");
+}
+
+#[test]
 fn a_plan_that_is_none_is_refused() {
     let app = App::new();
     for text in [

@@ -39,8 +39,8 @@ pub(crate) struct Plan {
     pub(crate) snapshot: PathBuf,
     /// A plan that a server made (`{\"steps\": [[type, params], …]}`), to match with the contract in
     /// place of the computed one
-    #[arg(long, value_name = "FILE")]
-    pub(crate) schema_plan: Option<PathBuf>,
+    #[arg(long = "schema-plan", value_name = "FILE")]
+    pub(crate) given: Option<PathBuf>,
     /// Write the target schema to a new file: InstantDB's JSON when its name ends in .json, an
     /// `instant.schema.ts` when it ends in .ts; may be repeated
     #[arg(long, value_name = "FILE")]
@@ -55,7 +55,7 @@ pub(crate) fn run(it: &Plan, _resources: &Resources, progress: &dyn Progress) ->
     let outs = it.write_schema.iter().map(|path| form(path).map(|form| (path, form)));
     let outs = outs.collect::<Result<Vec<_>>>()?;
     let contract = contracts::load(&it.rules)?;
-    let given = it.schema_plan.as_deref().map(given).transpose()?;
+    let given = it.given.as_deref().map(given).transpose()?;
     let snapshot = Snapshot::open(&it.snapshot, progress)?;
     let (plan, schema) = reconcile::reconcile(&contract, &snapshot, given.as_ref())?;
     let mut ended = Ended::told(text(&plan)).with("plan", json!(plan));

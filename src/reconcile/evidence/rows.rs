@@ -16,8 +16,8 @@ pub(super) struct Place<'a> {
     file: PathBuf,
     id: &'static str,
     column: &'a str,
-    /// Rows with something that did not fit, in that column.
-    has_misfits: bool,
+    /// Some row has something that did not fit that column.
+    pub(super) has_misfits: bool,
     /// How many rows there are.
     pub(super) rows: u64,
 }
@@ -58,6 +58,14 @@ impl<'a> Place<'a> {
             has_misfits: false,
             rows: found.rows,
         })
+    }
+}
+
+#[cfg(test)]
+impl Place<'static> {
+    /// The column `value` of a file.
+    pub(super) fn of(file: PathBuf, rows: u64) -> Self {
+        Self { file, id: "id", column: "value", has_misfits: false, rows }
     }
 }
 

@@ -120,3 +120,81 @@ fn hash(row: &Row<'_>, buffer: &mut Vec<u8>) -> Option<u64> {
 fn short(bytes: &[u8]) -> u64 {
     digest::of_canonical(bytes) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
+
+    use super::*;
+
+    fn file(folder: &tempfile::TempDir, rows: &[(&str, Option<&str>)], numbers: bool) -> PathBuf {
+        let ids: StringArray = rows.iter().map(|(id, _)| Some(*id)).collect();
+        let texts = rows.iter().map(|(_, value)| *value);
+        let column: arrow::array::ArrayRef = if numbers {
+            let numbers = texts.map(|text| text.and_then(|text| text.parse().ok()));
+            Arc::new(numbers.collect::<Float64Array>())
+        } else {
+            Arc::new(texts.collect::<StringArray>())
+        };
+        let columns = [("id", Arc::new(ids) as arrow::array::ArrayRef), ("value", column)];
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, column)| (name, column, true)),
+        );
+        let path = folder.path().join("rows.parquet");
+        let out = crate::storage::scratch(&path).unwrap();
+        let batch = batch.unwrap();
+        let mut writer = ArrowWriter::try_new(out, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        path
+    }
+
+    fn check(rows: &[(&str, Option<&str>)], numbers: bool, expected: (u64, &[&[&str]])) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = file(&folder, rows, numbers);
+        let groups = expected.1.iter().map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        let expected = Shared { rows: expected.0, groups: groups.collect() };
+        // The same in one pass and in many, and whatever the order of rows.
+        for most in [1, 2, 1000] {
+            let place = Place::of(path.clone(), rows.len() as u64);
+            assert_eq!(look(&place, most).unwrap(), expected, "{most} rows a pass");
+        }
+        let reversed: Vec<_> = rows.iter().rev().copied().collect();
+        std::fs::remove_file(&path).unwrap();
+        let place = Place::of(file(&folder, &reversed, numbers), rows.len() as u64);
+        assert_eq!(look(&place, MOST).unwrap(), expected, "from the end");
+    }
+
+    #[test]
+    fn rows_that_share_a_value_are_found_in_any_number_of_passes() {
+        let (a, b, c, d) = (Some("a"), Some("b"), Some("c"), Some("d"));
+        check(&[("1", a), ("2", None), ("3", None), ("4", b)], false, (0, &[]));
+        check(&[("1", a), ("1", a), ("2", b)], false, (0, &[]));
+        check(&[("1", a), ("2", a), ("2", a)], false, (2, &[&["1", "2"]]));
+        let many = [
+            ("9", a),
+            ("8", b),
+            ("7", c),
+            ("6", d),
+            ("5", d),
+            ("4", c),
+            ("3", b),
+            ("2", a),
+            ("1", a),
+            ("0", a),
+            ("x", Some("e")),
+        ];
+        let groups: &[&[&str]] = &[&["0", "1", "2"], &["3", "8"], &["4", "7"]];
+        check(&many, false, (10, groups));
+    }
+
+    #[test]
+    fn numbers_are_the_same_by_value() {
+        let rows = [("1", Some("1")), ("2", Some("1.0")), ("3", Some("1.5")), ("4", Some("-0"))];
+        check(&rows, true, (2, &[&["1", "2"]]));
+    }
+}
