@@ -5,6 +5,7 @@
 //! data/contract.toml                        the contract it was made by
 //! data/CONTRACT.md                          the same as a document, filled with what was measured
 //! data/facts.json                           what was measured on the snapshot
+//! data/plan.json                            the schema steps that the target wants
 //! data/parquet/<entity>.parquet             one per target entity, in the contract's order
 //! data/parquet/links/<entity>.<label>.parquet  links that are no column: (`from`, `to`, `_origin`)
 //! data/jsonl/<entity>.jsonl                 the same rows as InstantDB's own lines
@@ -38,10 +39,12 @@ use arrow::datatypes::{DataType, Field, Schema as Columns};
 use serde::{Deserialize, Serialize};
 
 use crate::bag;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::reconcile::SchemaPlan;
 use crate::schema::Schema;
 use crate::snapshot;
+use crate::storage;
 use crate::transform::names;
 
 pub use document::measured;
@@ -278,6 +281,7 @@ pub struct Bundle {
     root: PathBuf,
     meta: Meta,
     digest: String,
+    schema_plan: Option<SchemaPlan>,
 }
 
 impl Bundle {
@@ -296,7 +300,13 @@ impl Bundle {
         {
             snapshot::check_rows(&root.join(file), rows)?;
         }
-        Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
+        let schema_plan = schema_plan(root)?;
+        Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta, schema_plan })
+    }
+
+    /// The schema steps that the target wants; a bundle of an earlier version has none.
+    pub fn schema_plan(&self) -> Option<&SchemaPlan> {
+        self.schema_plan.as_ref()
     }
 
     /// What a bundle says about itself, without its files: nothing was checked, and no file is found.
@@ -306,7 +316,7 @@ impl Bundle {
     pub(crate) fn outline(root: &Path) -> Result<Self> {
         let (meta, digest) = described(root)?;
         // Below a file there is none.
-        Ok(Self { root: root.join("bagit.txt"), meta, digest })
+        Ok(Self { root: root.join("bagit.txt"), meta, digest, schema_plan: None })
     }
 
     /// Its folder.
@@ -328,6 +338,20 @@ impl Bundle {
     pub fn path(&self, file: &str) -> PathBuf {
         self.root.join(file)
     }
+}
+
+/// Where a bundle keeps its schema plan.
+const SCHEMA_PLAN: &str = "data/plan.json";
+
+fn schema_plan(root: &Path) -> Result<Option<SchemaPlan>> {
+    let path = root.join(SCHEMA_PLAN);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let plan = serde_json::from_str(&storage::read_text(&path)?);
+    plan.map(Some).map_err(|error| {
+        Error::damaged("the schema plan cannot be read").at(path.display()).because(error)
+    })
 }
 
 /// What a bundle says about itself and the SHA-256 of its manifest, without a look at its files:

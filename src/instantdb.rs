@@ -45,6 +45,9 @@ pub use gate::TRIES;
 /// The address of Instant Cloud.
 pub const CLOUD: &str = "https://api.instantdb.com";
 
+/// The most bytes of a text in an indexed or unique attribute (`INSTANTDB` §1.7).
+pub const MOST_INDEXED: usize = 1012;
+
 /// Number of a transaction, given by the server.
 pub type TxId = u64;
 

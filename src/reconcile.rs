@@ -1,6 +1,36 @@
 //! The schema delta from an app's schema to the contract's target, as the steps of a schema push.
+//!
+//! The app's schema is the snapshot's; the target is the app's schema with the contract's model in it,
+//! and with the links that follow the rows. The steps are those that InstantDB's own planner makes, in
+//! its order; a plan that a server made is matched with them both ways. Each step is held against the
+//! rows that are there, before any push. Nothing here reaches a server.
+
+mod attribute;
+mod carried;
+mod collisions;
+mod delta;
+mod evidence;
+mod given;
+mod goal;
+mod kind;
+mod model;
+mod pushed;
+mod written;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::contract::Contract;
+use crate::error::{Error, Result, grouped};
+use crate::snapshot::Snapshot;
+use crate::storage;
+use delta::{Draft, Ids};
+use goal::Goal;
+use kind::Kind;
+use model::Model;
+
+pub use given::Given;
+pub use written::TargetSchema;
 
 /// The steps that lead from the app's schema to the contract's target, and what is to be said of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +38,9 @@ use serde::{Deserialize, Serialize};
 pub struct SchemaPlan {
     /// Whether the steps were given (a server's own plan) or computed from the two schemas.
     pub given: bool,
+    /// Whether the app's schema is known; otherwise the plan starts from nothing.
+    #[serde(default)]
+    pub from_schema: bool,
     /// The steps, in the order a push takes them.
     pub steps: Vec<Step>,
     /// What does not fit together, or would fail.
@@ -20,6 +53,13 @@ pub struct SchemaPlan {
 pub struct Step {
     /// Its kind, as `add-attr`.
     pub kind: String,
+    /// The push it belongs to: 1, or 2 where the first one has to make room for labels.
+    #[serde(default)]
+    pub push: u8,
+    /// Its parameters, as InstantDB reads them. Ids of what the app has already are null, for no
+    /// export says them; those of new attributes are derived from the app's id.
+    #[serde(default)]
+    pub params: Value,
     /// The entity and the attribute or label, as `entity.attr`.
     pub what: String,
     /// What it does, in a sentence.
@@ -58,4 +98,131 @@ pub struct Finding {
     pub said: String,
     /// What to do, in a sentence.
     pub help: String,
+}
+
+impl SchemaPlan {
+    /// Whether a push can go ahead: nothing was found, and no step would fail.
+    pub fn is_clear(&self) -> bool {
+        self.findings.is_empty() && self.failing() == 0
+    }
+
+    /// How many steps would fail on the rows that are there.
+    pub fn failing(&self) -> usize {
+        self.steps.iter().filter(|step| step.fails > 0).count()
+    }
+}
+
+/// The plan for a snapshot's app, computed from the two schemas.
+///
+/// # Errors
+/// The snapshot cannot be read.
+pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<SchemaPlan> {
+    reconcile(contract, snapshot, None).map(|(plan, _)| plan)
+}
+
+/// The plan for a snapshot's app, the one that was given or else the computed one, and the schema that
+/// is wanted.
+///
+/// # Errors
+/// The snapshot cannot be read.
+pub fn reconcile(
+    contract: &Contract,
+    snapshot: &Snapshot,
+    given: Option<&Given>,
+) -> Result<(SchemaPlan, TargetSchema)> {
+    let text = schema_text(snapshot)?;
+    let known = text.as_deref().map(|text| parsed(text, snapshot)).transpose()?;
+    let known = known.or_else(|| given.and_then(|given| given.current.clone()));
+    let from_schema = known.is_some();
+    let app = known.clone().unwrap_or_default();
+    let mut goal = Goal::new(&app, contract);
+    goal.carry(carried::links(snapshot, contract, known.as_ref(), &goal.model));
+    let drafts = match given {
+        Some(given) => given.steps.iter().map(|step| (step.clone(), 1)).collect(),
+        None => computed(&goal, contract, snapshot),
+    };
+    let mut findings = match given {
+        Some(given) => given::findings(given, &app, &goal),
+        None => Vec::new(),
+    };
+    findings.splice(0..0, std::mem::take(&mut goal.collisions.findings));
+    let telling = Telling { contract, snapshot, app: &app, goal: &goal };
+    let steps = drafts.iter().map(|(draft, push)| telling.step(draft, *push));
+    let steps = steps.collect::<Result<_>>()?;
+    let schema = TargetSchema::new(&goal, text.as_deref());
+    Ok((SchemaPlan { given: given.is_some(), from_schema, steps, findings }, schema))
+}
+
+/// The app's schema as the snapshot has it.
+fn schema_text(snapshot: &Snapshot) -> Result<Option<String>> {
+    let path = snapshot.path("data/schema.json");
+    if path.exists() { storage::read_text(&path).map(Some) } else { Ok(None) }
+}
+
+fn parsed(text: &str, snapshot: &Snapshot) -> Result<Model> {
+    Model::parse(text).map_err(|said| {
+        Error::damaged(format!("the app's schema cannot be read: {said}"))
+            .at(snapshot.path("data/schema.json").display())
+            .help("take the snapshot again from a whole backup")
+    })
+}
+
+/// The steps of a plan of our own, each with the push it belongs to: labels are given up in one, the
+/// rest comes in the next.
+fn computed(goal: &Goal, contract: &Contract, snapshot: &Snapshot) -> Vec<(Draft, u8)> {
+    let app = snapshot.meta().source.app_id.as_deref().unwrap_or_default();
+    let ids = Ids::new(&contract.namespace, app);
+    let renames = goal.collisions.renames.iter().map(|it| (delta::rename(it), 1));
+    let then = if goal.collisions.renames.is_empty() { 1 } else { 2 };
+    let steps = delta::steps(&goal.before, &goal.model, ids).into_iter().map(|step| (step, then));
+    renames.chain(steps).collect()
+}
+
+impl Draft {
+    /// The entity and the attribute or label; the id alone where no name is known.
+    fn what(&self) -> String {
+        if self.entity.is_empty() {
+            return self.label.clone();
+        }
+        format!("{}.{}", self.entity, self.label)
+    }
+}
+
+/// What is told of a step, and what it is held against.
+struct Telling<'a> {
+    contract: &'a Contract,
+    snapshot: &'a Snapshot,
+    app: &'a Model,
+    goal: &'a Goal,
+}
+
+impl Telling<'_> {
+    fn step(&self, draft: &Draft, push: u8) -> Result<Step> {
+        let what = draft.what();
+        let evidence = evidence::look(draft, self.contract, self.snapshot)?;
+        let rename = self.goal.collisions.renames.iter().find(|it| {
+            draft.kind == Kind::UpdateAttr
+                && (&it.entity, &it.label) == (&draft.entity, &draft.label)
+        });
+        let needed = self.goal.needed_by(&draft.entity, &draft.label).unwrap_or_default().to_vec();
+        let data = match rename {
+            Some(it) => format!("`{}.{}` makes room: it becomes `{}`", it.entity, it.label, it.to),
+            None => match self.goal.pairs.get(&(draft.entity.clone(), draft.label.clone())) {
+                Some(pairs) => format!("{} links of the app follow the rows", grouped(*pairs)),
+                None => evidence.said,
+            },
+        };
+        Ok(Step {
+            kind: draft.kind.name().to_owned(),
+            push,
+            description: draft.kind.describe(&what, &draft.params),
+            class: draft.kind.class(&draft.params, self.app.entity(&draft.entity).is_none()),
+            needed_by: needed,
+            data,
+            fails: evidence.fails,
+            samples: evidence.samples,
+            params: draft.params.clone(),
+            what,
+        })
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use arrow::array::RecordBatch;
+use serde::Serialize;
 
 use super::{Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id};
 use super::{Equation, account, aside, document, dropped, links, rows, sort, table};
@@ -14,6 +15,7 @@ use crate::contract::Contract;
 use crate::digest::TableDigest;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::reconcile;
 use crate::resources::Resources;
 use crate::schema::Type;
 use crate::snapshot::Snapshot;
@@ -67,8 +69,14 @@ pub fn write(
     let Writing { mut payload, .. } = writing;
     scratch.remove()?;
     let [filled, facts] = document::files(contract, snapshot, &meta, progress)?;
-    let contract_text = ("data/contract.toml", contract.text.clone());
-    for (path, text) in [contract_text, filled, facts, ("data/bundle.json", pretty(&meta)?)] {
+    let schema_plan = reconcile::plan(contract, snapshot)?;
+    for (path, text) in [
+        ("data/contract.toml", contract.text.clone()),
+        filled,
+        facts,
+        (super::SCHEMA_PLAN, pretty(&schema_plan)?),
+        ("data/bundle.json", pretty(&meta)?),
+    ] {
         let written = storage::write_new(&staged.path().join(path), text.as_bytes())?;
         payload.insert(path.to_owned(), written);
     }
@@ -80,7 +88,7 @@ pub fn write(
     bag::seal(staged.path(), &payload, &info)?;
     staged.commit()?;
     let digest = bag::digest(&place)?;
-    Ok(Bundle { root: place, meta, digest })
+    Ok(Bundle { root: place, meta, digest, schema_plan: Some(schema_plan) })
 }
 
 /// The folder of the working files: in the folder that is being made, or where it was asked for.
@@ -119,8 +127,8 @@ impl Scratch {
     }
 }
 
-fn pretty(meta: &Meta) -> Result<String> {
-    let text = serde_json::to_string_pretty(meta);
+fn pretty(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value);
     let failed = |error| Error::bug("the description cannot be written").because(error);
     Ok(text.map_err(failed)? + "\n")
 }

@@ -9,7 +9,7 @@ use crate::schema::{Attr, Type};
 use crate::snapshot::parse_date;
 
 /// The longest indexed or unique string: `pg_column_size(jsonb) <= 1024`, of which 12 are its own.
-pub(super) const INDEXED: usize = 1012;
+pub(super) const INDEXED: usize = crate::instantdb::MOST_INDEXED;
 /// The most bytes an indexed JSON value may have as `jsonb`.
 const INDEXED_JSONB: usize = 1024;
 /// The most characters a string may have: Jackson's limit, in UTF-16 units.

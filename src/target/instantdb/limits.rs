@@ -1,10 +1,9 @@
 //! What the server can never hold, found before anything is sent (`INSTANTDB` §1.7, §2.4, §2.5).
 
 use super::normal;
+use crate::instantdb::MOST_INDEXED;
 use crate::target::Value;
 
-/// The most bytes of a text in an indexed or unique attribute.
-const INDEXED: usize = 1012;
 /// The most characters of a text.
 const LONGEST: usize = 20_000_000;
 /// The deepest a value may be nested: the server reads 1,000 levels of a whole request, in which a
@@ -38,8 +37,10 @@ pub(super) fn refused(value: Value<'_>, is_indexed: bool) -> Option<&'static str
 
 fn long(value: Value<'_>, text: &str) -> bool {
     match value {
-        Value::Json(raw) => crate::json::string(raw).map_or(raw.len(), |text| text.len()) > INDEXED,
-        _ => text.len() > INDEXED,
+        Value::Json(raw) => {
+            crate::json::string(raw).map_or(raw.len(), |text| text.len()) > MOST_INDEXED
+        }
+        _ => text.len() > MOST_INDEXED,
     }
 }
 
