@@ -12,6 +12,7 @@ mod table;
 mod legacy;
 mod sql;
 mod count;
+mod cause;
 mod aside;
 mod tables;
 mod existing;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
+use super::cause;
 use super::facts::Audit;
 use super::key;
 use super::legacy::Legacy;
@@ -150,24 +151,28 @@ fn reasons(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
     let side = sql::side(audit, &file, &[Quarantine::RULE, Quarantine::REASON]);
     let mut tally = Tally::new("count", entity, "")
         .says(format!(
-            "every quarantined {entity} row has a rule and a reason, and bundle.json counts them"
+            "every quarantined {entity} row has a rule, a reason and the cause it had, and bundle.json \
+             counts them"
         ))
         .query(format!(
-            "SELECT (SELECT count(*) FROM {side} WHERE coalesce(_rule, '') = '' OR coalesce(_reason, \
-             '') = '') + (SELECT count(*) FROM (SELECT coalesce(_rule, '') AS rule, count(*) AS n \
+            "SELECT {} + (SELECT count(*) FROM {side} WHERE coalesce(_rule, '') = '' OR \
+             coalesce(_reason, '') = '') + (SELECT count(*) FROM (SELECT coalesce(_rule, '') AS rule, count(*) AS n \
              FROM {side} GROUP BY 1) f FULL JOIN (SELECT (q ->> '$.rule') AS rule, sum((q ->> \
              '$.rows')::BIGINT) AS n FROM (SELECT unnest(quarantine::JSON[]) AS q FROM \
              read_json('data/bundle.json', columns = {{quarantine: 'JSON'}})) WHERE (q ->> \
              '$.source') = {} GROUP BY 1) b USING (rule) WHERE f.n IS DISTINCT FROM b.n)",
+            cause::wrong_sql(audit, legacy),
             sql::text(entity)
         ));
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let (path, _) = audit.file(&file);
-    read::scan_if_there(&path, &[Quarantine::RULE, Quarantine::REASON], &mut |row| {
+    let columns = [Quarantine::RULE, Quarantine::REASON, Quarantine::CAUSE, Extra::ROW];
+    read::scan_if_there(&path, &columns, &mut |row| {
         let (rule, reason) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
-        tally.check(!rule.is_empty() && !reason.is_empty(), || {
-            format!("quarantined {entity} row {}", row.number)
-        });
+        let source = row.row(3).unwrap_or(usize::MAX);
+        let is_told = !rule.is_empty() && !reason.is_empty();
+        let right = is_told && cause::is_right(audit, (legacy, source), rule, row.text(2))?;
+        tally.check(right, || legacy.place(source));
         match found.get_mut(rule) {
             Some(rows) => *rows += 1,
             None => drop(found.insert(rule.to_owned(), 1)),

@@ -11,7 +11,7 @@ use super::naming::Naming;
 use super::read::{self, Row};
 use super::rule::Tally;
 use super::sql;
-use super::table::Table;
+use super::table::{Table, place};
 use crate::bundle::Origin;
 use crate::error::{Result, grouped};
 use crate::schema::{Link, Type};
@@ -93,7 +93,8 @@ fn carried(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
     let merged = before.merged();
     for (row, (times, is_merged)) in before.times.iter().zip(merged).enumerate() {
         tally.check(*times == 1 || is_merged, || {
-            format!("{entity} row {row} of the snapshot: {times} times")
+            let name = format!("{entity} of the snapshot");
+            format!("{}: {times} times", place(&name, before.path.as_deref(), row))
         });
     }
     tally.finish()
