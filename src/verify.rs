@@ -13,6 +13,7 @@ mod legacy;
 mod sql;
 mod count;
 mod cause;
+mod set_aside;
 mod aside;
 mod tables;
 mod existing;

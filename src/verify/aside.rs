@@ -10,6 +10,7 @@ use super::key;
 use super::legacy::Legacy;
 use super::read::{self, Row};
 use super::rule::Tally;
+use super::set_aside;
 use super::sql;
 use crate::bundle::Quarantine;
 use crate::error::{Result, grouped};
@@ -104,9 +105,12 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
         .map(|name| format!("q.{name} IS DISTINCT FROM s.{name}", name = sql::name(name)))
         .collect();
     let mut tally = Tally::new("account", entity, "")
-        .says(format!("every quarantined {entity} row is whole, as it stood in the source"))
+        .says(format!(
+            "every quarantined {entity} row is whole, as it stood in the source, and so is its line"
+        ))
         .query(format!(
-            "SELECT count(*) FROM {} q JOIN {} s ON s._row = q._row WHERE {}",
+            "SELECT {} + (SELECT count(*) FROM {} q JOIN {} s ON s._row = q._row WHERE {})",
+            set_aside::wrong_sql(audit, legacy),
             sql::side(audit, &file, &names),
             sql::legacy(audit, legacy),
             differs.join(" OR ")
@@ -131,6 +135,7 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
         }
         Ok(())
     })?;
+    set_aside::lines(audit, legacy, &mut tally)?;
     Ok(tally.finish())
 }
 

@@ -69,9 +69,9 @@ fn every_fault_in_dirty_data_is_caught() {
     let place = Place::new();
     let made = generate(&Options {
         kind: Kind::Archive,
-        parts: 600,
+        parts: 300,
         seed: 5,
-        dirty: 0.2,
+        dirty: 0.3,
         links: Links::Forward,
         payload_percent: 400,
         shuffle: None,
