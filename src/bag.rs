@@ -65,6 +65,25 @@ pub fn digest(root: &Path) -> Result<String> {
     Ok(sha256_hex(storage::read_text(&root.join(MANIFEST))?.as_bytes()))
 }
 
+/// The payload of a sealed folder as its manifest lists it, for a copy to be sealed: what the files are
+/// is taken from there, their sizes from the disk.
+///
+/// # Errors
+/// The manifest cannot be read, or lists what is not there.
+pub fn payload(root: &Path) -> Result<Payload> {
+    let mut wrong = Vec::new();
+    let mut payload = Payload::new();
+    for (path, sha256) in manifest(root, MANIFEST, &mut wrong)? {
+        let place = root.join(&path);
+        let bytes = place.metadata().map_err(|error| storage::failed(&place, error))?.len();
+        payload.insert(path, Written { bytes, sha256 });
+    }
+    match wrong.first() {
+        None => Ok(payload),
+        Some(line) => Err(Error::damaged("the manifest cannot be read").at(line)),
+    }
+}
+
 /// Reads the description a sealed folder has of itself: a `what` of a format version.
 ///
 /// # Errors

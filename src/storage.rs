@@ -304,6 +304,20 @@ impl Write for HashingFile {
     }
 }
 
+/// Gives a file that is read only a second place in a working folder: the same file where the file system
+/// can, else a copy.
+///
+/// # Errors
+/// There is a file at the second place, or the disk refuses.
+pub fn share(from: &Path, to: &Path) -> Result<()> {
+    create_folder(&parent_of(to))?;
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    let mut copy = scratch(to)?;
+    io::copy(&mut open(from)?, &mut copy).map(drop).map_err(|error| failed(to, error))
+}
+
 /// Creates a temporary file in a working folder: no hash, no sync.
 ///
 /// # Errors

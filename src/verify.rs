@@ -15,6 +15,8 @@ mod table;
 mod legacy;
 mod sql;
 mod count;
+mod cause;
+mod set_aside;
 mod aside;
 mod tables;
 mod existing;

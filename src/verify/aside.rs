@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
+use super::cause;
 use super::facts::Audit;
 use super::key;
 use super::legacy::Legacy;
 use super::read::{self, Row};
 use super::rule::Tally;
+use super::set_aside;
 use super::sql;
 use crate::bundle::Quarantine;
 use crate::error::{Result, grouped};
@@ -104,10 +106,12 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
         .map(|name| format!("q.{name} IS DISTINCT FROM s.{name}", name = sql::name(name)))
         .collect();
     let mut tally = Tally::new("account", entity, "")
-        .says(format!("every quarantined {entity} row is whole, as it stood in the source"))
+        .says(format!(
+            "every quarantined {entity} row is whole, as it stood in the source, and so is its line"
+        ))
         .query(format!(
-            "SELECT {} FROM {} q JOIN {} s ON s._row = q._row WHERE {}",
-            sql::found(audit, "s.id"),
+            "SELECT {} + (SELECT count(*) FROM {} q JOIN {} s ON s._row = q._row WHERE {})",
+            set_aside::wrong_sql(audit, legacy),
             sql::side(audit, &file, &names),
             sql::legacy(audit, legacy),
             differs.join(" OR ")
@@ -132,6 +136,7 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
         }
         Ok(())
     })?;
+    set_aside::lines(audit, legacy, &mut tally)?;
     Ok(tally.finish())
 }
 
@@ -152,25 +157,29 @@ fn reasons(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
     let side = sql::side(audit, &file, &[Quarantine::RULE, Quarantine::REASON]);
     let mut tally = Tally::new("count", entity, "")
         .says(format!(
-            "every quarantined {entity} row has a rule and a reason, and bundle.json counts them"
+            "every quarantined {entity} row has a rule, a reason and the cause it had, and bundle.json \
+             counts them"
         ))
         .query(format!(
-            "SELECT (SELECT count(*) FROM {side} WHERE coalesce(_rule, '') = '' OR coalesce(_reason, \
-             '') = '') + (SELECT count(*) FROM (SELECT coalesce(_rule, '') AS rule, count(*) AS n \
+            "SELECT {} + (SELECT count(*) FROM {side} WHERE coalesce(_rule, '') = '' OR \
+             coalesce(_reason, '') = '') + (SELECT count(*) FROM (SELECT coalesce(_rule, '') AS rule, count(*) AS n \
              FROM {side} GROUP BY 1) f FULL JOIN (SELECT (q ->> '$.rule') AS rule, sum((q ->> \
              '$.rows')::BIGINT) AS n FROM (SELECT unnest(quarantine::JSON[]) AS q FROM \
              read_json({}, columns = {{quarantine: 'JSON'}})) WHERE (q ->> \
              '$.source') = {} GROUP BY 1) b USING (rule) WHERE f.n IS DISTINCT FROM b.n)",
+            cause::wrong_sql(audit, legacy),
             sql::path(audit, "data/bundle.json"),
             sql::text(entity)
         ));
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let (path, _) = audit.file(&file);
-    read::scan_if_there(&path, &[Quarantine::RULE, Quarantine::REASON], &mut |row| {
+    let columns = [Quarantine::RULE, Quarantine::REASON, Quarantine::CAUSE, Extra::ROW];
+    read::scan_if_there(&path, &columns, &mut |row| {
         let (rule, reason) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
-        tally.check(!rule.is_empty() && !reason.is_empty(), || {
-            format!("quarantined {entity} row {}", row.number)
-        });
+        let source = row.row(3).unwrap_or(usize::MAX);
+        let is_told = !rule.is_empty() && !reason.is_empty();
+        let right = is_told && cause::is_right(audit, (legacy, source), rule, row.text(2))?;
+        tally.check(right, || legacy.place(source));
         match found.get_mut(rule) {
             Some(rows) => *rows += 1,
             None => drop(found.insert(rule.to_owned(), 1)),

@@ -11,9 +11,10 @@ use super::naming::Naming;
 use super::read::{self, Row};
 use super::rule::Tally;
 use super::sql;
-use super::table::Table;
+use super::table::{Table, place};
 use crate::bundle::Origin;
 use crate::error::{Result, grouped};
+use crate::json;
 use crate::schema::{Link, Type};
 use crate::snapshot::Extra;
 
@@ -93,7 +94,8 @@ fn carried(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
     let merged = before.merged();
     for (row, (times, is_merged)) in before.times.iter().zip(merged).enumerate() {
         tally.check(*times == 1 || is_merged, || {
-            format!("{entity} row {row} of the snapshot: {times} times")
+            let name = format!("{entity} of the snapshot");
+            format!("{}: {times} times", place(&name, before.path.as_deref(), row))
         });
     }
     tally.finish()
@@ -150,6 +152,7 @@ fn unchanged(audit: &Audit<'_>, table: &Table, before: &Before) -> Result<Rule> 
         .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}", name = sql::name(name)))
         .chain(["t._server_created_at IS DISTINCT FROM s._server_created_at".to_owned()])
         .chain(["lower(t.id) IS DISTINCT FROM lower(s.id)".to_owned()])
+        .chain([format!("t._extra IS DISTINCT FROM {BESIDE}")])
         .collect();
     let mut tally = Tally::new("value", entity, "")
         .says(format!("every {entity} row that existed is as it was"))
@@ -165,36 +168,50 @@ fn unchanged(audit: &Audit<'_>, table: &Table, before: &Before) -> Result<Rule> 
         .filter(|row| table.existing(*row).is_some_and(|source| source < before.rows))
         .collect();
     let Some(path) = &before.path else { return Ok(tally.finish()) };
-    let columns = |server: &'static str| {
+    let columns = |beside: &[&'static str]| {
         let mut columns = vec!["id"];
         columns.extend(&names);
-        columns.push(server);
+        columns.extend(beside);
         columns
     };
     let mut hashes = vec![0; before.rows];
-    read::scan(path, &columns(Extra::SERVER), &mut |row| {
-        hashes[row.number] = row_hash(row, &types);
+    read::scan(path, &columns(&[Extra::SERVER, Extra::EXTRA, Extra::INVALID]), &mut |row| {
+        hashes[row.number] = row_hash(row, &types, 2);
         Ok(())
     })?;
     let mut at = 0;
-    read::pick(&table.path, &columns(Origin::SERVER), &rows, &mut |row| {
+    read::pick(&table.path, &columns(&[Origin::SERVER, Origin::EXTRA]), &rows, &mut |row| {
         let number = rows[at];
         at += 1;
         let source = table.existing(number).unwrap_or_default();
-        tally.check(hashes[source] == row_hash(row, &types), || table.place(number));
+        tally.check(hashes[source] == row_hash(row, &types, 1), || table.place(number));
         Ok(())
     })?;
     Ok(tally.finish())
 }
 
-/// The hash of `id`, attributes and the store's time, as they stand in a projection.
-fn row_hash(row: Row<'_>, types: &[Type]) -> u64 {
+/// What an existing row has beside its columns, as SQL has it of the snapshot: both objects as one.
+const BESIDE: &str = "CASE WHEN s._invalid IS NULL THEN s._extra WHEN s._extra IS NULL THEN s._invalid \
+                      ELSE '{' || trim(s._extra)[2:-2] || ',' || trim(s._invalid)[2:-2] || '}' END";
+
+/// The hash of `id`, attributes, the store's time and the members of so many objects after it, as they
+/// stand in a projection.
+fn row_hash(row: Row<'_>, types: &[Type], objects: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_u128(key::link_key(row.text(0)));
     for (at, ty) in types.iter().enumerate() {
         hasher.write_u64(key::value_hash(row.value(at + 1, *ty)));
     }
     hasher.write_i64(row.whole(types.len() + 1).unwrap_or(i64::MIN));
+    for text in (0..objects).filter_map(|at| row.text(types.len() + 2 + at)) {
+        match json::members(text) {
+            Ok(members) => members.iter().for_each(|(name, value)| {
+                hasher.write_u128(key::hash128(name.as_bytes()));
+                hasher.write_u128(key::hash128(value.as_bytes()));
+            }),
+            Err(_) => hasher.write_u128(key::hash128(text.as_bytes())),
+        }
+    }
     hasher.finish()
 }
 

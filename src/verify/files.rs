@@ -161,7 +161,15 @@ fn conserved(
     }
     let strays = (dropped.of(entity, label).len() as u64).saturating_sub(seen);
     if strays > 0 {
-        tally.violate(strays, || format!("{} listed that are not so", grouped(strays)));
+        let is_migrated = |row: usize| row < legacy.rows && legacy.is_migrated(row);
+        let mut listed = dropped.of(entity, label).iter().map(|(row, ..)| *row);
+        let first = listed.find(|row| !is_migrated(*row));
+        tally.violate(strays, || match first {
+            Some(row) => {
+                format!("{} listed that are not so, as of {}", grouped(strays), legacy.place(row))
+            }
+            None => format!("{} listed more than once", grouped(strays)),
+        });
     }
     out.push(tally.finish());
     out.push(equation(audit, (legacy, link), named, dropped));
@@ -277,6 +285,54 @@ fn place(links: &LinksMeta, row: usize) -> String {
     format!("{} row {row}", links.file)
 }
 
+/// A pair, by the keys of its ends.
+type Pair = (u128, u128);
+
+/// How many pairs there are of a kind, and the first.
+struct Found {
+    count: u64,
+    first: Option<Pair>,
+}
+
+impl Found {
+    fn of(pairs: impl Iterator<Item = Pair>) -> Self {
+        pairs.fold(Self { count: 0, first: None }, |found, pair| Self {
+            count: found.count + 1,
+            first: found.first.or(Some(pair)),
+        })
+    }
+}
+
+/// A pair as a sample names it: `<from> - <to>`, as it stands in the bundle's file, or else in the
+/// source's, where an id of a legacy row is the one it has in the target.
+fn named(audit: &Audit<'_>, file: &str, (links, pair): (&[&LinksMeta], Pair)) -> String {
+    let mut name = None;
+    let mut take = |row: read::Row<'_>, ends: (Option<u128>, Option<u128>), texts: [String; 2]| {
+        if name.is_none() && ends == (Some(pair.0), Some(pair.1)) {
+            name = Some(format!("{} - {} (row {})", texts[0], texts[1], row.number));
+        }
+    };
+    // A file that cannot be read again leaves the pair without a name.
+    drop(read::scan_if_there(&audit.bundle.path(file), &["from", "to"], &mut |row| {
+        let ends = (Some(key::link_key(row.text(0))), Some(key::link_key(row.text(1))));
+        take(row, ends, [key::shown(row.text(0)), key::shown(row.text(1))]);
+        Ok(())
+    }));
+    for links in links {
+        drop(read::scan(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
+            let text = |entity: &str, at: usize| {
+                let id = end(audit, entity, key::link_key(row.text(at)));
+                let target = id.filter(|_| audit.legacy.contains_key(entity)).map(key::uuid_text);
+                (id, target.unwrap_or_else(|| key::shown(row.text(at))))
+            };
+            let (from, to) = (text(&links.entity, 0), text(&links.target, 1));
+            take(row, (from.0, to.0), [from.1, to.1]);
+            Ok(())
+        }));
+    }
+    name.unwrap_or_else(|| "a pair".to_owned())
+}
+
 /// The pairs of a bundle's link file, against those that must be there.
 fn pairs(
     audit: &Audit<'_>,
@@ -301,18 +357,21 @@ fn pairs(
     })?;
     let rows = found.len() as u64;
     found.sort_unstable();
-    let twice = found.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;
+    tally.check_all(rows.max(wanted.len() as u64), 0, String::new);
+    let pairs = found.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    let twice = Found::of(pairs);
     found.dedup();
-    let strange = found.iter().filter(|pair| wanted.binary_search(pair).is_err()).count() as u64;
-    let lacking = wanted.iter().filter(|pair| found.binary_search(pair).is_err()).count() as u64;
-    tally.check_all(rows.max(wanted.len() as u64), twice + strange + lacking, || {
-        format!(
-            "{file}: {} stand there twice, {} are not in the source, {} are missing",
-            grouped(twice),
-            grouped(strange),
-            grouped(lacking)
-        )
-    });
+    let is_known = |pairs: &[Pair], pair: &Pair| pairs.binary_search(pair).is_ok();
+    let strange = Found::of(found.iter().filter(|pair| !is_known(wanted, pair)).copied());
+    let lacking = Found::of(wanted.iter().filter(|pair| !is_known(&found, pair)).copied());
+    for (what, pairs) in
+        [("stands there again", twice), ("is not in the source", strange), ("is missing", lacking)]
+    {
+        if let Some(first) = pairs.first {
+            let named = || named(audit, file, (links, first));
+            tally.violate(pairs.count, || format!("{file}: {} {what}", named()));
+        }
+    }
     out.push(tally.finish());
     let mut said = Tally::new("digest", entity, label)
         .says(format!("bundle.json gives the rows and the digest of {entity}.{label}"))

@@ -67,13 +67,13 @@ pub(super) fn line_digest(
 }
 
 /// A value out of a line.
-enum Given<'a> {
+pub(super) enum Given<'a> {
     Text(std::borrow::Cow<'a, str>),
     Plain(Value<'a>),
 }
 
 impl Given<'_> {
-    fn value(&self) -> Value<'_> {
+    pub(super) fn value(&self) -> Value<'_> {
         match self {
             Given::Text(text) => Value::Text(text),
             Given::Plain(value) => *value,
@@ -82,7 +82,7 @@ impl Given<'_> {
 }
 
 /// A member of a line as a contract's type has it; `None` when it does not fit.
-fn given(text: &str, ty: Type) -> Option<Given<'_>> {
+pub(super) fn given(text: &str, ty: Type) -> Option<Given<'_>> {
     if text == "null" {
         return Some(Given::Plain(Value::Absent));
     }

@@ -1,12 +1,16 @@
 //! Target tables as a whole: every row stands on a row of the snapshot, and bundle.json counts them.
 
+use std::path::Path;
+
 use super::Rule;
 use super::facts::Audit;
-use super::read;
+use super::read::{self, Row};
 use super::rule::Tally;
 use super::sql;
 use super::table::Table;
+use crate::bundle::Origin;
 use crate::error::{Result, grouped};
+use crate::snapshot::Extra;
 
 /// The rules of a target table as a whole.
 pub(super) fn rules(audit: &Audit<'_>, table: &Table, out: &mut Vec<Rule>) -> Result<()> {
@@ -22,15 +26,19 @@ fn stands(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
         .transform_into(entity)
         .and_then(|transform| audit.legacy.get(&transform.source));
     let source = legacy.map_or_else(
-        || "(SELECT NULL::BIGINT AS _row WHERE false)".to_owned(),
+        || {
+            "(SELECT NULL::BIGINT AS _row, NULL::BIGINT AS _server_created_at WHERE false)"
+                .to_owned()
+        },
         |legacy| sql::legacy(audit, legacy),
     );
     let mut tally = Tally::new("account", entity, "")
-        .says(format!("every {entity} row stands on a row of the snapshot"))
+        .says(format!("every {entity} row stands on a row of the snapshot, and has its store's time"))
         .query(format!(
             "SELECT {} FROM {} t LEFT JOIN {source} s ON s._row = t._source_row LEFT JOIN {} e \
              ON e._row = t._source_row WHERE NOT coalesce(CASE t._origin WHEN 'migrated' THEN s._row \
-             IS NOT NULL WHEN 'existing' THEN e._row IS NOT NULL END, false)",
+             IS NOT NULL AND t._server_created_at IS NOT DISTINCT FROM s._server_created_at WHEN \
+             'existing' THEN e._row IS NOT NULL END, false)",
             sql::found(audit, "t.id"),
             sql::target(audit, entity),
             sql::existing(audit, entity)
@@ -41,15 +49,36 @@ fn stands(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
         Some(path) => read::rows(&path)?,
         None => 0,
     };
-    for row in 0..table.rows() {
-        let right = match (table.migrated(row), table.existing(row)) {
-            (Some(source), _) => source < rows,
+    let times = match legacy.and_then(|legacy| legacy.path.as_ref()) {
+        Some(path) => times(path, rows)?,
+        None => Vec::new(),
+    };
+    read::scan_if_there(&table.path, &[Origin::SERVER], &mut |row| {
+        let right = match (table.migrated(row.number), table.existing(row.number)) {
+            (Some(source), _) => times.get(source) == Some(&time(row)),
+            // The time of a row that existed goes along with its values.
             (_, Some(source)) => source < before,
             _ => false,
         };
-        tally.check(right, || table.place(row));
-    }
+        tally.check(right, || table.place(row.number));
+        Ok(())
+    })?;
     Ok(tally.finish())
+}
+
+/// The store's time of every row of a snapshot's table.
+fn times(path: &Path, rows: usize) -> Result<Vec<i64>> {
+    let mut times = Vec::with_capacity(rows);
+    read::scan(path, &[Extra::SERVER], &mut |row| {
+        times.push(time(row));
+        Ok(())
+    })?;
+    Ok(times)
+}
+
+/// The store's time of a row; none is a time that no store has.
+fn time(row: Row<'_>) -> i64 {
+    row.whole(0).unwrap_or(i64::MIN)
 }
 
 /// bundle.json gives the rows of a table as they are.

@@ -166,6 +166,8 @@ fn values_that_differ_by_a_hair_are_caught() {
         ("event", (STEPS, 302, "eventId"), to(101), "value thread_steps.eventId"),
         ("step", (PARTS, 401, "stepId"), to(302), "value thread_parts.stepId"),
         ("existing", (ITEMS, 910, "type"), text("output_text"), "value thread_items."),
+        ("beside", (ITEMS, 910, "_extra"), text("{\"z\":1}"), "value thread_items."),
+        ("store's", (ITEMS, 101, "_server_created_at"), Cell::Whole(5), "account thread_items."),
     ]);
     check(&[
         (
@@ -272,6 +274,42 @@ fn what_is_set_aside_is_checked() {
                 copy.edit(&quarantine("story_steps"), |rows| *rows.cell(0, "_reason") = Cell::Null);
             },
             "count story_steps.",
+        ),
+        (
+            "a cause that is no quarantined row",
+            &|copy| {
+                copy.edit(&quarantine("story_steps"), |rows| {
+                    *rows.cell(0, "_cause") = text("story_executions:none");
+                });
+            },
+            "count story_steps.",
+        ),
+        (
+            "a cause that is another quarantined row",
+            &|copy| {
+                copy.edit(&quarantine("story_steps"), |rows| {
+                    *rows.cell(0, "_cause") = Cell::Text(format!("story_parts:{}", id(405)));
+                });
+            },
+            "count story_steps.",
+        ),
+        (
+            "a line of the quarantine changed",
+            &|copy| {
+                copy.text("data/quarantine/story_parts.jsonl", |text| {
+                    text.replacen("\"type\":\"", "\"type\":\"x", 1)
+                });
+            },
+            "account story_parts.",
+        ),
+        (
+            "a line of the quarantine dropped",
+            &|copy| {
+                copy.text("data/quarantine/story_executions.jsonl", |text| {
+                    text.split_once('\n').map_or("", |(_, rest)| rest).to_owned()
+                });
+            },
+            "account story_executions.",
         ),
         (
             "merged into a row that differs",

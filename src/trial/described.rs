@@ -1,0 +1,170 @@
+//! Figures of `bundle.json` that are not what the files have.
+
+use super::fault::{Changes, Fault, Told};
+use super::ground::Ground;
+use super::rows::Planted;
+use crate::bundle::Meta;
+use crate::error::grouped;
+
+/// What a figure was changed to: the entity a rule about it is of, the figure in words, and how
+/// verification says it.
+type Edited = (String, String, String);
+
+/// Edits `bundle.json`.
+fn edited(ground: &Ground<'_>, edit: impl FnOnce(&mut Meta, usize) -> Option<Edited>) -> Planted {
+    let mut meta = ground.bundle.meta().clone();
+    let found = edit(&mut meta, ground.turn);
+    Ok(found.map(|(entity, figure, said)| Fault {
+        changes: Changes { meta: Some(Box::new(meta)), ..Changes::default() },
+        place: format!("bundle.json, {figure}"),
+        told: Told::Figure(entity, vec![said]),
+    }))
+}
+
+/// The one whose turn it is.
+fn turned<T>(things: &mut [T], turn: usize) -> Option<&mut T> {
+    let at = turn.checked_rem(things.len())?;
+    things.get_mut(at)
+}
+
+fn says(what: &str, rows: u64) -> String {
+    format!("{what}: bundle.json says {},", grouped(rows))
+}
+
+/// One row more was migrated, it says.
+pub(super) fn equation(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let equation = turned(&mut meta.equations, turn)?;
+        equation.migrated += 1;
+        let source = equation.source.clone();
+        Some((source.clone(), format!("equation of {source}"), says("migrated", equation.migrated)))
+    })
+}
+
+/// A migrated row was quarantined, it says: the equation still adds up.
+pub(super) fn shifted(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let equation = turned(&mut meta.equations, turn)?;
+        equation.migrated = equation.migrated.checked_sub(1)?;
+        equation.quarantined += 1;
+        let (source, rows) = (equation.source.clone(), equation.quarantined);
+        Some((source.clone(), format!("equation of {source}"), says("quarantined", rows)))
+    })
+}
+
+/// One row more stands on an existing one, it says.
+pub(super) fn adopted(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        let equation = meta.equations.iter_mut().find(|equation| !equation.adopted.is_empty())?;
+        let (target, rows) = equation.adopted.first_mut()?;
+        *rows += 1;
+        let said = says(&format!("adopted by {target}"), *rows);
+        Some((equation.source.clone(), format!("rows of {target} that were adopted"), said))
+    })
+}
+
+/// A row of a table was migrated, it says, and existed.
+pub(super) fn table(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let table = turned(&mut meta.tables, turn)?;
+        (table.migrated, table.existing) = (table.migrated + 1, table.existing.saturating_sub(1));
+        let entity = table.entity.clone();
+        Some((entity.clone(), format!("rows of {entity}"), says("migrated", table.migrated)))
+    })
+}
+
+/// One row more existed before, it says.
+pub(super) fn existing(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let existing = turned(&mut meta.existing, turn)?;
+        existing.rows += 1;
+        let entity = existing.entity.clone();
+        Some((entity.clone(), format!("existing rows of {entity}"), says("rows", existing.rows)))
+    })
+}
+
+/// One value more of a link was migrated, it says.
+pub(super) fn link(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let link = turned(&mut meta.link_equations, turn)?;
+        link.migrated += 1;
+        let name = format!("equation of {}.{}", link.source, link.label);
+        Some((link.source.clone(), name, says("migrated", link.migrated)))
+    })
+}
+
+/// A repair was made once more, it says.
+pub(super) fn repairs(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let repair = turned(&mut meta.repairs, turn)?;
+        repair.rows += 1;
+        let what = format!("{} {}", repair.attr, repair.how);
+        let name = format!("repairs of {}.{}", repair.target, repair.attr);
+        Some((repair.target.clone(), name, says(&what, repair.rows)))
+    })
+}
+
+/// One row more was quarantined by a rule, it says.
+pub(super) fn quarantined(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let rule = turned(&mut meta.quarantine, turn)?;
+        rule.rows += 1;
+        let name = format!("{} rows quarantined by `{}`", rule.source, rule.rule);
+        Some((rule.source.clone(), name, says(&rule.rule, rule.rows)))
+    })
+}
+
+/// One id more became another, it says.
+pub(super) fn mapped(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let (entity, rows) = turned(&mut meta.mapped_ids, turn)?;
+        *rows += 1;
+        let said = says(entity, *rows);
+        Some((String::new(), format!("ids of {entity} that became other ones"), said))
+    })
+}
+
+/// The last digit of a digest as another.
+fn other_digit(digest: &mut String) {
+    let last = digest.pop();
+    digest.push(if last == Some('0') { '1' } else { '0' });
+}
+
+/// It was made from another snapshot, it says.
+pub(super) fn snapshot(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        other_digit(&mut meta.snapshot.digest);
+        let said = format!("bundle.json names {}", meta.snapshot.digest);
+        Some((String::new(), "digest of the snapshot".to_owned(), said))
+    })
+}
+
+/// It was made by another contract, it says.
+pub(super) fn contract(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        other_digit(&mut meta.contract.digest);
+        let said = format!("bundle.json names {}", meta.contract.digest);
+        Some((String::new(), "digest of the contract".to_owned(), said))
+    })
+}
+
+/// A table has another digest, it says.
+pub(super) fn digest(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let table = turned(&mut meta.tables, turn)?;
+        other_digit(&mut table.digest);
+        let entity = table.entity.clone();
+        let said = format!("bundle.json {}", table.digest);
+        Some((entity.clone(), format!("digest of {entity}"), said))
+    })
+}
+
+/// A link file has another digest, it says.
+pub(super) fn link_digest(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let links = turned(&mut meta.links, turn)?;
+        other_digit(&mut links.digest);
+        let name = format!("digest of {}.{}", links.entity, links.label);
+        Some((links.entity.clone(), name, links.file.clone()))
+    })
+}
