@@ -42,6 +42,7 @@ pub mod report;
 
 pub mod bag;
 pub mod storage;
+mod scan;
 mod threads;
 pub mod json;
 pub mod digest;

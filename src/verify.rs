@@ -5,7 +5,6 @@ mod bits;
 mod index;
 mod rule;
 mod key;
-mod read;
 mod share;
 mod facts;
 mod table;
@@ -53,6 +52,7 @@ use crate::contract::Contract;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
 use crate::resources::Resources;
+use crate::scan as read;
 use crate::snapshot::Snapshot;
 use facts::Audit;
 

@@ -1,4 +1,4 @@
-//! Reads Parquet by projection, a batch of bounded bytes at a time.
+//! Reads Parquet by projection, row by row out of batches of bounded bytes.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -59,16 +59,16 @@ impl Column {
 
 /// One row of a scan; columns go by their place in the projection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     columns: &'a [Column],
     at: usize,
     /// Which row of the file it is (of a selection: which row of the selection), from 0.
-    pub(super) number: usize,
+    pub(crate) number: usize,
 }
 
 impl<'a> Row<'a> {
     /// The text in a column.
-    pub(super) fn text(self, column: usize) -> Option<&'a str> {
+    pub(crate) fn text(self, column: usize) -> Option<&'a str> {
         match &self.columns[column] {
             Column::Text(array) if array.is_valid(self.at) => Some(array.value(self.at)),
             _ => None,
@@ -76,7 +76,7 @@ impl<'a> Row<'a> {
     }
 
     /// The whole number in a column.
-    pub(super) fn whole(self, column: usize) -> Option<i64> {
+    pub(crate) fn whole(self, column: usize) -> Option<i64> {
         match &self.columns[column] {
             Column::Whole(array) if array.is_valid(self.at) => Some(array.value(self.at)),
             _ => None,
@@ -84,12 +84,12 @@ impl<'a> Row<'a> {
     }
 
     /// The row number in a column.
-    pub(super) fn row(self, column: usize) -> Option<usize> {
+    pub(crate) fn row(self, column: usize) -> Option<usize> {
         self.whole(column).and_then(|row| usize::try_from(row).ok())
     }
 
     /// The value in a column of a contract's type; a text column of another type is text.
-    pub(super) fn value(self, column: usize, ty: Type) -> Value<'a> {
+    pub(crate) fn value(self, column: usize, ty: Type) -> Value<'a> {
         let at = self.at;
         match &self.columns[column] {
             Column::Text(array) if array.is_valid(at) && ty == Type::Any => {
@@ -105,15 +105,15 @@ impl<'a> Row<'a> {
 }
 
 /// Takes one row; an error stops the reading.
-pub(super) type Visit<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
+pub(crate) type Visit<'a> = dyn FnMut(Row<'_>) -> Result<()> + 'a;
 
 /// Reads the named columns of every row, in the order of the file.
-pub(super) fn scan(path: &Path, columns: &[&str], visit: &mut Visit<'_>) -> Result<()> {
+pub(crate) fn scan(path: &Path, columns: &[&str], visit: &mut Visit<'_>) -> Result<()> {
     read(path, columns, None, visit)
 }
 
 /// Reads the named columns of the rows at these places, which ascend.
-pub(super) fn pick(
+pub(crate) fn pick(
     path: &Path,
     columns: &[&str],
     rows: &[usize],
@@ -123,18 +123,18 @@ pub(super) fn pick(
 }
 
 /// As [`scan`] of a file that may not be there.
-pub(super) fn scan_if_there(path: &Path, columns: &[&str], visit: &mut Visit<'_>) -> Result<()> {
+pub(crate) fn scan_if_there(path: &Path, columns: &[&str], visit: &mut Visit<'_>) -> Result<()> {
     if path.exists() { scan(path, columns, visit) } else { Ok(()) }
 }
 
 /// The columns of a file and what the file itself says they are.
-pub(super) fn types(path: &Path) -> Result<BTreeMap<String, DataType>> {
+pub(crate) fn types(path: &Path) -> Result<BTreeMap<String, DataType>> {
     let fields = open(path)?.schema().fields().clone();
     Ok(fields.iter().map(|field| (field.name().clone(), field.data_type().clone())).collect())
 }
 
 /// How many rows a file has.
-pub(super) fn rows(path: &Path) -> Result<usize> {
+pub(crate) fn rows(path: &Path) -> Result<usize> {
     let rows = open(path)?.metadata().file_metadata().num_rows();
     usize::try_from(rows).map_err(|_| unreadable(path))
 }
@@ -158,7 +158,7 @@ fn read(
 }
 
 /// Reads the named columns of every row, or of those at these places, batch by batch.
-pub(super) fn reader(
+pub(crate) fn reader(
     path: &Path,
     columns: &[&str],
     rows: Option<&[usize]>,
@@ -179,22 +179,22 @@ pub(super) fn reader(
 }
 
 /// Some rows that follow each other.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     columns: Vec<Column>,
     start: usize,
     /// How many they are.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 impl Batch {
     /// The rows of a batch, of which the first is this row of the file.
-    pub(super) fn of(batch: &RecordBatch, names: &[&str], start: usize) -> Self {
+    pub(crate) fn of(batch: &RecordBatch, names: &[&str], start: usize) -> Self {
         let column = |name: &&str| batch.column_by_name(name).map_or(Column::Missing, Column::of);
         Self { columns: names.iter().map(column).collect(), start, count: batch.num_rows() }
     }
 
     /// The rows in their order.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         let row = |at| Row { columns: &self.columns, at, number: self.start + at };
         (0..self.count).map(row)
     }
@@ -221,6 +221,6 @@ fn batch_rows(builder: &ParquetRecordBatchReaderBuilder<File>, mask: &Projection
     usize::try_from((BATCH_BYTES / widest).clamp(1, BATCH_ROWS)).unwrap_or(1)
 }
 
-pub(super) fn unreadable(path: &Path) -> Error {
+pub(crate) fn unreadable(path: &Path) -> Error {
     Error::damaged("the table is no readable Parquet file").at(path.display())
 }
