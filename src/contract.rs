@@ -33,6 +33,7 @@ pub use blanks::{blanks, init};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;
+pub(crate) use show::{attr_rule, id as id_rule, link_rule};
 
 /// The built-in contract, as text.
 pub const BUILT_IN: &str = include_str!("contract/story-to-thread.toml");

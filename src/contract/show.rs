@@ -118,7 +118,8 @@ fn transform(out: &mut Lines, rules: &Transform, after: &Schema) {
     }
 }
 
-fn id(rule: &IdRule, target: &str) -> String {
+/// Where an id comes from, in words.
+pub(crate) fn id(rule: &IdRule, target: &str) -> String {
     let mut ways: Vec<String> = rule.from.clone();
     if let Some(names) = &rule.derive {
         ways.push(format!(
@@ -129,7 +130,8 @@ fn id(rule: &IdRule, target: &str) -> String {
     ways.join(", else ")
 }
 
-fn attr_rule(rule: &AttrRule) -> String {
+/// How an attribute is filled, in words.
+pub(crate) fn attr_rule(rule: &AttrRule) -> String {
     let mut ways: Vec<String> = rule.from.iter().map(pick).collect();
     ways.extend(rule.template.as_ref().map(template));
     ways.extend(rule.missing.as_ref().map(constant));
@@ -182,7 +184,8 @@ fn values(values: &Values) -> String {
     format!("{}{fold}; {other}", map.collect::<Vec<_>>().join(", "))
 }
 
-fn link_rule(rule: &LinkRule) -> String {
+/// How a link is found, in words.
+pub(crate) fn link_rule(rule: &LinkRule) -> String {
     let how = match &rule.how {
         LinkHow::SameRow { target } => format!("what the same legacy row became in {target}"),
         LinkHow::Via { link, take } => format!("{take} of the row linked as {link}"),
