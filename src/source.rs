@@ -29,6 +29,7 @@ use crate::progress::Progress;
 use crate::schema::Schema;
 use crate::storage;
 
+pub(crate) use config::schema as app_schema;
 pub use instantdb::{Backup, InstantDb, Taking};
 pub use rows::At;
 

@@ -21,9 +21,8 @@ pub(super) fn plain(_: &str) -> Type {
 /// Tells what became of a row of a legacy table.
 pub(super) fn of(files: &Files, entity: &str, row: i64) -> Result<Legacy> {
     let mut record = legacy::read(files, entity, row)?;
-    let aside = aside(files, ("quarantine", entity), row, &|column| {
-        files.legacy_type(entity, column)
-    })?;
+    let aside =
+        aside(files, ("quarantine", entity), row, &|column| files.legacy_type(entity, column))?;
     let outcome = match aside {
         Some(refused) => {
             let outcome = quarantined(files, entity, &refused)?;
@@ -189,12 +188,7 @@ fn by_row(entity: &str, target: &str, row: &Record) -> Winner {
     }
 }
 
-fn first_text(
-    files: &Files,
-    entity: &str,
-    row: &Record,
-    picks: &[Pick],
-) -> Result<Option<String>> {
+fn first_text(files: &Files, entity: &str, row: &Record, picks: &[Pick]) -> Result<Option<String>> {
     for pick in picks {
         if let Some(Cell::Text(text)) = legacy::given(files, entity, row, pick)?.value {
             return Ok(Some(text));

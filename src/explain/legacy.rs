@@ -55,12 +55,7 @@ pub(super) fn given(files: &Files, entity: &str, row: &Record, pick: &Pick) -> R
     Ok(Given { value: Some(value).filter(|value| *value != Cell::Absent), of: None })
 }
 
-fn linked(
-    files: &Files,
-    entity: &str,
-    row: &Record,
-    (label, attr): (&str, &str),
-) -> Result<Given> {
+fn linked(files: &Files, entity: &str, row: &Record, (label, attr): (&str, &str)) -> Result<Given> {
     let Some(link) = files.contract.before.schema.link(entity, label) else {
         return Ok(Given::default());
     };

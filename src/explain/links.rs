@@ -74,7 +74,8 @@ fn picked(
             continue;
         };
         let named = legacy::names(files, link, source)?;
-        let is_it = said == Some(label) || said.is_some_and(|said| link.also.iter().any(|also| also == said));
+        let is_it = said == Some(label)
+            || said.is_some_and(|said| link.also.iter().any(|also| also == said));
         let (by, id) = named.map_or((name, None), |named| (named.by, Some(named.id)));
         if is_it {
             return Ok((Some(said.map_or(by, str::to_owned)), id));

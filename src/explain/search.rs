@@ -115,7 +115,8 @@ fn look(files: &Files, piece: &Piece, id: &str) -> Result<Option<(usize, Part)>>
         }
         Kind::Aside(entity) => {
             let found = table.some(&[Extra::ROW], &rows, &|_| crate::schema::Type::String)?;
-            part.legacy.extend(found.iter().filter_map(|row| Some((entity, row.whole(Extra::ROW)?))));
+            part.legacy
+                .extend(found.iter().filter_map(|row| Some((entity, row.whole(Extra::ROW)?))));
         }
         Kind::Target(at) => {
             let names = [Origin::ORIGIN, Origin::SOURCE_ROW];

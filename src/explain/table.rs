@@ -51,8 +51,7 @@ impl Needle {
     fn may_be_in(&self, bytes: &[u8]) -> bool {
         let text = self.text.as_bytes();
         memchr::memmem::find(bytes, text).is_some()
-            || (self.folded
-                && memchr::memmem::find(&bytes.to_ascii_lowercase(), text).is_some())
+            || (self.folded && memchr::memmem::find(&bytes.to_ascii_lowercase(), text).is_some())
     }
 }
 
@@ -122,11 +121,7 @@ impl Table {
     }
 
     /// Reads all columns of these rows, which ascend; `ty` gives a column's type.
-    pub(super) fn records(
-        &self,
-        rows: &[usize],
-        ty: &dyn Fn(&str) -> Type,
-    ) -> Result<Vec<Record>> {
+    pub(super) fn records(&self, rows: &[usize], ty: &dyn Fn(&str) -> Type) -> Result<Vec<Record>> {
         let names: Vec<String> =
             self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -143,11 +138,13 @@ impl Table {
         let mut found = Vec::new();
         for group in self.groups() {
             let inside = rows.iter().filter(|row| group.rows.contains(row));
-            let spans: Vec<_> = inside.map(|row| row - group.rows.start).map(|at| at..at + 1).collect();
+            let spans: Vec<_> =
+                inside.map(|row| row - group.rows.start).map(|at| at..at + 1).collect();
             self.visit(names, &group, spans, &mut |row, values| {
-                let cells = names.iter().enumerate().map(|(at, name)| {
-                    ((*name).to_owned(), Cell::of(values, at, ty(name)))
-                });
+                let cells = names
+                    .iter()
+                    .enumerate()
+                    .map(|(at, name)| ((*name).to_owned(), Cell::of(values, at, ty(name))));
                 found.push(Record { row, cells: cells.collect() });
             })?;
         }
@@ -176,8 +173,8 @@ impl Table {
         let failed = |error| scan::unreadable(&self.path).because(error);
         let chunk = self.metadata.metadata().row_group(group.at).column(leaf);
         let rows = group.rows.len();
-        let mut pages = SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None)
-            .map_err(failed)?;
+        let mut pages =
+            SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None).map_err(failed)?;
         let (mut spans, mut start, mut in_dictionary) = (Vec::new(), 0, false);
         while let Some(page) = pages.get_next_page().map_err(failed)? {
             let may = match page.encoding() {

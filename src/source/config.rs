@@ -131,7 +131,7 @@ fn counts(raw: &str) -> Result<Vec<(String, u64)>, String> {
 }
 
 /// Parses InstantDB's schema: `entities.<etype>.attrs.<label>`, `links.<name>.forward|reverse`.
-pub(super) fn schema(raw: &str) -> Result<Schema, String> {
+pub(crate) fn schema(raw: &str) -> Result<Schema, String> {
     let mut schema = Schema::default();
     for (name, raw) in object(raw, "schema.entities", "entities")? {
         let mut attrs = Vec::new();
