@@ -50,8 +50,15 @@ impl Needle {
 
     fn may_be_in(&self, bytes: &[u8]) -> bool {
         let text = self.text.as_bytes();
-        memchr::memmem::find(bytes, text).is_some()
-            || (self.folded && memchr::memmem::find(&bytes.to_ascii_lowercase(), text).is_some())
+        if memchr::memmem::find(bytes, text).is_some() {
+            return true;
+        }
+        // Most tables have no capitals in their ids, which is told faster than turned into lower case.
+        let has_capitals = memchr::memchr3(b'A', b'B', b'C', bytes).is_some()
+            || memchr::memchr3(b'D', b'E', b'F', bytes).is_some();
+        self.folded
+            && has_capitals
+            && memchr::memmem::find(&bytes.to_ascii_lowercase(), text).is_some()
     }
 }
 

@@ -82,7 +82,8 @@ fn told(reason: &Reason, out: &mut String) {
         let _ = writeln!(out, "  row {} {}{}", sample.row, line(id), cause.unwrap_or_default());
     }
     if reason.roots > 0 {
-        let _ = writeln!(out, "  began with {} rows:", grouped(reason.roots));
+        let rows = if reason.roots == 1 { "row" } else { "rows" };
+        let _ = writeln!(out, "  began with {} {rows}:", grouped(reason.roots));
     }
     for root in &reason.first_roots {
         let rows = grouped(root.rows);
