@@ -123,7 +123,7 @@ impl std::error::Error for Error {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || !(c.is_control() || is_bidi_control(c)) {
+        if c == '\n' || !steers(c) {
             out.push(c);
         } else {
             out.extend(c.escape_default());
@@ -132,8 +132,13 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// Whether a character steers a terminal or turns the direction of text.
+pub fn steers(c: char) -> bool {
+    c.is_control() || is_bidi_control(c)
+}
+
 fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A count as a person reads it: `48211` is `48,211`.

@@ -18,6 +18,7 @@ mod dates;
 mod flow;
 mod labels;
 mod layout;
+mod rebuild;
 mod row;
 mod tables;
 mod take;
@@ -48,10 +49,14 @@ use crate::storage;
 
 pub(crate) use dates::number_date;
 pub use dates::{ParsedDate, parse_date};
+pub(crate) use rebuild::{Member, Rebuild, Rebuilt, object};
 pub use take::take;
+pub(crate) use take::taken;
 
 /// Version of the snapshot format.
 pub const FORMAT: u32 = 1;
+/// Version of the format of a snapshot some of whose rows were replaced: it has [`Meta::replays`].
+pub const REPLAYED: u32 = 2;
 
 /// The columns every table has beside its declared ones.
 #[derive(Debug)]
@@ -78,18 +83,57 @@ impl Extra {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
-    /// [`FORMAT`].
+    /// [`FORMAT`], or [`REPLAYED`].
     pub format: u32,
     /// Program and version, as `rethread 0.1.0`.
     pub program: String,
     /// Where the rows came from.
     pub source: SourceMeta,
+    /// The ledger of rows that were corrected since, first to last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replays: Vec<Replay>,
     /// The tables, legacy ones first, each side in contract order.
     pub tables: Vec<TableMeta>,
     /// The link files.
     pub links: Vec<LinksMeta>,
     /// What the contract does not name.
     pub unmapped: Unmapped,
+}
+
+impl Meta {
+    /// The format as [`bag::description`] compares it: both that there are are read.
+    fn known_format(&self) -> u32 {
+        let replayed = self.format == REPLAYED && !self.replays.is_empty();
+        if replayed { FORMAT } else { self.format }
+    }
+}
+
+/// Rows that were corrected and taken back in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Digest of the snapshot whose rows were replaced.
+    pub snapshot: String,
+    /// Digest of the bundle that had set them aside.
+    pub bundle: String,
+    /// SHA-256 of the file of corrections.
+    pub fixes: String,
+    /// The rows, by entity and place.
+    pub rows: Vec<Replaced>,
+}
+
+/// A row that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replaced {
+    /// Its entity.
+    pub entity: String,
+    /// Its place in the source's table.
+    pub row: u64,
+    /// Its logical digest before.
+    pub from: String,
+    /// Its logical digest now.
+    pub to: String,
 }
 
 /// One table of a snapshot.
@@ -164,9 +208,7 @@ impl Snapshot {
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
         let meta: Meta =
-            bag::description(root, "data/snapshot.json", ("snapshot", FORMAT), |meta: &Meta| {
-                meta.format
-            })?;
+            bag::description(root, "data/snapshot.json", ("snapshot", FORMAT), Meta::known_format)?;
         let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
         for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
         {
@@ -211,6 +253,17 @@ impl Snapshot {
     pub fn path(&self, file: &str) -> PathBuf {
         self.root.join(file)
     }
+}
+
+/// What a snapshot says about itself and the SHA-256 of its manifest, without a look at its files:
+/// enough to find something in it, never to trust it.
+///
+/// # Errors
+/// The description cannot be read.
+pub fn described(root: &Path) -> Result<(Meta, String)> {
+    let what = ("snapshot", FORMAT);
+    let meta = bag::description(root, "data/snapshot.json", what, Meta::known_format)?;
+    Ok((meta, bag::digest(root)?))
 }
 
 /// Compares the rows a description gives with those the Parquet footer gives.

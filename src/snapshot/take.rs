@@ -5,7 +5,7 @@ use std::path::Path;
 use super::flow::{Bounds, Flow};
 use super::layout::Layout;
 use super::tables::{OPEN_BYTES, Tables};
-use super::{FORMAT, Meta, Snapshot};
+use super::{FORMAT, Meta, REPLAYED, Replay, Snapshot, TableMeta};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
@@ -33,6 +33,23 @@ pub fn take(
     resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
+    taken(source, contract, place, &|_, _| Ok(Vec::new()), (resources, progress))
+}
+
+/// Makes the ledger of a snapshot whose tables stand in a folder.
+pub(crate) type Ledger<'a> = dyn Fn(&Path, &[TableMeta]) -> Result<Vec<Replay>> + 'a;
+
+/// As [`take`], with the ledger of rows that were replaced.
+///
+/// # Errors
+/// As [`take`]; or the ledger cannot be made.
+pub(crate) fn taken(
+    source: &mut dyn Source,
+    contract: &Contract,
+    place: &Path,
+    ledger: &Ledger<'_>,
+    (resources, progress): (&Resources, &dyn Progress),
+) -> Result<Snapshot> {
     let memory = resources.buffers("export", OPEN_BYTES as u64, MEMORY)?;
     let head = source.head(contract)?;
     if let Some(counts) = &head.counts {
@@ -50,10 +67,12 @@ pub fn take(
     refuse_missing(contract, &entities)?;
     let mut payload = Payload::new();
     let (tables, links, unmapped) = tables.finish(&entities, &mut payload)?;
+    let replays = ledger(staged.path(), &tables)?;
     let meta = Meta {
-        format: FORMAT,
+        format: if replays.is_empty() { FORMAT } else { REPLAYED },
         program: crate::PROGRAM.to_owned(),
         source,
+        replays,
         tables,
         links,
         unmapped,

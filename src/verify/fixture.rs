@@ -312,6 +312,7 @@ fn write_snapshot(
             name: "x.zip".into(),
             ..SourceMeta::default()
         },
+        replays: Vec::new(),
         tables: Vec::new(),
         links: Vec::new(),
         unmapped: Unmapped::default(),

@@ -170,16 +170,29 @@ fn is_wanted(wanted: &bundle::Named, digest: &str, place: &Path) -> Result<()> {
         .help(format!("name the snapshot with the digest {} (`{}`)", wanted.digest, wanted.name)))
 }
 
+/// Where the snapshot of a bundle is, when it is there; its seal is not checked.
+pub(crate) fn place_of(bundle: &bundle::Meta, origin: &Origin) -> Result<Option<PathBuf>> {
+    match &origin.snapshot {
+        Some(place) => Ok(Some(place.clone())),
+        None => search(&origin.snapshots, &bundle.snapshot.digest),
+    }
+}
+
 fn search(folder: &Path, digest: &str) -> Result<Option<PathBuf>> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
+    let has_digest = |place: &PathBuf| bag::digest(place).is_ok_and(|it| it == digest);
+    Ok(sealed_in(folder, "data/snapshot.json")?.into_iter().find(has_digest))
+}
+
+/// The sealed folders in a folder that hold a file, by name.
+pub(crate) fn sealed_in(folder: &Path, file: &str) -> Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
     let mut places = Vec::new();
     for entry in entries {
         places.push(entry.map_err(|error| storage::failed(folder, error))?.path());
     }
+    places.retain(|place| bag::is_sealed(place) && place.join(file).exists());
     places.sort();
-    let has_digest =
-        |place: &PathBuf| bag::is_sealed(place) && bag::digest(place).is_ok_and(|it| it == digest);
-    Ok(places.into_iter().find(has_digest))
+    Ok(places)
 }
 
 #[cfg(test)]

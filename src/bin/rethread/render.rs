@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use rethread::error::{Error, Kind, printable};
+use rethread::error::{Error, Kind, printable, steers};
 use serde_json::{Map, Value, json};
 
 /// What a command has to say on stdout, and whether it is content.
@@ -66,7 +66,7 @@ impl Ended {
 /// Tells the end and gives the exit code.
 pub(crate) fn end(ended: Result<Ended, Error>, json: bool) -> ExitCode {
     let (said, failure) = match ended {
-        Ok(ended) if json => (format!("{}\n", ended.as_json()), ended.failure),
+        Ok(ended) if json => (inert(&format!("{}\n", ended.as_json())), ended.failure),
         Ok(ended) => (ended.text, ended.failure),
         Err(error) => (String::new(), Some(error)),
     };
@@ -78,6 +78,20 @@ pub(crate) fn end(ended: Result<Ended, Error>, json: bool) -> ExitCode {
     // Nobody is left to be told when stderr is gone too; the exit code still says it.
     drop(tell(&mut io::stderr().lock(), &said));
     ExitCode::from(error.kind.exit_code())
+}
+
+/// JSON text in which what could steer a terminal is escaped: it says the same.
+fn inert(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && steers(c) {
+            // Writing to a `String` cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn tell(stream: &mut dyn io::Write, said: &str) -> io::Result<()> {
@@ -162,6 +176,14 @@ mod tests {
     #[test]
     fn an_error_is_json_for_machines() {
         insta::assert_snapshot!(as_json(&failing()), @r#"{"error":{"at":["out/x, rows 0-2","out/y"],"because":["it was\\u{202e} so"],"exit_code":4,"help":"repair them\nand export again","kind":"damaged","message":"3 of 48,211 links are\\u{1b}[31m wrong"}}"#);
+    }
+
+    #[test]
+    fn json_steers_no_terminal_and_says_the_same() {
+        let value = json!({ "a\u{9b}": "\u{1b}[31m\u{202e}\n\u{61c}é" });
+        let text = inert(&value.to_string());
+        assert!(!text.chars().any(steers), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).ok(), Some(value));
     }
 
     #[test]
