@@ -46,8 +46,7 @@ fn render(report: &Report, detail: Detail) -> String {
     out.push_str(
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <link rel=\"icon\" href=\"#\">\n",
+         <meta name=\"referrer\" content=\"no-referrer\">\n",
     );
     let title = escape(&report.verdict.title);
     let _ = writeln!(out, "<title>{title} · {}</title>", head::name_of(report));

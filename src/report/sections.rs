@@ -72,6 +72,8 @@ pub(super) struct Figure {
     pub(super) title: String,
     /// What there is to see in it, for those who do not see it.
     pub(super) said: String,
+    /// How what it compares came out.
+    pub(super) mark: Option<(Mark, &'static str)>,
     /// The drawing.
     pub(super) drawing: Drawing,
 }

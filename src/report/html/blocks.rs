@@ -177,7 +177,7 @@ fn ends(evaluated: u64, missing: u64, outcome: Outcome) -> (&'static str, String
     (class, content)
 }
 
-fn mark_html(mark: Mark, word: &str) -> String {
+pub(super) fn mark_html(mark: Mark, word: &str) -> String {
     let (class, symbol) = match mark {
         Mark::Good => ("good", "✓"),
         Mark::Bad => ("bad", "✕"),

@@ -5,8 +5,9 @@ mod bars;
 mod columns;
 mod flow;
 
+use super::blocks::mark_html;
 use super::escape::words;
-use crate::report::sections::{Drawing, Figure, Flow};
+use crate::report::sections::{Drawing, Figure, Flow, Mark};
 
 /// The screens a figure is drawn for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,8 @@ impl Screen {
 /// A figure with its caption and its key.
 pub(super) fn figure(figure: &Figure, number: usize) -> String {
     let key = match &figure.drawing {
-        Drawing::Columns(_) => columns::KEY,
-        Drawing::Bars(_) => bars::KEY,
+        Drawing::Columns(it) => columns::key(it),
+        Drawing::Bars(_) => bars::KEY.to_owned(),
     };
     let drawn = |screen: Screen| {
         let id = format!("f{number}{}", screen.class());
@@ -53,22 +54,28 @@ pub(super) fn figure(figure: &Figure, number: usize) -> String {
             Drawing::Bars(it) => bars::draw(it, screen, &id, figure),
         }
     };
-    framed(&figure.title, &figure.said, key, drawn)
+    framed((&figure.title, figure.mark), &figure.said, &key, drawn)
 }
 
 /// The flow of the rows, which stands first.
 pub(super) fn flow(flow: &Flow) -> String {
     let drawn = |screen: Screen| flow::draw(flow, screen, &format!("flow-{}", screen.class()));
-    framed(flow::TITLE, flow::SAID, flow::KEY, drawn)
+    framed((flow::TITLE, None), flow::SAID, &flow::key(flow), drawn)
 }
 
-fn framed(title: &str, said: &str, key: &str, drawn: impl Fn(Screen) -> String) -> String {
+fn framed(
+    (title, mark): (&str, Option<(Mark, &'static str)>),
+    said: &str,
+    key: &str,
+    drawn: impl Fn(Screen) -> String,
+) -> String {
+    let mark = mark.map(|(mark, word)| mark_html(mark, word)).unwrap_or_default();
     let drawings: String = [Screen::Wide, Screen::Narrow]
         .into_iter()
         .map(|screen| format!("<div class=\"{}\">{}</div>\n", screen.class(), drawn(screen)))
         .collect();
     format!(
-        "<figure>\n<figcaption><strong>{}</strong> <span>{}</span></figcaption>\n{drawings}\
+        "<figure>\n<figcaption><strong>{} {mark}</strong> <span class=\"said\">{}</span></figcaption>\n{drawings}\
          <p class=\"key\" aria-hidden=\"true\">{key}</p>\n</figure>\n",
         words(title),
         words(said)

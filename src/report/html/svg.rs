@@ -52,8 +52,10 @@ impl Svg {
             round(width),
             round(height)
         );
-        if class == "aside" {
-            self.out.push_str(" fill=\"url(#hatch)\"");
+        match class {
+            "aside" => self.out.push_str(" fill=\"url(#hatch)\""),
+            "existing" => self.out.push_str(" fill=\"url(#dots)\""),
+            _ => {}
         }
         if title.is_empty() {
             self.out.push_str("/>");

@@ -96,10 +96,15 @@ fn sum(series: &Series) -> Moved {
 }
 
 fn agreement(agrees: Option<bool>) -> Cell {
+    let (mark, word) = mark(agrees);
+    Cell::Mark(mark, word)
+}
+
+fn mark(agrees: Option<bool>) -> (Mark, &'static str) {
     match agrees {
-        Some(true) => Cell::Mark(Mark::Good, "agrees"),
-        Some(false) => Cell::Mark(Mark::Bad, "differs"),
-        None => Cell::Mark(Mark::Neutral, "not comparable"),
+        Some(true) => (Mark::Good, "agrees"),
+        Some(false) => (Mark::Bad, "differs"),
+        None => (Mark::Neutral, "not comparable"),
     }
 }
 
@@ -120,8 +125,8 @@ fn summary(all: &[Series], detail: Detail) -> Table {
         vec![
             Cell::name(&series.source),
             Cell::name(&series.target),
-            first.map_or(Cell::Empty, |point| Cell::words(&point.from)),
-            last.map_or(Cell::Empty, |point| Cell::words(&point.from)),
+            first.map_or(Cell::Empty, |point| Cell::name(&point.from)),
+            last.map_or(Cell::Empty, |point| Cell::name(&point.from)),
             Cell::Count(rows.before),
             Cell::Count(rows.aside()),
             Cell::Count(rows.after),
@@ -161,7 +166,12 @@ fn series_blocks(series: &Series, detail: Detail) -> Vec<Block> {
     let columns = Columns { axis, unit: "rows".to_owned(), spots, is_time: true };
     let names = points(&series.points, |point| point.from.clone(), |point| point.rows);
     vec![
-        Block::Figure(Figure { title: title.clone(), said, drawing: Drawing::Columns(columns) }),
+        Block::Figure(Figure {
+            title: title.clone(),
+            said,
+            mark: Some(mark(series.explained)),
+            drawing: Drawing::Columns(columns),
+        }),
         Block::Folded(moved_table(&format!("The same as a table: {title}"), each, &names, detail)),
     ]
 }
@@ -281,7 +291,7 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
         ("rows before", true),
         ("migrated", true),
     ];
-    let before = Table::new(format!("The same as a table: {title}, before"), &columns);
+    let before = Table::new("Before, and what the rule makes of it", &columns);
     let mut before = before.fill(detail, values.before.iter(), |it| {
         vec![
             Cell::Words(value_name(it.value.as_deref())),
@@ -293,7 +303,7 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
     before.more += values.more;
     let columns =
         [("target value", false), ("by the rule", true), ("in the target", true), ("outcome", false)];
-    let after = Table::new(format!("The same as a table: {title}, after"), &columns);
+    let after = Table::new("After, and how often there should be", &columns);
     let after = after.fill(detail, values.after.iter(), |it| {
         vec![
             Cell::Words(value_name(it.value.as_deref())),
@@ -303,9 +313,16 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
         ]
     });
     vec![
-        Block::Figure(Figure { title, said: said.to_owned(), drawing: Drawing::Bars(bars) }),
-        Block::Folded(before),
-        Block::Folded(after),
+        Block::Figure(Figure {
+            title: title.clone(),
+            said: said.to_owned(),
+            mark: Some(mark(values.agrees)),
+            drawing: Drawing::Bars(bars),
+        }),
+        Block::Group(
+            format!("The same as tables: {title}"),
+            vec![Block::Table(before), Block::Table(after)],
+        ),
     ]
 }
 
@@ -386,7 +403,12 @@ fn size_blocks(sizes: &Sizes, detail: Detail) -> Vec<Block> {
     };
     let names = points(&sizes.bins, name, |bin| bin.rows);
     vec![
-        Block::Figure(Figure { title: title.clone(), said, drawing: Drawing::Columns(columns) }),
+        Block::Figure(Figure {
+            title: title.clone(),
+            said,
+            mark: Some(mark(sizes.explained)),
+            drawing: Drawing::Columns(columns),
+        }),
         Block::Folded(moved_table(&format!("The same as a table: {title}"), "size", &names, detail)),
     ]
 }

@@ -17,13 +17,18 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
         return None;
     }
     let (mut entities, mut labels) = (Vec::<&str>::new(), Vec::<&str>::new());
+    let mut others: Vec<(&str, &str)> = Vec::new();
     let mut cells: BTreeMap<(&str, &str), (u64, u64, Outcome)> = BTreeMap::new();
     for rule in &rules {
         let (entity, label) = (rule.entity.as_str(), rule.attr.as_str());
-        if !entities.contains(&entity) {
+        let is_target = report.tables.iter().any(|table| table.entity == entity);
+        if !is_target && !others.contains(&(entity, label)) {
+            others.push((entity, label));
+        }
+        if is_target && !entities.contains(&entity) {
             entities.push(entity);
         }
-        if !labels.contains(&label) {
+        if is_target && !labels.contains(&label) {
             labels.push(label);
         }
         let cell = cells.entry((entity, label)).or_insert((0, 0, Outcome::NothingThere));
@@ -43,6 +48,14 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
     });
     let missing: u64 = rules.iter().map(|rule| rule.violations).sum();
     let mut blocks = vec![Block::Table(table)];
+    if !others.is_empty() {
+        let columns = [("link", false), ("rows looked at, missing", true)];
+        let table = Table::new("Links of other entities to the target's tables", &columns);
+        blocks.push(Block::Table(table.fill(detail, others.iter(), |(entity, label)| {
+            let (evaluated, missing, outcome) = cells[&(*entity, *label)];
+            vec![Cell::name(&format!("{entity}.{label}")), Cell::Ends(evaluated, missing, outcome)]
+        })));
+    }
     let failing: Vec<&Rule> = rules.iter().copied().filter(|rule| rule.violations > 0).collect();
     if !failing.is_empty() {
         let table = Table::new("Link rules that are violated", &RULE_COLUMNS);

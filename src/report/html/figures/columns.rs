@@ -9,8 +9,16 @@ use crate::error::grouped;
 use crate::report::sections::{Columns, Figure, Spot};
 
 /// What the shapes mean.
-pub(super) const KEY: &str = "<span class=\"k-before\"></span>before <span class=\"k-aside\"></span>went \
-elsewhere (merged, quarantined, dropped, or on an existing row) <span class=\"k-after\"></span>after";
+pub(super) fn key(columns: &Columns) -> String {
+    let aside = columns.spots.iter().any(|spot| spot.rows.aside() > 0);
+    let aside = if aside {
+        " <span class=\"k-aside\"></span>before, and went elsewhere (merged, quarantined, dropped, or on \
+         an existing row)"
+    } else {
+        ""
+    };
+    format!("<span class=\"k-before\"></span>before{aside} <span class=\"k-after\"></span>after")
+}
 
 /// Draws the columns.
 pub(super) fn draw(columns: &Columns, screen: Screen, id: &str, figure: &Figure) -> String {
@@ -41,7 +49,7 @@ pub(super) fn draw(columns: &Columns, screen: Screen, id: &str, figure: &Figure)
         let _ = write!(after, "H{}", round(x + wide));
     }
     svg.path("after", &after, "");
-    labels(&mut svg, columns, (left, each), bottom);
+    labels(&mut svg, columns, (left, right, each), bottom);
     let middle = f64::midpoint(left, right);
     svg.text("label", (middle, height - 6.0), Anchor::Middle, &columns.axis);
     svg.done(id, height, &figure.title, &figure.said)
@@ -72,7 +80,7 @@ fn column(svg: &mut Svg, (x, width): (f64, f64), scale: &Scale, spot: &Spot) {
 }
 
 /// Names as many columns as there is room for.
-fn labels(svg: &mut Svg, columns: &Columns, (left, each): (f64, f64), bottom: f64) {
+fn labels(svg: &mut Svg, columns: &Columns, (left, right, each): (f64, f64, f64), bottom: f64) {
     let room = if columns.is_time { 82.0 } else { 56.0 };
     let count = columns.spots.len();
     let mut every = 1;
@@ -82,8 +90,10 @@ fn labels(svg: &mut Svg, columns: &Columns, (left, each): (f64, f64), bottom: f6
     for (at, spot) in columns.spots.iter().enumerate().step_by(every) {
         let x = left + each * (length(at as u64) + 0.5);
         svg.line("axis", (x, bottom), (x, bottom + 4.0));
-        // The first and the last label must not leave the drawing.
-        let x = if columns.is_time { x.max(left + 22.0) } else { x };
+        // A label must not leave the drawing.
+        if columns.is_time && x + 34.0 > right {
+            continue;
+        }
         svg.text("tick", (x, bottom + 17.0), Anchor::Middle, &spot.label);
     }
 }

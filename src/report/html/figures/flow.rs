@@ -12,9 +12,18 @@ that another row stands for and those that were set aside. Widths are rows; a ro
 two counts in both. The table below has the numbers.";
 
 /// What the shapes mean.
-pub(super) const KEY: &str = "<span class=\"migrated\"></span>migrated <span class=\"merged\"></span>merged \
-<span class=\"quarantined\"></span>quarantined <span class=\"dropped\"></span>dropped by rule \
-<span class=\"k-existing\"></span>was in the target model before";
+pub(super) fn key(flow: &Flow) -> String {
+    let mut key = "<span class=\"migrated\"></span>migrated".to_owned();
+    for (at, (class, name)) in BESIDE.into_iter().enumerate() {
+        if flow.sources.iter().any(|source| source.parts[at + 1] > 0) {
+            key.push_str(&format!(" <span class=\"{class}\"></span>{name}"));
+        }
+    }
+    if flow.targets.iter().any(|target| target.rows > target.filled) {
+        key.push_str(" <span class=\"k-existing\"></span>was in the target model before");
+    }
+    key
+}
 
 /// The ways beside, in the order of a source's parts after the migrated.
 const BESIDE: [(&str, &str); 3] =
@@ -137,6 +146,7 @@ fn targets(svg: &mut Svg, layout: &Layout, flow: &Flow, ends: &[[f64; 4]]) -> f6
             bar(svg, layout, false, ("existing", top + filled, before), &target.name);
         }
         let rows = match target.rows.saturating_sub(target.filled) {
+            _ if layout.screen == Screen::Narrow => format!("{} rows", grouped(target.rows)),
             0 => format!("{} rows", grouped(target.rows)),
             there => format!("{} rows, {} there before", grouped(target.rows), grouped(there)),
         };
