@@ -475,7 +475,7 @@ fn the_json_form_comes_back_the_same() {
     let report = imported();
     let back: Report = serde_json::from_str(&report.json().unwrap()).unwrap();
     assert_eq!(back, report);
-    assert!(report.json().unwrap().starts_with("{\n  \"report_format\": 1,\n"));
+    assert!(report.json().unwrap().starts_with("{\n  \"report_format\": 2,\n"));
 }
 
 #[test]
@@ -495,13 +495,21 @@ const HOSTILE: &str = "</style><script>alert(1)</script>\"><img src=//evil onerr
 
 #[test]
 fn the_page_is_inert_whatever_the_data() {
-    let page = html(&with_findings(HOSTILE));
+    let mut report = with_findings(HOSTILE);
+    with_everything(&mut report, HOSTILE);
+    let page = html(&report);
+    // The script is ours, and the only one that the page allows.
+    let (before, rest) = page.split_once("<script>").unwrap();
+    let (_, after) = rest.split_once("</script>").unwrap();
+    let page = format!("{before}{after}");
+    assert!(!page.contains("<script") && page.contains("script-src 'sha256-"));
     // Every tag is one this program writes.
     let ours = [
         "!doctype", "html", "head", "meta", "title", "style", "body", "main", "header", "svg",
         "circle", "path", "div", "p", "h1", "h2", "dl", "dt", "dd", "span", "nav", "ul", "ol",
         "li", "a", "section", "table", "caption", "thead", "tbody", "tr", "th", "td", "code",
-        "details", "summary", "pre", "rect", "footer",
+        "details", "summary", "pre", "rect", "footer", "script", "figure", "figcaption", "strong",
+        "desc", "defs", "pattern", "text", "line", "h3", "small",
     ];
     for (at, _) in page.match_indices('<') {
         let tag = page[at + 1..].trim_start_matches('/');
@@ -520,7 +528,13 @@ fn the_page_is_inert_whatever_the_data() {
     for c in ['\u{202e}', '\u{0}', '\u{1b}'] {
         assert!(!page.contains(c) && !markdown(&with_findings(HOSTILE)).contains(c));
     }
-    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
+    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha"));
+    for text in [junit(&report).unwrap(), findings(&report)] {
+        for c in ['\u{202e}', '\u{0}', '\u{1b}'] {
+            assert!(!text.contains(c));
+        }
+    }
+    assert!(!junit(&report).unwrap().contains("<img"));
 }
 
 #[test]
@@ -533,10 +547,23 @@ fn the_page_stays_small_whatever_the_data() {
         rule.query = "\"".repeat(10_000);
     }
     report.unmapped.attrs = vec![("e".to_owned(), "\u{202e}".repeat(1000), 1); 20_000];
+    with_everything(&mut report, &HOSTILE.repeat(50));
+    let figures = report.figures.as_mut().unwrap();
+    figures.series = vec![figures.series[0].clone(); 300];
+    figures.values = vec![figures.values[0].clone(); 300];
+    figures.sizes = vec![figures.sizes[0].clone(); 300];
+    let plan = report.schema_plan.as_mut().unwrap();
+    plan.steps = vec![plan.steps[0].clone(); 5_000];
+    plan.findings = vec![plan.findings[0].clone(); 5_000];
+    let document = report.document.as_mut().unwrap();
+    for section in &mut document.sections {
+        section.blocks = section.blocks.iter().cycle().take(2_000).cloned().collect();
+    }
     report.repairs = vec![report.repairs[0].clone(); 20_000];
     let page = html(&report);
     assert!(page.len() <= 1 << 20, "{} bytes", grouped(page.len() as u64));
     assert!(page.contains("and 19,"), "what is left out is counted");
+    assert!(markdown(&report).chars().count() <= 65_536, "it fits a pull request");
     assert!(text(&report).lines().count() < 40);
 }
 
@@ -549,9 +576,265 @@ fn reports_are_written_beside_the_seal() {
     let places = write(&report, &root).unwrap();
     let names: Vec<_> =
         places.iter().map(|it| it.strip_prefix(&root).unwrap().display().to_string()).collect();
-    assert_eq!(names, ["report/report.json", "report/report.md", "report/report.html"]);
-    let before = std::fs::read(&places[2]).unwrap();
+    let expected = [
+        "report/report.json",
+        "report/report.schema.json",
+        "report/report.md",
+        "report/report.html",
+        "report/junit.xml",
+        "report/findings.csv",
+    ];
+    assert_eq!(names, expected);
+    let read = || places.iter().map(|place| std::fs::read(place).unwrap()).collect::<Vec<_>>();
+    let before = read();
     write(&report, &root).unwrap();
-    assert_eq!(std::fs::read(&places[2]).unwrap(), before);
+    assert_eq!(read(), before);
     Bundle::open(&root, &Silent).unwrap();
+}
+
+/// Adds what other stages bring: figures, the schema plan, the filled-in contract.
+fn with_everything(report: &mut Report, odd: &str) {
+    use crate::document::{Block, Section};
+    use crate::reconcile::{Class, Finding, Step};
+    use figures::{After, Before, Bin, Moved, Point, Series, Sizes, Unit, Values};
+    let odd = || odd.to_owned();
+    let rows = Moved { before: 9, merged: 1, quarantined: 2, dropped: 1, adopted: 1, after: 4 };
+    let point = |day: u32| Point { from: format!("2026-03-{day:02}"), rows };
+    report.figures = Some(Figures {
+        bundle_digest: report.bundle.digest.clone(),
+        series: vec![Series {
+            source: odd(),
+            target: odd(),
+            attr: odd(),
+            rule: Some(odd()),
+            unit: Unit::Day,
+            points: (1..=28).map(point).collect(),
+            earlier: rows,
+            later: Moved::default(),
+            undated: rows,
+            explained: Some(true),
+        }],
+        values: vec![Values {
+            source: odd(),
+            from: vec![odd()],
+            target: odd(),
+            attr: odd(),
+            before: vec![
+                Before { value: Some(odd()), becomes: Some(odd()), rows: 5, migrated: 4 },
+                Before { value: None, becomes: None, rows: 1, migrated: 0 },
+            ],
+            after: vec![After { value: Some(odd()), expected: 4, rows: 5 }],
+            more: 3,
+            agrees: Some(false),
+        }],
+        sizes: vec![Sizes {
+            source: odd(),
+            from: vec![odd()],
+            target: odd(),
+            attr: odd(),
+            bins: vec![Bin { from: 0, below: 2, rows }, Bin { from: 2, below: 4, rows }],
+            absent: rows,
+            bytes_before: 9,
+            bytes_after: 8,
+            largest_before: 3,
+            largest_after: 3,
+            explained: None,
+        }],
+    });
+    report.schema_plan = Some(SchemaPlan {
+        given: false,
+        steps: vec![Step {
+            kind: "unique".to_owned(),
+            what: odd(),
+            description: odd(),
+            class: Class::Warning,
+            needed_by: vec![odd()],
+            data: odd(),
+            fails: 2,
+            samples: vec![odd()],
+        }],
+        findings: vec![Finding { what: odd(), said: odd(), help: odd() }],
+    });
+    report.document = Some(Document {
+        title: odd(),
+        sections: vec![Section {
+            number: 1,
+            title: odd(),
+            blocks: vec![
+                Block::Heading(odd()),
+                Block::Text(odd()),
+                Block::List(vec![odd()]),
+                Block::Table { columns: vec![odd()], rows: vec![vec![odd()]] },
+            ],
+        }],
+        blanks: vec![odd()],
+    });
+}
+
+#[test]
+fn every_section_has_its_place_and_its_words() {
+    let mut report = with_findings("x");
+    with_everything(&mut report, "named so");
+    let page = html(&report);
+    let place = |id: &str| page.find(&format!("<section id=\"{id}\"")).expect(id);
+    let ids = [
+        "violated", "counts", "time", "values", "sizes", "links", "order", "repairs",
+        "quarantine", "schema", "contract", "targets", "legacy-links", "ids", "unmapped", "rules",
+        "hashes", "next",
+    ];
+    let places = ids.map(place);
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(page.find("class=\"sum\"").unwrap() < page.find("id=\"flow-wide-t\"").unwrap());
+    assert!(page.find("id=\"flow-wide-t\"").unwrap() < places[0], "the flow stands first");
+    for text in [
+        "28 days",
+        "Not drawn: before the first: 9 before, 4 after; without a time: 9 before, 4 after",
+        "✕</span> differs",
+        "not comparable",
+        "would fail",
+        "1. named so",
+        "and 3 more",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    // Every drawing has its title, its description and a table that says the same.
+    let drawings = page.matches("<svg class=\"chart\"").count();
+    assert_eq!(drawings, 2 * (1 + 3), "each for wide and for narrow screens");
+    assert_eq!(page.matches("</desc>").count(), drawings);
+    assert_eq!(page.matches("<summary>The same as").count(), 3);
+    let text = markdown(&report);
+    assert!(text.contains("## Schema plan") && text.contains("would fail"), "{text}");
+    assert!(!text.contains("## Every rule") && !text.contains("<svg"));
+}
+
+#[test]
+fn a_build_server_sees_what_does_not_hold() {
+    let mut report = with_findings("=place(1)");
+    report.rules.push(Rule {
+        outcome: Outcome::NotEvaluated,
+        kind: "order".to_owned(),
+        ..report.rules[0].clone()
+    });
+    insta::assert_snapshot!(junit(&report).unwrap(), @r#""#);
+    report.rules.clear();
+    let text = junit(&report).unwrap();
+    assert!(text.contains("failures=\"1\"") && text.contains("nobody has checked the result yet"));
+}
+
+#[test]
+fn a_spreadsheet_gets_every_finding() {
+    let mut report = with_findings("=place(1)");
+    with_everything(&mut report, "=cmd()");
+    insta::assert_snapshot!(findings(&report).replace('\r', ""), @r#""#);
+}
+
+/// What of a value the schema does not allow; knows the words the schema uses.
+fn misfits(root: &Json, schema: &Json, value: &Json, at: &str, out: &mut Vec<String>) {
+    let schema = match schema["$ref"].as_str() {
+        Some(name) => &root["$defs"][name.trim_start_matches("#/$defs/")],
+        None => schema,
+    };
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let fits = |choice: &&Json| {
+            let mut wrong = Vec::new();
+            misfits(root, choice, value, at, &mut wrong);
+            wrong.is_empty()
+        };
+        if choices.iter().filter(fits).count() != 1 {
+            out.push(format!("{at}: not one of the choices"));
+        }
+        return;
+    }
+    let ty = match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let types = match &schema["type"] {
+        Json::String(name) => vec![name.as_str()],
+        Json::Array(names) => names.iter().filter_map(Json::as_str).collect(),
+        _ => vec![ty],
+    };
+    if !types.contains(&ty) {
+        out.push(format!("{at}: {ty}, not {types:?}"));
+    }
+    let constant = schema.get("const").is_none_or(|wanted| wanted == value);
+    let listed = schema["enum"].as_array().is_none_or(|all| all.contains(value));
+    if !constant || !listed {
+        out.push(format!("{at}: another value"));
+    }
+    if let Json::Array(items) = value {
+        let first = schema["prefixItems"].as_array();
+        if first.is_some_and(|first| first.len() != items.len()) {
+            out.push(format!("{at}: {} items", items.len()));
+        }
+        for (number, item) in items.iter().enumerate() {
+            let schema = first.and_then(|first| first.get(number)).unwrap_or(&schema["items"]);
+            misfits(root, schema, item, &format!("{at}[{number}]"), out);
+        }
+    }
+    let Json::Object(members) = value else { return };
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for name in required.iter().filter_map(Json::as_str).filter(|name| !members.contains_key(*name)) {
+        out.push(format!("{at}: no `{name}`"));
+    }
+    for (name, member) in members {
+        match schema["properties"].get(name) {
+            Some(schema) => misfits(root, schema, member, &format!("{at}.{name}"), out),
+            None => out.push(format!("{at}: `{name}` is not in the schema")),
+        }
+    }
+}
+
+/// Objects of a value, by where they stand.
+fn objects(value: &Json, at: &str, out: &mut Vec<String>) {
+    let mut inside = |name: String, value: &Json| objects(value, &format!("{at}/{name}"), out);
+    match value {
+        Json::Array(items) => {
+            items.first().into_iter().for_each(|item| inside("0".to_owned(), item));
+        }
+        Json::Object(members) => {
+            members.iter().for_each(|(name, member)| inside(name.clone(), member));
+            out.push(at.to_owned());
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_schema_and_the_types_say_the_same() {
+    let schema: Json = serde_json::from_str(SCHEMA).unwrap();
+    let mut report = imported();
+    with_everything(&mut report, "x");
+    let all = serde_json::to_value(&report).unwrap();
+    let wrong = |value: &Json| {
+        let mut wrong = Vec::new();
+        misfits(&schema, &schema, value, "report", &mut wrong);
+        wrong
+    };
+    for report in [report.clone(), with_findings(HOSTILE)] {
+        assert_eq!(wrong(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
+    }
+    // A member more is refused by both; so is a member less, where it is not one that may be absent.
+    let mut places = Vec::new();
+    objects(&all, "", &mut places);
+    assert!(places.len() > 30, "{places:?}");
+    for place in &places {
+        let mut more = all.clone();
+        let object = more.pointer_mut(place).unwrap().as_object_mut().unwrap();
+        object.insert("another".to_owned(), json!(1));
+        assert!(!wrong(&more).is_empty(), "{place} with another member fits the schema");
+        assert!(serde_json::from_value::<Report>(more).is_err(), "{place} with another member");
+        let names: Vec<String> =
+            all.pointer(place).unwrap().as_object().unwrap().keys().cloned().collect();
+        for name in names {
+            let mut less = all.clone();
+            less.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(&name);
+            let may_lack = place.is_empty() && ["figures", "schema_plan", "document"].contains(&&*name);
+            assert_eq!(wrong(&less).is_empty(), may_lack, "{place} without `{name}`");
+        }
+    }
 }

@@ -213,9 +213,7 @@ fn judge(
     let place = bundle.path(VERIFICATION);
     storage::create_folder(&bundle.path("report"))?;
     storage::replace(&place, format!("{text}\n").as_bytes())?;
-    let t0 = std::time::Instant::now();
     let figures = report::figures::measure(bundle, snapshot, contract, resources.threads())?;
-    eprintln!("FIGURES {:?}", t0.elapsed());
     report::figures::keep(&figures, bundle)?;
     Ok(found)
 }

@@ -84,15 +84,14 @@ mod tests {
 
     #[test]
     fn an_axis_has_round_steps_and_room_for_the_largest() {
-        let cases: [(u64, u64, &[u64]); 5] = [
+        let cases: [(u64, u64, &[u64]); 4] = [
             (0, 4, &[0, 1]),
             (7, 4, &[0, 2, 4, 6, 8]),
             (100, 4, &[0, 50, 100]),
             (1_234, 4, &[0, 500, 1_000, 1_500]),
-            (u64::MAX, 1, &[0, 20_000_000_000_000_000_000_u64.wrapping_add(0)]),
         ];
-        for (largest, most, expected) in &cases[..4] {
-            assert_eq!(ticks(*largest, *most), *expected, "{largest}");
+        for (largest, most, expected) in cases {
+            assert_eq!(ticks(largest, most), expected, "{largest}");
         }
         assert!(ticks(u64::MAX, 4).len() <= 6, "the largest count ends too");
         assert_eq!(label(1_250_000), "1.2M");
