@@ -2,15 +2,19 @@
 //!
 //! A [`Report`] is a function of the bundle, what verification found and what the import did: no
 //! clock, no environment, so the same run gives the same report. Its JSON form is `report.json`,
-//! versioned by [`FORMAT`]; the members are the fields below. Markdown and HTML show the same
-//! sections.
+//! versioned by [`FORMAT`]; the members are the fields below, and [`SCHEMA`] is its JSON Schema.
+//! Markdown and HTML show the same sections, HTML with drawings; `junit.xml` has a test case a rule and
+//! `findings.csv` a line a finding.
 
+pub mod figures;
 mod gather;
-mod html;
-mod markdown;
-mod samples;
 mod sections;
+mod samples;
 mod text;
+mod markdown;
+mod html;
+mod junit;
+mod findings;
 
 use std::path::{Path, PathBuf};
 
@@ -20,19 +24,27 @@ use crate::bundle::{
     Bundle, Equation, Existing, LinkEquation, LinksMeta, Named, Quarantined, Repair,
 };
 use crate::contract::Contract;
+use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::import;
+use crate::reconcile::SchemaPlan;
 use crate::snapshot::{SourceMeta, Unmapped};
 use crate::storage;
 use crate::target::{Check, Counts};
 use crate::verify::{Rule, Verification};
 
+pub use figures::Figures;
+pub use findings::findings;
 pub use html::html;
+pub use junit::junit;
 pub use markdown::markdown;
 pub use text::text;
 
 /// Version of the report's format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The JSON Schema (draft 2020-12) of `report.json`.
+pub const SCHEMA: &str = include_str!("report/report.schema.json");
 
 /// All that a report says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +98,15 @@ pub struct Report {
     pub files: Vec<(String, String)>,
     /// What to do next, in order.
     pub next: Vec<String>,
+    /// What is drawn: rows over time, values, payload sizes. Absent until a verification measured them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
+    /// The steps from the app's schema to the target's, where they were reconciled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_plan: Option<SchemaPlan>,
+    /// The contract as the document it is, filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Document>,
 }
 
 /// What came out.
@@ -126,6 +147,9 @@ pub struct Totals {
     pub merged: u64,
     /// Of them, rows set aside.
     pub quarantined: u64,
+    /// Of them, rows dropped by rule.
+    #[serde(default)]
+    pub dropped: u64,
     /// Rows of target tables.
     pub target: u64,
     /// Repaired values.
@@ -138,6 +162,8 @@ pub struct Totals {
 pub struct TargetTable {
     /// The entity.
     pub entity: String,
+    /// The legacy entity it is filled from; absent when no transform fills it.
+    pub source: Option<String>,
     /// Its rows.
     pub rows: u64,
     /// Of them, from legacy rows.
@@ -235,8 +261,7 @@ impl Report {
     }
 }
 
-/// Writes `report/report.json`, `.md` and `.html` into a bundle's folder, beside its seal, and says
-/// where they are.
+/// Writes all forms of the report into a bundle's folder, beside its seal, and says where they are.
 ///
 /// # Errors
 /// The disk refuses.
@@ -245,8 +270,11 @@ pub fn write(report: &Report, bundle_root: &Path) -> Result<Vec<PathBuf>> {
     storage::create_folder(&folder)?;
     let forms = [
         ("report.json", report.json()?),
+        ("report.schema.json", SCHEMA.to_owned()),
         ("report.md", markdown(report)),
         ("report.html", html(report)),
+        ("junit.xml", junit(report)?),
+        ("findings.csv", findings(report)),
     ];
     let mut places = Vec::new();
     for (name, text) in forms {
@@ -255,6 +283,11 @@ pub fn write(report: &Report, bundle_root: &Path) -> Result<Vec<PathBuf>> {
         places.push(place);
     }
     Ok(places)
+}
+
+/// Rows of a legacy table that were dropped by rule.
+fn dropped(_: &Equation) -> u64 {
+    0
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Gathers what is known about a bundle into a [`Report`].
 
-use super::{FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, samples};
+use super::{FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, dropped, figures, samples};
 use crate::bundle::{Bundle, Meta, Named};
 use crate::contract::{self, Contract, Limit};
 use crate::error::grouped;
@@ -32,7 +32,7 @@ pub(super) fn report(
         totals,
         equations: meta.equations.clone(),
         existing: meta.existing.clone(),
-        tables: target_tables(meta),
+        tables: target_tables(meta, contract),
         link_tables: meta.links.clone(),
         links: meta.link_equations.clone(),
         rules: verification.map_or_else(Vec::new, |found| found.rules.clone()),
@@ -45,6 +45,9 @@ pub(super) fn report(
         limits: limits(contract, &totals),
         files: files(bundle),
         next: Vec::new(),
+        figures: figures::kept(bundle),
+        schema_plan: None,
+        document: None,
     };
     report.next = next(&report);
     report
@@ -57,6 +60,7 @@ fn totals(meta: &Meta) -> Totals {
         totals.migrated += equation.migrated;
         totals.merged += equation.merged;
         totals.quarantined += equation.quarantined;
+        totals.dropped += dropped(equation);
     }
     totals.target = meta.tables.iter().map(|table| table.rows).sum();
     totals.repaired = meta.repairs.iter().map(|repair| repair.rows).sum();
@@ -146,13 +150,14 @@ fn import_part(outcome: Option<&import::Outcome>) -> String {
     format!("all {rows} rows and links are in `{name}`, read back and equal{kept}")
 }
 
-fn target_tables(meta: &Meta) -> Vec<TargetTable> {
+fn target_tables(meta: &Meta, contract: &Contract) -> Vec<TargetTable> {
     let adopted = |entity: &str| {
         let all = meta.equations.iter().flat_map(|equation| &equation.adopted);
         all.filter(|(name, _)| name == entity).map(|(_, rows)| rows).sum()
     };
     let tables = meta.tables.iter().map(|table| TargetTable {
         entity: table.entity.clone(),
+        source: contract.transform_into(&table.entity).map(|rules| rules.source.clone()),
         rows: table.rows,
         migrated: table.migrated,
         existing: table.existing,

@@ -5,11 +5,25 @@ use std::fmt::Write as _;
 use super::Report;
 use super::sections::{Block, Cell, Detail, Table, clip, sections};
 use crate::error::grouped;
+use crate::verify::Outcome;
 
-const DETAIL: Detail = Detail { rows: 100, queries: false };
+/// As much as the description of a pull request takes.
+const MOST_CHARS: usize = 60_000;
 
-/// Renders the report as Markdown that shows data as it is: no HTML and no markup out of it.
+/// Renders the report as Markdown for a review: compact, and data as it is, no HTML and no markup out
+/// of it. The page has every rule, the figures and the filled-in contract.
 pub fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    for rows in [25, 10, 4, 1] {
+        text = render(report, Detail { rows, queries: false, full: false });
+        if text.chars().count() <= MOST_CHARS {
+            break;
+        }
+    }
+    text
+}
+
+fn render(report: &Report, detail: Detail) -> String {
     let mut out = format!("# {}\n\n", report.verdict.title);
     // Writing to a `String` cannot fail, here and below.
     let _ = writeln!(out, "{}\n", words(&report.verdict.sentence));
@@ -26,7 +40,7 @@ pub fn markdown(report: &Report) -> String {
     ] {
         let _ = writeln!(out, "- {name}: {}", words(&value));
     }
-    for section in sections(report, DETAIL) {
+    for section in sections(report, detail) {
         let _ = writeln!(out, "\n## {}\n", section.title);
         if !section.lead.is_empty() {
             let _ = writeln!(out, "{}\n", words(&section.lead));
@@ -53,6 +67,24 @@ fn write_block(out: &mut String, block: &Block) {
             }
             let _ = writeln!(out, "```\n");
         }
+        Block::Heading(text) => {
+            let _ = writeln!(out, "### {}\n", words(text));
+        }
+        Block::Text(text) => {
+            let _ = writeln!(out, "{}\n", words(text));
+        }
+        Block::List(items) => {
+            for item in items {
+                let _ = writeln!(out, "- {}", words(item));
+            }
+            out.push('\n');
+        }
+        Block::Group(title, blocks) => {
+            let _ = writeln!(out, "### {}\n", words(title));
+            blocks.iter().for_each(|block| write_block(out, block));
+        }
+        // A table that says the same follows.
+        Block::Figure(_) => {}
     }
 }
 
@@ -61,7 +93,7 @@ fn write_table(out: &mut String, table: &Table) {
     let is_picture =
         |at: usize| table.rows.iter().any(|row| matches!(row.get(at), Some(Cell::Shares(_))));
     let shown: Vec<usize> = (0..table.columns.len()).filter(|at| !is_picture(*at)).collect();
-    let header: Vec<&str> = shown.iter().map(|at| table.columns[*at].0).collect();
+    let header: Vec<String> = shown.iter().map(|at| words(&table.columns[*at].0)).collect();
     let rule: Vec<&str> =
         shown.iter().map(|at| if table.columns[*at].1 { "---:" } else { "---" }).collect();
     let _ = writeln!(out, "{}\n", words(&table.caption));
@@ -82,6 +114,14 @@ fn cell(cell: &Cell) -> String {
         Cell::Code(text) | Cell::Query(text) => code(text),
         Cell::Count(count) => grouped(*count),
         Cell::Mark(_, word) => (*word).to_owned(),
+        Cell::Ends(evaluated, missing, outcome) => match outcome {
+            Outcome::NothingThere => "nothing there".to_owned(),
+            Outcome::NotEvaluated => "**not evaluated**".to_owned(),
+            Outcome::Passed => format!("{} ✓", grouped(*evaluated)),
+            Outcome::Failed => {
+                format!("{} ✕ **{} missing**", grouped(*evaluated), grouped(*missing))
+            }
+        },
         Cell::Shares(_) | Cell::Empty => String::new(),
     }
 }

@@ -1,11 +1,22 @@
-//! The report's sections, the same for Markdown and HTML: tables of cells, escaped by neither.
+//! The report's sections, the same for Markdown and HTML: tables of cells and figures to be drawn, not
+//! escaped yet.
 
 mod accounts;
+mod figures;
+mod flow;
+mod links;
+mod plan;
 mod proofs;
+mod written;
+
+use std::borrow::Cow;
 
 use super::Report;
 use crate::error::{grouped, printable};
 use crate::verify::Outcome;
+
+pub(super) use figures::{Bars, Columns, Line, Spot};
+pub(super) use flow::{Flow, flow};
 
 /// How much of long lists is shown.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +25,8 @@ pub(super) struct Detail {
     pub(super) rows: usize,
     /// Whether every rule shows its query.
     pub(super) queries: bool,
+    /// Whether figures are drawn and long lists folded away; else only what fits a review.
+    pub(super) full: bool,
 }
 
 /// One section.
@@ -40,6 +53,38 @@ pub(super) enum Block {
     Steps(Vec<String>),
     /// Commands and what each does.
     Commands(Vec<(String, String)>),
+    /// A heading below the section's.
+    Heading(String),
+    /// A paragraph; names stand in backticks.
+    Text(String),
+    /// A list.
+    List(Vec<String>),
+    /// Blocks that only show when asked for, under a title.
+    Group(String, Vec<Block>),
+    /// Something to be drawn; a table that says the same follows it.
+    Figure(Figure),
+}
+
+/// Something to be drawn.
+#[derive(Debug)]
+pub(super) struct Figure {
+    /// What it shows.
+    pub(super) title: String,
+    /// What there is to see in it, for those who do not see it.
+    pub(super) said: String,
+    /// How what it compares came out.
+    pub(super) mark: Option<(Mark, &'static str)>,
+    /// The drawing.
+    pub(super) drawing: Drawing,
+}
+
+/// A drawing.
+#[derive(Debug)]
+pub(super) enum Drawing {
+    /// Columns before, a line after.
+    Columns(Columns),
+    /// Horizontal bars in groups.
+    Bars(Bars),
 }
 
 /// A table.
@@ -47,7 +92,7 @@ pub(super) enum Block {
 pub(super) struct Table {
     pub(super) caption: String,
     /// The header of each column, and whether it holds counts.
-    pub(super) columns: Vec<(&'static str, bool)>,
+    pub(super) columns: Vec<(Cow<'static, str>, bool)>,
     pub(super) rows: Vec<Vec<Cell>>,
     /// How many rows are not shown.
     pub(super) more: u64,
@@ -64,8 +109,10 @@ pub(super) enum Cell {
     Count(u64),
     /// Whether something holds, and the word for it.
     Mark(Mark, &'static str),
-    /// Shares of a whole: migrated, merged, quarantined.
-    Shares([u64; 3]),
+    /// Shares of a whole: migrated, merged, quarantined, dropped.
+    Shares([u64; 4]),
+    /// A link's rules: rows looked at, links missing, and how they came out.
+    Ends(u64, u64, Outcome),
     /// A query.
     Query(String),
     /// Nothing.
@@ -82,7 +129,8 @@ pub(super) enum Mark {
 
 impl Table {
     fn new(caption: impl Into<String>, columns: &[(&'static str, bool)]) -> Self {
-        Self { caption: caption.into(), columns: columns.to_vec(), rows: Vec::new(), more: 0 }
+        let columns = columns.iter().map(|(name, counts)| (Cow::Borrowed(*name), *counts));
+        Self { caption: caption.into(), columns: columns.collect(), rows: Vec::new(), more: 0 }
     }
 
     /// Takes the first rows in and counts the others.
@@ -138,16 +186,20 @@ pub(super) fn sections(report: &Report, detail: Detail) -> Vec<Section> {
     let all = [
         proofs::violated(report, detail),
         accounts::counts(report, detail),
-        accounts::targets(report, detail),
-        proofs::links(report, detail),
+        figures::time(report, detail),
+        figures::values(report, detail),
+        figures::sizes(report, detail),
+        links::matrix(report, detail),
         proofs::order(report, detail),
-        accounts::quarantine(report, detail),
         accounts::repairs(report, detail),
-        accounts::ids(report, detail),
-        accounts::legacy_links(report, detail),
-        accounts::unmapped(report, detail),
+        accounts::quarantine(report, detail),
+        plan::plan(report, detail),
+        written::contract(report, detail),
+        accounts::targets(report, detail),
         proofs::import(report, detail),
-        proofs::contract(report, detail),
+        accounts::legacy_links(report, detail),
+        accounts::ids(report, detail),
+        accounts::unmapped(report, detail),
         proofs::rules(report, detail),
         proofs::hashes(report, detail),
         next(report),

@@ -230,7 +230,7 @@ fn hashless(text: &str) -> String {
 #[test]
 #[allow(clippy::too_many_lines, reason = "a golden text")]
 fn the_markdown_says_all_of_it() {
-    insta::assert_snapshot!(hashless(&markdown(&with_findings("sample.zip"))), @r"
+    insta::assert_snapshot!(hashless(&markdown(&with_findings("sample.zip"))), @r##"
     # Findings: not fit for import
 
     Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; 1 of 4 rules is violated; nothing was imported.
@@ -270,33 +270,15 @@ fn the_markdown_says_all_of_it() {
     | `threads` | 2 | 1 | 1 |
 
 
-    ## The target's tables
-
-    Rows = migrated + existing: existing rows were in the app before and are carried as they are. Adopted: legacy rows that stand on an existing row.
-
-    Rows of every table
-
-    | target table | rows | migrated | existing | adopted |
-    | --- | ---: | ---: | ---: | ---: |
-    | `threads` | 2 | 1 | 1 | 2 |
-    | `items` | 3 | 3 | 0 | 0 |
-
-    Links that are tables of their own
-
-    | link | leads to | what | pairs |
-    | --- | --- | --- | ---: |
-    | `emails.item` | `items` | carried | 1 |
-
-
     ## Links
 
-    For every link of the target: are both ends there? Missing counts the links with an end that is not.
+    Each cell stands for the rules about one link: are both ends there, is it there where the contract requires it, does it lead where the source says? No link is missing.
 
-    Links of the target
+    Links of the target: rows looked at, links missing
 
-    | rule | outcome | evaluated | missing | first ones |
-    | --- | --- | ---: | ---: | --- |
-    | every items row links to its threads row | holds | 48,194 | 0 |  |
+    | target table | thread |
+    | --- | ---: |
+    | `items` | 48,194 ✓ |
 
 
     ## Order
@@ -310,18 +292,6 @@ fn the_markdown_says_all_of_it() {
     | message order of every context is unchanged | violated | 48,194 | 2 | sample.zip |
 
 
-    ## Quarantine
-
-    5 legacy rows could not satisfy the contract and stand aside whole, with the rule and the reason, in `data/quarantine/`.
-
-    Quarantined rows by the rule that refused them
-
-    | legacy table | rule | rows | first rows |
-    | --- | --- | ---: | --- |
-    | `context_events` | items.context required | 1 | e3 (row 5): it was set aside, after context\_contexts:c1 |
-    | `context_events` | items.createdAt required | 4 | sample.zip (row 3): it is absent; a row without id (row 4): it is absent; e4 (row 6): it is absent |
-
-
     ## Repairs
 
     1,007 values did not come from the rule's first source. Each is listed in `data/repairs/`.
@@ -333,44 +303,16 @@ fn the_markdown_says_all_of_it() {
     | `items` | `createdAt` | from $server | 1,007 |
 
 
-    ## Mapped ids
+    ## Quarantine
 
-    The target takes only UUIDs. Any other id became one that is computed from it; `data/ids.parquet` lists every pair.
+    5 legacy rows could not satisfy the contract and stand aside whole, with the rule and the reason, in `data/quarantine/`.
 
-    Ids that are no UUID
+    Quarantined rows by the rule that refused them
 
-    | legacy table | ids |
-    | --- | ---: |
-    | `context_contexts` | 17 |
-
-
-    ## Where every link went
-
-    Values = migrated + merged + quarantined + dropped. Merged and quarantined values are those of such rows; a dropped value led to no row and is listed in `data/quarantine/links.parquet`.
-
-    Every legacy link value and where it went
-
-    | legacy link | values | migrated | merged | quarantined | dropped |
-    | --- | ---: | ---: | ---: | ---: | ---: |
-    | `context_events.sample.zip` | 48,000 | 47,990 | 2 | 5 | 3 |
-
-
-    ## What the contract does not name
-
-    Nothing of this is lost: attributes stay in the snapshot's `_extra` column, other entities in the source.
-
-    Attributes no rule names
-
-    | table | attribute | rows |
-    | --- | --- | ---: |
-    | `context_events` | `sample.zip` | 9 |
-
-    Entities no rule names
-
-    | entity | rows |
-    | --- | ---: |
-    | `$users` | 31 |
-    | `sample.zip` | 7 |
+    | legacy table | rule | rows | first rows |
+    | --- | --- | ---: | --- |
+    | `context_events` | items.context required | 1 | e3 (row 5): it was set aside, after context\_contexts:c1 |
+    | `context_events` | items.createdAt required | 4 | sample.zip (row 3): it is absent; a row without id (row 4): it is absent; e4 (row 6): it is absent |
 
 
     ## Contract
@@ -399,33 +341,62 @@ fn the_markdown_says_all_of_it() {
     | `implementation.reason` |
 
 
-    ## Every rule
+    ## The target's tables
 
-    Each can be checked again with DuckDB: run its query in the bundle's folder, with `$SNAPSHOT` replaced by the snapshot's. It returns the violations.
+    Rows = migrated + existing: existing rows were in the app before and are carried as they are. Adopted: legacy rows that stand on an existing row.
 
-    Counts: 1 of 1 hold
+    Rows of every table
 
-    | rule | outcome | evaluated | violations | first ones |
-    | --- | --- | ---: | ---: | --- |
-    | every context\_events row is accounted for | holds | 48,194 | 0 |  |
+    | target table | rows | migrated | existing | adopted |
+    | --- | ---: | ---: | ---: | ---: |
+    | `threads` | 2 | 1 | 1 | 2 |
+    | `items` | 3 | 3 | 0 | 0 |
 
-    Links: 1 of 1 hold
+    Links that are tables of their own
 
-    | rule | outcome | evaluated | violations | first ones |
-    | --- | --- | ---: | ---: | --- |
-    | every items row links to its threads row | holds | 48,194 | 0 |  |
+    | link | leads to | what | pairs |
+    | --- | --- | --- | ---: |
+    | `emails.item` | `items` | carried | 1 |
 
-    Sequence: 0 of 1 hold
 
-    | rule | outcome | evaluated | violations | first ones |
-    | --- | --- | ---: | ---: | --- |
-    | message order of every context is unchanged | violated | 48,194 | 2 | sample.zip |
+    ## Where every link went
 
-    One for one: 0 of 1 hold, 1 had nothing to look at
+    Values = migrated + merged + quarantined + dropped. Merged and quarantined values are those of such rows; a dropped value led to no row and is listed in `data/quarantine/links.parquet`.
 
-    | rule | outcome | evaluated | violations | first ones |
-    | --- | --- | ---: | ---: | --- |
-    | one thread per context | nothing there | 0 | 0 |  |
+    Every legacy link value and where it went
+
+    | legacy link | values | migrated | merged | quarantined | dropped |
+    | --- | ---: | ---: | ---: | ---: | ---: |
+    | `context_events.sample.zip` | 48,000 | 47,990 | 2 | 5 | 3 |
+
+
+    ## Mapped ids
+
+    The target takes only UUIDs. Any other id became one that is computed from it; `data/ids.parquet` lists every pair.
+
+    Ids that are no UUID
+
+    | legacy table | ids |
+    | --- | ---: |
+    | `context_contexts` | 17 |
+
+
+    ## What the contract does not name
+
+    Nothing of this is lost: attributes stay in the snapshot's `_extra` column, other entities in the source.
+
+    Attributes no rule names
+
+    | table | attribute | rows |
+    | --- | --- | ---: |
+    | `context_events` | `sample.zip` | 9 |
+
+    Entities no rule names
+
+    | entity | rows |
+    | --- | ---: |
+    | `$users` | 31 |
+    | `sample.zip` | 7 |
 
 
     ## Hashes, and how to check them
@@ -446,31 +417,13 @@ fn the_markdown_says_all_of_it() {
     | snapshot | `sample` | `<sha256>` | SHA-256 of the snapshot's `manifest-sha256.txt` |
     | contract | `sample` | `<sha256>` | SHA-256 of `data/contract.toml` |
 
-    Logical digests of the tables
-
-    | table | logical digest |
-    | --- | --- |
-    | `threads` | `9ff2054db5ee7aa9eafe18d1792377ad` |
-    | `items` | `a57152e6b058eee8926d242d40e458ee` |
-    | `emails.item` | `2fce698a67d99e5f6a8d8781f95c9df6` |
-
-    Sealed files
-
-    | file | SHA-256 |
-    | --- | --- |
-    | `data/bundle.json` | `<sha256>` |
-    | `data/parquet/items.parquet` | `<sha256>` |
-    | `data/parquet/links/emails.item.parquet` | `<sha256>` |
-    | `data/parquet/threads.parquet` | `<sha256>` |
-    | `data/quarantine/context_events.parquet` | `<sha256>` |
-
 
     ## What to do next
 
     1. Look at the rules that are violated, repair the legacy rows or the contract, and run again. Nothing can be imported before.
     2. Look at the quarantine: repair these rows in the source and export again, or leave them out by `rollout.max_quarantined`. They stand whole in `data/quarantine/`.
     3. Fill the blanks of the contract: `rethread contract init` writes a file for them.
-    ");
+    "##);
 }
 
 #[test]
@@ -478,7 +431,7 @@ fn the_json_form_comes_back_the_same() {
     let report = imported();
     let back: Report = serde_json::from_str(&report.json().unwrap()).unwrap();
     assert_eq!(back, report);
-    assert!(report.json().unwrap().starts_with("{\n  \"report_format\": 1,\n"));
+    assert!(report.json().unwrap().starts_with("{\n  \"report_format\": 2,\n"));
 }
 
 #[test]
@@ -498,13 +451,21 @@ const HOSTILE: &str = "</style><script>alert(1)</script>\"><img src=//evil onerr
 
 #[test]
 fn the_page_is_inert_whatever_the_data() {
-    let page = html(&with_findings(HOSTILE));
+    let mut report = with_findings(HOSTILE);
+    with_everything(&mut report, HOSTILE);
+    let page = html(&report);
+    // The script is ours, and the only one that the page allows.
+    let (before, rest) = page.split_once("<script>").unwrap();
+    let (_, after) = rest.split_once("</script>").unwrap();
+    let page = format!("{before}{after}");
+    assert!(!page.contains("<script") && page.contains("script-src 'sha256-"));
     // Every tag is one this program writes.
     let ours = [
         "!doctype", "html", "head", "meta", "title", "style", "body", "main", "header", "svg",
         "circle", "path", "div", "p", "h1", "h2", "dl", "dt", "dd", "span", "nav", "ul", "ol",
         "li", "a", "section", "table", "caption", "thead", "tbody", "tr", "th", "td", "code",
-        "details", "summary", "pre", "rect", "footer",
+        "details", "summary", "pre", "rect", "footer", "script", "figure", "figcaption", "strong",
+        "desc", "defs", "pattern", "text", "line", "h3", "small",
     ];
     for (at, _) in page.match_indices('<') {
         let tag = page[at + 1..].trim_start_matches('/');
@@ -523,7 +484,13 @@ fn the_page_is_inert_whatever_the_data() {
     for c in ['\u{202e}', '\u{0}', '\u{1b}'] {
         assert!(!page.contains(c) && !markdown(&with_findings(HOSTILE)).contains(c));
     }
-    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
+    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha"));
+    for text in [junit(&report).unwrap(), findings(&report)] {
+        for c in ['\u{202e}', '\u{0}', '\u{1b}'] {
+            assert!(!text.contains(c));
+        }
+    }
+    assert!(!junit(&report).unwrap().contains("<img"));
 }
 
 #[test]
@@ -536,10 +503,23 @@ fn the_page_stays_small_whatever_the_data() {
         rule.query = "\"".repeat(10_000);
     }
     report.unmapped.attrs = vec![("e".to_owned(), "\u{202e}".repeat(1000), 1); 20_000];
+    with_everything(&mut report, &HOSTILE.repeat(50));
+    let figures = report.figures.as_mut().unwrap();
+    figures.series = vec![figures.series[0].clone(); 300];
+    figures.values = vec![figures.values[0].clone(); 300];
+    figures.sizes = vec![figures.sizes[0].clone(); 300];
+    let plan = report.schema_plan.as_mut().unwrap();
+    plan.steps = vec![plan.steps[0].clone(); 5_000];
+    plan.findings = vec![plan.findings[0].clone(); 5_000];
+    let document = report.document.as_mut().unwrap();
+    for section in &mut document.sections {
+        section.blocks = section.blocks.iter().cycle().take(2_000).cloned().collect();
+    }
     report.repairs = vec![report.repairs[0].clone(); 20_000];
     let page = html(&report);
     assert!(page.len() <= 1 << 20, "{} bytes", grouped(page.len() as u64));
     assert!(page.contains("and 19,"), "what is left out is counted");
+    assert!(markdown(&report).chars().count() <= 65_536, "it fits a pull request");
     assert!(text(&report).lines().count() < 40);
 }
 
@@ -552,9 +532,325 @@ fn reports_are_written_beside_the_seal() {
     let places = write(&report, &root).unwrap();
     let names: Vec<_> =
         places.iter().map(|it| it.strip_prefix(&root).unwrap().display().to_string()).collect();
-    assert_eq!(names, ["report/report.json", "report/report.md", "report/report.html"]);
-    let before = std::fs::read(&places[2]).unwrap();
+    let expected = [
+        "report/report.json",
+        "report/report.schema.json",
+        "report/report.md",
+        "report/report.html",
+        "report/junit.xml",
+        "report/findings.csv",
+    ];
+    assert_eq!(names, expected);
+    let read = || places.iter().map(|place| std::fs::read(place).unwrap()).collect::<Vec<_>>();
+    let before = read();
     write(&report, &root).unwrap();
-    assert_eq!(std::fs::read(&places[2]).unwrap(), before);
+    assert_eq!(read(), before);
     Bundle::open(&root, &Silent).unwrap();
+}
+
+/// Adds what other stages bring: figures, the schema plan, the filled-in contract.
+fn with_everything(report: &mut Report, odd: &str) {
+    use crate::document::{Block, Section};
+    use crate::reconcile::{Class, Finding, Step};
+    use figures::{After, Before, Bin, Moved, Point, Series, Sizes, Unit, Values};
+    let odd = || odd.to_owned();
+    let rows = Moved { before: 9, merged: 1, quarantined: 2, dropped: 1, adopted: 1, after: 4 };
+    let point = |day: u32| Point { from: format!("2026-03-{day:02}"), rows };
+    report.figures = Some(Figures {
+        bundle_digest: report.bundle.digest.clone(),
+        series: vec![Series {
+            source: odd(),
+            target: odd(),
+            attr: odd(),
+            rule: Some(odd()),
+            unit: Unit::Day,
+            points: (1..=28).map(point).collect(),
+            earlier: rows,
+            later: Moved::default(),
+            undated: rows,
+            explained: Some(true),
+        }],
+        values: vec![Values {
+            source: odd(),
+            from: vec![odd()],
+            target: odd(),
+            attr: odd(),
+            before: vec![
+                Before { value: Some(odd()), becomes: Some(odd()), rows: 5, migrated: 4 },
+                Before { value: None, becomes: None, rows: 1, migrated: 0 },
+            ],
+            after: vec![After { value: Some(odd()), expected: 4, rows: 5 }],
+            more: 3,
+            agrees: Some(false),
+        }],
+        sizes: vec![Sizes {
+            source: odd(),
+            from: vec![odd()],
+            target: odd(),
+            attr: odd(),
+            bins: vec![Bin { from: 0, below: 2, rows }, Bin { from: 2, below: 4, rows }],
+            absent: rows,
+            bytes_before: 9,
+            bytes_after: 8,
+            largest_before: 3,
+            largest_after: 3,
+            explained: None,
+        }],
+    });
+    report.schema_plan = Some(SchemaPlan {
+        given: false,
+        steps: vec![Step {
+            kind: "unique".to_owned(),
+            what: odd(),
+            description: odd(),
+            class: Class::Warning,
+            needed_by: vec![odd()],
+            data: odd(),
+            fails: 2,
+            samples: vec![odd()],
+        }],
+        findings: vec![Finding { what: odd(), said: odd(), help: odd() }],
+    });
+    report.document = Some(Document {
+        title: odd(),
+        sections: vec![Section {
+            number: 1,
+            title: odd(),
+            blocks: vec![
+                Block::Heading(odd()),
+                Block::Text(odd()),
+                Block::List(vec![odd()]),
+                Block::Table { columns: vec![odd()], rows: vec![vec![odd()]] },
+            ],
+        }],
+        blanks: vec![odd()],
+    });
+}
+
+#[test]
+fn every_section_has_its_place_and_its_words() {
+    let mut report = with_findings("x");
+    with_everything(&mut report, "named so");
+    let page = html(&report);
+    let place = |id: &str| page.find(&format!("<section id=\"{id}\"")).expect(id);
+    let ids = [
+        "violated", "counts", "time", "values", "sizes", "links", "order", "repairs",
+        "quarantine", "schema", "contract", "targets", "legacy-links", "ids", "unmapped", "rules",
+        "hashes", "next",
+    ];
+    let places = ids.map(place);
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(page.find("class=\"sum\"").unwrap() < page.find("id=\"flow-wide-t\"").unwrap());
+    assert!(page.find("id=\"flow-wide-t\"").unwrap() < places[0], "the flow stands first");
+    for text in [
+        "28 days",
+        "Not drawn: before the first: 9 before, 4 after; without a time: 9 before, 4 after",
+        "✕</span> differs",
+        "not comparable",
+        "would fail",
+        "1. named so",
+        "and 3 more",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    // Every drawing has its title, its description and a table that says the same.
+    let drawings = page.matches("<svg class=\"chart\"").count();
+    assert_eq!(drawings, 2 * (1 + 3), "each for wide and for narrow screens");
+    assert_eq!(page.matches("</desc>").count(), drawings);
+    assert_eq!(page.matches("<summary>The same as").count(), 3);
+    let text = markdown(&report);
+    assert!(text.contains("## Schema plan") && text.contains("would fail"), "{text}");
+    assert!(!text.contains("## Every rule") && !text.contains("<svg"));
+}
+
+#[test]
+fn a_build_server_sees_what_does_not_hold() {
+    let mut report = with_findings("=place(1)");
+    report.rules.push(Rule {
+        outcome: Outcome::NotEvaluated,
+        kind: "order".to_owned(),
+        ..report.rules[0].clone()
+    });
+    insta::assert_snapshot!(junit(&report).unwrap(), @r##"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="rethread" tests="5" skipped="1" failures="2" errors="0">
+        <testsuite name="count" tests="1" skipped="0" errors="0" failures="0">
+            <testcase name="every context_events row is accounted for" classname="count.items.thread" assertions="48194"/>
+        </testsuite>
+        <testsuite name="link" tests="1" skipped="0" errors="0" failures="0">
+            <testcase name="every items row links to its threads row" classname="link.items.thread" assertions="48194"/>
+        </testsuite>
+        <testsuite name="sequence" tests="1" skipped="0" errors="0" failures="1">
+            <testcase name="message order of every context is unchanged" classname="sequence.items.thread" assertions="48194">
+                <failure message="2 of 48,194 rows" type="violated">=place(1)
+
+    SELECT count(*) FROM &apos;data/parquet/items.parquet&apos; WHERE thread IS NULL AND id &lt;&gt; &apos;&apos;</failure>
+            </testcase>
+        </testsuite>
+        <testsuite name="bijection" tests="1" skipped="1" errors="0" failures="0">
+            <testcase name="one thread per context" classname="bijection.items.thread" assertions="0">
+                <skipped message="there was no row to look at"/>
+            </testcase>
+        </testsuite>
+        <testsuite name="order" tests="1" skipped="0" errors="0" failures="1">
+            <testcase name="every context_events row is accounted for" classname="order.items.thread" assertions="48194">
+                <failure message="it looked at no row although there were rows" type="not_evaluated">
+
+    SELECT count(*) FROM &apos;data/parquet/items.parquet&apos; WHERE thread IS NULL AND id &lt;&gt; &apos;&apos;</failure>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "##);
+    report.rules.clear();
+    let text = junit(&report).unwrap();
+    assert!(text.contains("failures=\"1\"") && text.contains("nobody has checked the result yet"));
+}
+
+#[test]
+fn a_spreadsheet_gets_every_finding() {
+    let mut report = with_findings("=place(1)");
+    with_everything(&mut report, "=cmd()");
+    insta::assert_snapshot!(findings(&report).replace('\r', ""), @r##"
+    finding,kind,entity,attr,rule,rows,of,detail
+    rule violated,sequence,items,thread,message order of every context is unchanged,2,48194,
+    rule sample,sequence,items,thread,message order of every context is unchanged,1,,"'=place(1)"
+    limit exceeded,limit,,,rollout.max_quarantined,5,,allows 0
+    rows merged,account,context_contexts,,,3,1204,
+    rows merged,account,context_events,,,12,48211,
+    rows quarantined,quarantine,context_events,,items.context required,1,,
+    quarantined row,quarantine,context_events,,items.context required,1,,"e3 (row 5): it was set aside, after context_contexts:c1"
+    rows quarantined,quarantine,context_events,,items.createdAt required,4,,
+    quarantined row,quarantine,context_events,,items.createdAt required,1,,"'=place(1) (row 3): it is absent"
+    quarantined row,quarantine,context_events,,items.createdAt required,1,,a row without id (row 4): it is absent
+    quarantined row,quarantine,context_events,,items.createdAt required,1,,e4 (row 6): it is absent
+    ids mapped,id,context_contexts,id,,17,,no UUID before
+    values repaired,repair,items,createdAt,from $server,1007,,
+    links dropped,link,context_events,"'=place(1)",,3,48000,they lead to no row
+    attribute not named,unmapped,context_events,"'=place(1)",,9,,
+    entity not named,unmapped,$users,,,31,,
+    entity not named,unmapped,"'=place(1)",,,7,,
+    blank to fill,contract,,,release.to,,,
+    blank to fill,contract,,,before.entrypoints,,,
+    blank to fill,contract,,,before.apis,,,
+    blank to fill,contract,,,after.entrypoints,,,
+    blank to fill,contract,,,after.apis,,,
+    blank to fill,contract,,,rollout.canary,,,
+    blank to fill,contract,,,rollout.rollback_trigger,,,
+    blank to fill,contract,,,rollout.rollback_action,,,
+    blank to fill,contract,,,implementation.reason,,,
+    values differ,value,"'=cmd()","'=cmd()",,,,the target has some value more or less often than the rule makes it
+    schema step would fail,schema,"'=cmd()",,unique,2,,"'=cmd()"
+    schema finding,schema,"'=cmd()",,,,,"'=cmd(); =cmd()"
+    "##);
+}
+
+/// What of a value the schema does not allow; knows the words the schema uses.
+fn misfits(root: &Json, schema: &Json, value: &Json, at: &str, out: &mut Vec<String>) {
+    let schema = match schema["$ref"].as_str() {
+        Some(name) => &root["$defs"][name.trim_start_matches("#/$defs/")],
+        None => schema,
+    };
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let fits = |choice: &&Json| {
+            let mut wrong = Vec::new();
+            misfits(root, choice, value, at, &mut wrong);
+            wrong.is_empty()
+        };
+        if choices.iter().filter(fits).count() != 1 {
+            out.push(format!("{at}: not one of the choices"));
+        }
+        return;
+    }
+    let ty = match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let types = match &schema["type"] {
+        Json::String(name) => vec![name.as_str()],
+        Json::Array(names) => names.iter().filter_map(Json::as_str).collect(),
+        _ => vec![ty],
+    };
+    if !types.contains(&ty) {
+        out.push(format!("{at}: {ty}, not {types:?}"));
+    }
+    let constant = schema.get("const").is_none_or(|wanted| wanted == value);
+    let listed = schema["enum"].as_array().is_none_or(|all| all.contains(value));
+    if !constant || !listed {
+        out.push(format!("{at}: another value"));
+    }
+    if let Json::Array(items) = value {
+        let first = schema["prefixItems"].as_array();
+        if first.is_some_and(|first| first.len() != items.len()) {
+            out.push(format!("{at}: {} items", items.len()));
+        }
+        for (number, item) in items.iter().enumerate() {
+            let schema = first.and_then(|first| first.get(number)).unwrap_or(&schema["items"]);
+            misfits(root, schema, item, &format!("{at}[{number}]"), out);
+        }
+    }
+    let Json::Object(members) = value else { return };
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for name in required.iter().filter_map(Json::as_str).filter(|name| !members.contains_key(*name)) {
+        out.push(format!("{at}: no `{name}`"));
+    }
+    for (name, member) in members {
+        match schema["properties"].get(name) {
+            Some(schema) => misfits(root, schema, member, &format!("{at}.{name}"), out),
+            None => out.push(format!("{at}: `{name}` is not in the schema")),
+        }
+    }
+}
+
+/// Objects of a value, by where they stand.
+fn objects(value: &Json, at: &str, out: &mut Vec<String>) {
+    let mut inside = |name: String, value: &Json| objects(value, &format!("{at}/{name}"), out);
+    match value {
+        Json::Array(items) => {
+            items.first().into_iter().for_each(|item| inside("0".to_owned(), item));
+        }
+        Json::Object(members) => {
+            members.iter().for_each(|(name, member)| inside(name.clone(), member));
+            out.push(at.to_owned());
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_schema_and_the_types_say_the_same() {
+    let schema: Json = serde_json::from_str(SCHEMA).unwrap();
+    let mut report = imported();
+    with_everything(&mut report, "x");
+    let all = serde_json::to_value(&report).unwrap();
+    let wrong = |value: &Json| {
+        let mut wrong = Vec::new();
+        misfits(&schema, &schema, value, "report", &mut wrong);
+        wrong
+    };
+    for report in [report.clone(), with_findings(HOSTILE)] {
+        assert_eq!(wrong(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
+    }
+    // A member more is refused by both; so is a member less, where it is not one that may be absent.
+    let mut places = Vec::new();
+    objects(&all, "", &mut places);
+    assert!(places.len() > 30, "{places:?}");
+    for place in &places {
+        let mut more = all.clone();
+        let object = more.pointer_mut(place).unwrap().as_object_mut().unwrap();
+        object.insert("another".to_owned(), json!(1));
+        assert!(!wrong(&more).is_empty(), "{place} with another member fits the schema");
+        assert!(serde_json::from_value::<Report>(more).is_err(), "{place} with another member");
+        let names: Vec<String> =
+            all.pointer(place).unwrap().as_object().unwrap().keys().cloned().collect();
+        for name in names {
+            let mut less = all.clone();
+            less.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(&name);
+            let may_lack = place.is_empty() && ["figures", "schema_plan", "document"].contains(&&*name);
+            assert_eq!(wrong(&less).is_empty(), may_lack, "{place} without `{name}`");
+        }
+    }
 }

@@ -372,23 +372,33 @@ pub(crate) enum Format {
     Text,
     /// The whole report for machines
     Json,
-    /// The whole report as Markdown
+    /// The JSON Schema of that; needs no bundle
+    Schema,
+    /// What a review needs, as Markdown
     Md,
     /// The whole report as one self-contained page
     Html,
+    /// The rules as JUnit XML, for build servers
+    Junit,
+    /// Every finding as a line of CSV, for spreadsheets
+    Csv,
 }
 
 /// The reports of a bundle.
 #[derive(Debug, Group)]
 #[command(after_help = "\
-Tells what the last verification and the last import found; it runs neither.
+Tells what the last verification and the last import found; it runs neither. All forms are written
+into report/ beside the seal.
 
 Examples:
   rethread report out/5f1c09ab3d2e4f60
-  rethread report out/5f1c09ab3d2e4f60 --format html > report.html")]
+  rethread report out/5f1c09ab3d2e4f60 --format md | gh pr comment 12 --body-file -
+  rethread report out/5f1c09ab3d2e4f60 --format csv > findings.csv
+  rethread report --format schema > report.schema.json")]
 pub(crate) struct Report {
     /// The bundle's folder
-    pub(crate) bundle: PathBuf,
+    #[arg(required_unless_present_any = ["format"])]
+    pub(crate) bundle: Option<PathBuf>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -115,7 +115,13 @@ fn import(it: &args::Import, resources: &Resources, progress: &dyn Progress) -> 
 }
 
 fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
-    let bundle = Bundle::open(&it.bundle, progress)?;
+    if it.format == Format::Schema {
+        return Ok(Ended::told(report::SCHEMA).with("result", report::SCHEMA));
+    }
+    let Some(bundle) = &it.bundle else {
+        return Err(Error::usage("no bundle is named").help("name the bundle's folder"));
+    };
+    let bundle = Bundle::open(bundle, progress)?;
     let contract = contracts::of_bundle(&bundle)?;
     let found = last_verification(&bundle)?;
     let outcome = last_import(&bundle)?;
@@ -126,6 +132,9 @@ fn report(it: &args::Report, progress: &dyn Progress) -> Result<Ended> {
         Format::Json => report.json()?,
         Format::Md => report::markdown(&report),
         Format::Html => report::html(&report),
+        Format::Junit => report::junit(&report)?,
+        Format::Csv => report::findings(&report),
+        Format::Schema => report::SCHEMA.to_owned(),
     };
     Ok(Ended::told(text).with("result", json!(report)))
 }
@@ -204,6 +213,8 @@ fn judge(
     let place = bundle.path(VERIFICATION);
     storage::create_folder(&bundle.path("report"))?;
     storage::replace(&place, format!("{text}\n").as_bytes())?;
+    let figures = report::figures::measure(bundle, snapshot, contract, resources.threads())?;
+    report::figures::keep(&figures, bundle)?;
     Ok(found)
 }
 

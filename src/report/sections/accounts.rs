@@ -1,7 +1,7 @@
 //! Where everything went: rows, links, repairs, quarantine.
 
 use super::{Block, Cell, Detail, Section, Table, clip, counted};
-use crate::report::{Reason, Report, Sample};
+use crate::report::{Reason, Report, Sample, dropped};
 
 /// Legacy rows: migrated, merged, quarantined.
 #[allow(clippy::unnecessary_wraps, reason = "every section may be absent; this one never is")]
@@ -12,20 +12,25 @@ pub(super) fn counts(report: &Report, detail: Detail) -> Option<Section> {
         ("migrated", true),
         ("merged", true),
         ("quarantined", true),
-        ("share", false),
-        ("equation", false),
     ];
+    let mut columns = columns.to_vec();
+    let drops = report.totals.dropped > 0;
+    columns.extend(drops.then_some(("dropped by rule", true)));
+    columns.extend([("share", false), ("equation", false)]);
     let table = Table::new("Every legacy row and where it went", &columns);
     let table = table.fill(detail, report.equations.iter(), |equation| {
-        vec![
+        let dropped = dropped(equation);
+        let mut row = vec![
             Cell::name(&equation.source),
             Cell::Count(equation.rows),
             Cell::Count(equation.migrated),
             Cell::Count(equation.merged),
             Cell::Count(equation.quarantined),
-            Cell::Shares([equation.migrated, equation.merged, equation.quarantined]),
-            Cell::holds(equation.holds()),
-        ]
+        ];
+        row.extend(drops.then_some(Cell::Count(dropped)));
+        let shares = [equation.migrated, equation.merged, equation.quarantined, dropped];
+        row.extend([Cell::Shares(shares), Cell::holds(equation.holds())]);
+        row
     });
     let mut blocks = vec![Block::Table(table)];
     if !report.existing.is_empty() {
@@ -45,9 +50,11 @@ pub(super) fn counts(report: &Report, detail: Detail) -> Option<Section> {
         id: "counts",
         title: "Where every row went",
         lead:
-            "For every legacy table: rows = migrated + merged + quarantined. A merged row says the \
-               same as another row that stands for it."
-                .to_owned(),
+            format!(
+                "For every legacy table: rows = migrated + merged + quarantined{}. A merged row says \
+                 the same as another row that stands for it.",
+                if report.totals.dropped > 0 { " + dropped by rule" } else { "" }
+            ),
         blocks,
     })
 }

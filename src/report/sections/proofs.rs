@@ -1,6 +1,6 @@
 //! What proves the result: rules, the target's own checks, hashes.
 
-use super::{Block, Cell, Detail, Mark, Section, Table, clip, counted};
+use super::{Block, Cell, Detail, Section, Table, clip, counted};
 use crate::report::{Report, State};
 use crate::verify::{Outcome, Rule};
 
@@ -23,7 +23,7 @@ pub(super) fn violated(report: &Report, detail: Detail) -> Option<Section> {
     })
 }
 
-const RULE_COLUMNS: [(&str, bool); 5] = [
+pub(super) const RULE_COLUMNS: [(&str, bool); 5] = [
     ("rule", false),
     ("outcome", false),
     ("evaluated", true),
@@ -31,7 +31,7 @@ const RULE_COLUMNS: [(&str, bool); 5] = [
     ("first ones", false),
 ];
 
-fn rule_row(rule: &Rule) -> Vec<Cell> {
+pub(super) fn rule_row(rule: &Rule) -> Vec<Cell> {
     vec![
         Cell::words(&rule.rule),
         Cell::outcome(rule.outcome),
@@ -49,33 +49,8 @@ fn samples(samples: &[String]) -> Cell {
     Cell::Words(shown.join("; "))
 }
 
-fn of_kinds<'a>(report: &'a Report, kinds: &[&str]) -> Vec<&'a Rule> {
+pub(super) fn of_kinds<'a>(report: &'a Report, kinds: &[&str]) -> Vec<&'a Rule> {
     report.rules.iter().filter(|rule| kinds.contains(&rule.kind.as_str())).collect()
-}
-
-/// Every link of the target: evaluated, missing, samples.
-pub(super) fn links(report: &Report, detail: Detail) -> Option<Section> {
-    let rules = of_kinds(report, &["link"]);
-    if rules.is_empty() {
-        return None;
-    }
-    let columns = [
-        ("rule", false),
-        ("outcome", false),
-        ("evaluated", true),
-        ("missing", true),
-        ("first ones", false),
-    ];
-    let table = Table::new("Links of the target", &columns);
-    Some(Section {
-        id: "links",
-        title: "Links",
-        lead:
-            "For every link of the target: are both ends there? Missing counts the links with an \
-               end that is not."
-                .to_owned(),
-        blocks: vec![Block::Table(table.fill(detail, rules.into_iter(), rule_row))],
-    })
 }
 
 /// Whether the order is as it was.
@@ -131,45 +106,9 @@ pub(super) fn import(report: &Report, detail: Detail) -> Option<Section> {
     })
 }
 
-/// The contract's limits and blanks.
-#[allow(clippy::unnecessary_wraps, reason = "every section may be absent; this one never is")]
-pub(super) fn contract(report: &Report, detail: Detail) -> Option<Section> {
-    let columns = [("limit", false), ("allows", false), ("the data has", true), ("outcome", false)];
-    let table = Table::new("Limits of the contract", &columns);
-    let mut blocks = vec![Block::Table(table.fill(detail, report.limits.iter(), |limit| {
-        vec![
-            Cell::name(&limit.name),
-            Cell::words(&limit.allows),
-            Cell::Count(limit.count),
-            if limit.holds {
-                Cell::Mark(Mark::Good, "within")
-            } else {
-                Cell::Mark(Mark::Bad, "exceeded")
-            },
-        ]
-    }))];
-    if !report.blanks.is_empty() {
-        let table = Table::new("Blanks to fill", &[("blank", false)]);
-        blocks.push(Block::Table(
-            table.fill(detail, report.blanks.iter(), |blank| vec![Cell::name(blank)]),
-        ));
-    }
-    Some(Section {
-        id: "contract",
-        title: "Contract",
-        lead: format!(
-            "`{}`: {}. The bundle keeps it as `data/contract.toml` and, filled in, as \
-             `data/CONTRACT.md`.",
-            clip(&report.contract.name, 80),
-            clip(&report.scope, 200)
-        ),
-        blocks,
-    })
-}
-
 /// Every rule, by kind, each with its query.
 pub(super) fn rules(report: &Report, detail: Detail) -> Option<Section> {
-    if report.verdict.state == State::NotVerified || report.rules.is_empty() {
+    if report.verdict.state == State::NotVerified || report.rules.is_empty() || !detail.full {
         return None;
     }
     let mut kinds: Vec<&str> = Vec::new();
@@ -255,18 +194,17 @@ pub(super) fn hashes(report: &Report, detail: Detail) -> Option<Section> {
     let files = Table::new("Sealed files", &[("file", false), ("SHA-256", false)]);
     let files = files
         .fill(detail, report.files.iter(), |(path, hash)| vec![Cell::name(path), Cell::name(hash)]);
+    let mut blocks = vec![Block::Commands(commands(report)), Block::Table(sealed)];
+    if detail.full {
+        blocks.extend([Block::Folded(logical), Block::Folded(files)]);
+    }
     Some(Section {
         id: "hashes",
         title: "Hashes, and how to check them",
         lead: "A logical digest says what the rows say, whatever store holds them: the sum of a \
                hash per row. Parquet, JSONL and database give the same."
             .to_owned(),
-        blocks: vec![
-            Block::Commands(commands(report)),
-            Block::Table(sealed),
-            Block::Folded(logical),
-            Block::Folded(files),
-        ],
+        blocks,
     })
 }
 
