@@ -7,6 +7,7 @@
 //! `findings.csv` a line a finding.
 
 pub mod figures;
+mod filled;
 mod gather;
 mod sections;
 mod samples;
@@ -34,6 +35,7 @@ use crate::target::{Check, Counts};
 use crate::verify::{Rule, Verification};
 
 pub use figures::Figures;
+pub use filled::measured;
 pub use findings::findings;
 pub use html::html;
 pub use junit::junit;
@@ -286,8 +288,8 @@ pub fn write(report: &Report, bundle_root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Rows of a legacy table that were dropped by rule.
-fn dropped(_: &Equation) -> u64 {
-    0
+fn dropped(equation: &Equation) -> u64 {
+    equation.dropped
 }
 
 #[cfg(test)]

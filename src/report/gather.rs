@@ -1,8 +1,12 @@
 //! Gathers what is known about a bundle into a [`Report`].
 
-use super::{FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, dropped, figures, samples};
+use super::{
+    FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, dropped, figures,
+    filled, samples,
+};
 use crate::bundle::{Bundle, Meta, Named};
 use crate::contract::{self, Contract, Limit};
+use crate::document;
 use crate::error::grouped;
 use crate::import;
 use crate::storage;
@@ -46,8 +50,11 @@ pub(super) fn report(
         files: files(bundle),
         next: Vec::new(),
         figures: figures::kept(bundle),
-        schema_plan: None,
-        document: None,
+        schema_plan: bundle.schema_plan().cloned(),
+        // A bundle whose journal cannot be read has a report all the same.
+        document: filled::measured(bundle, verification)
+            .ok()
+            .map(|measured| document::document(contract, &measured)),
     };
     report.next = next(&report);
     report

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rethread::bundle::{self, Bundle};
+use rethread::bundle::Bundle;
 use rethread::contract::{self, Contract, Overrides};
-use rethread::document::{self, Document, Import, Measured, Rule, RuleOutcome};
+use rethread::document::{self, Document, Measured};
 use rethread::error::{Error, Result};
-use rethread::import;
 use rethread::progress::Progress;
+use rethread::report;
 use rethread::snapshot::Snapshot;
 use rethread::storage;
-use rethread::verify::{self, Outcome, Verification};
 use serde_json::json;
 
 use crate::args::Rules;
@@ -66,7 +65,7 @@ pub(crate) fn render(it: &Render, progress: &dyn Progress) -> Result<Ended> {
             let bundle = Bundle::open(root, progress)?;
             let found = run::last_verification(&bundle)?;
             let contract = contracts::of_bundle(&bundle)?;
-            let measured = measured(&bundle, found.as_ref())?;
+            let measured = report::measured(&bundle, found.as_ref())?;
             if let Some(snapshot) = &it.snapshot {
                 belongs(&bundle, snapshot)?;
             }
@@ -103,45 +102,6 @@ fn belongs(bundle: &Bundle, root: &Path) -> Result<()> {
         .at(root.display())
         .at(bundle.root().display())
         .help("name the snapshot it was made from, or leave `--snapshot` out"))
-}
-
-/// All that is known about a bundle.
-pub(crate) fn measured(bundle: &Bundle, found: Option<&Verification>) -> Result<Measured> {
-    let outcome = import::last_outcome(bundle)?;
-    let standing = import::status(bundle.root(), bundle.digest())?;
-    let imports = standing.into_iter().map(|it| {
-        let ours = outcome.as_ref().filter(|outcome| {
-            it.state.stands() && outcome.target == it.target && outcome.name == it.name
-        });
-        let said = it.failure.or_else(|| ours.map(import::Outcome::sentence));
-        Import {
-            state: it.state.name().to_owned(),
-            target: it.target,
-            name: it.name,
-            at: it.at,
-            said: said.unwrap_or_default(),
-        }
-    });
-    let imports = Some(imports.collect());
-    let verification = found.map(|found| found.rules.iter().map(rule).collect());
-    Ok(Measured { verification, imports, ..bundle::measured(bundle)? })
-}
-
-fn rule(rule: &verify::Rule) -> Rule {
-    Rule {
-        kind: rule.kind.clone(),
-        rule: rule.rule.clone(),
-        entity: rule.entity.clone(),
-        attr: rule.attr.clone(),
-        evaluated: rule.evaluated,
-        violations: rule.violations,
-        outcome: match rule.outcome {
-            Outcome::Passed => RuleOutcome::Passed,
-            Outcome::Failed => RuleOutcome::Failed,
-            Outcome::NotEvaluated => RuleOutcome::NotEvaluated,
-            Outcome::NothingThere => RuleOutcome::NothingThere,
-        },
-    }
 }
 
 /// Tells two contracts apart.

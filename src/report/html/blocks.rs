@@ -44,10 +44,8 @@ fn write_block(out: &mut String, block: &Block, figures: &mut usize) {
         }
         Block::Group(title, blocks) => {
             let title = words(title);
-            let _ = writeln!(
-                out,
-                "<details class=\"fold group\">\n<summary>{title}</summary>\n<div>"
-            );
+            let _ =
+                writeln!(out, "<details class=\"fold group\">\n<summary>{title}</summary>\n<div>");
             blocks.iter().for_each(|block| write_block(out, block, figures));
             out.push_str("</div>\n</details>\n");
         }

@@ -49,12 +49,11 @@ pub(super) fn counts(report: &Report, detail: Detail) -> Option<Section> {
     Some(Section {
         id: "counts",
         title: "Where every row went",
-        lead:
-            format!(
-                "For every legacy table: rows = migrated + merged + quarantined{}. A merged row says \
+        lead: format!(
+            "For every legacy table: rows = migrated + merged + quarantined{}. A merged row says \
                  the same as another row that stands for it.",
-                if report.totals.dropped > 0 { " + dropped by rule" } else { "" }
-            ),
+            if report.totals.dropped > 0 { " + dropped by rule" } else { "" }
+        ),
         blocks,
     })
 }

@@ -221,8 +221,12 @@ pub(super) fn values(report: &Report, detail: Detail) -> Option<Section> {
     if detail.full {
         blocks.extend(all.iter().take(MOST).flat_map(|values| value_blocks(values, detail)));
     } else {
-        let columns =
-            [("legacy table", false), ("target attribute", false), ("values", true), ("rule", false)];
+        let columns = [
+            ("legacy table", false),
+            ("target attribute", false),
+            ("values", true),
+            ("rule", false),
+        ];
         let table = Table::new("Values that a rule maps", &columns);
         blocks.push(Block::Table(table.fill(detail, all.iter(), |values| {
             vec![
@@ -262,7 +266,11 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
         lines.push(Line::Group(value_name(after.value.as_deref())));
         for before in values.before.iter().filter(|before| before.becomes == after.value) {
             let name = value_name(before.value.as_deref());
-            lines.push(Line::Before(name, before.rows, before.rows - before.migrated.min(before.rows)));
+            lines.push(Line::Before(
+                name,
+                before.rows,
+                before.rows - before.migrated.min(before.rows),
+            ));
         }
         lines.push(Line::After(value_name(after.value.as_deref()), after.rows, after.expected));
     }
@@ -279,18 +287,16 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
         }));
     }
     let said = match values.agrees {
-        Some(true) => "The target has each value as often as the rule makes it of the migrated rows.",
+        Some(true) => {
+            "The target has each value as often as the rule makes it of the migrated rows."
+        }
         Some(false) => "The target has some value more or less often than the rule makes it.",
         None => "Whether the target has each value as often as the rule makes it cannot be told.",
     };
     let title = format!("{attr} out of `{}`", clip(&values.source, 60));
     let bars = Bars { unit: "rows".to_owned(), lines };
-    let columns = [
-        ("legacy value", false),
-        ("becomes", false),
-        ("rows before", true),
-        ("migrated", true),
-    ];
+    let columns =
+        [("legacy value", false), ("becomes", false), ("rows before", true), ("migrated", true)];
     let before = Table::new("Before, and what the rule makes of it", &columns);
     let mut before = before.fill(detail, values.before.iter(), |it| {
         vec![
@@ -301,8 +307,12 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
         ]
     });
     before.more += values.more;
-    let columns =
-        [("target value", false), ("by the rule", true), ("in the target", true), ("outcome", false)];
+    let columns = [
+        ("target value", false),
+        ("by the rule", true),
+        ("in the target", true),
+        ("outcome", false),
+    ];
     let after = Table::new("After, and how often there should be", &columns);
     let after = after.fill(detail, values.after.iter(), |it| {
         vec![
@@ -409,6 +419,11 @@ fn size_blocks(sizes: &Sizes, detail: Detail) -> Vec<Block> {
             mark: Some(mark(sizes.explained)),
             drawing: Drawing::Columns(columns),
         }),
-        Block::Folded(moved_table(&format!("The same as a table: {title}"), "size", &names, detail)),
+        Block::Folded(moved_table(
+            &format!("The same as a table: {title}"),
+            "size",
+            &names,
+            detail,
+        )),
     ]
 }
