@@ -41,14 +41,18 @@ pub(super) fn fill(
         _ => None,
     });
     Ok(match ty {
-        DataType::Float64 => Arc::new(Float64Array::from_iter(constants.map(|value| match value {
-            Some(Constant::Number(number)) => Some(*number),
-            _ => None,
-        }))),
-        DataType::Boolean => Arc::new(BooleanArray::from_iter(constants.map(|value| match value {
-            Some(Constant::Boolean(is)) => Some(*is),
-            _ => None,
-        }))),
+        DataType::Float64 => {
+            Arc::new(Float64Array::from_iter(constants.map(|value| match value {
+                Some(Constant::Number(number)) => Some(*number),
+                _ => None,
+            })))
+        }
+        DataType::Boolean => {
+            Arc::new(BooleanArray::from_iter(constants.map(|value| match value {
+                Some(Constant::Boolean(is)) => Some(*is),
+                _ => None,
+            })))
+        }
         _ if !is_json => {
             Arc::new(StringArray::from_iter(constants.map(|value| value.map(explode::plain))))
         }

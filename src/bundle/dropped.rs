@@ -42,7 +42,8 @@ impl DroppedRows {
     /// Takes the dropped ones of some rows that were set aside.
     pub(super) fn take(&mut self, batch: &RecordBatch, outcomes: &Int32Array) -> Result<()> {
         let is_dropped = |row: &u32| outcomes.value(*row as usize) == Outcome::Dropped as i32;
-        let count = u32::try_from(batch.num_rows()).map_err(|_| Error::bug("a batch is too long"))?;
+        let count =
+            u32::try_from(batch.num_rows()).map_err(|_| Error::bug("a batch is too long"))?;
         let here: UInt32Array = (0..count).filter(is_dropped).collect::<Vec<_>>().into();
         if here.is_empty() {
             return Ok(());

@@ -175,7 +175,8 @@ fn assemble(
     let carried =
         |name: &str| carried.iter().find(|(attr, _)| *attr == name).map(|(_, found)| found);
     let by_case = target.transform.case_attrs();
-    let explode = |name: &str| target.transform.explode.as_ref().filter(|_| by_case.contains(&name));
+    let explode =
+        |name: &str| target.transform.explode.as_ref().filter(|_| by_case.contains(&name));
     for field in schema.fields() {
         let name = field.name().as_str();
         let ty = field.data_type();

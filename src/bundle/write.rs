@@ -309,7 +309,8 @@ impl Writing<'_> {
     pub(super) fn room(&self, path: &Path, target: Option<&TargetPlan>) -> Result<sort::Room> {
         let carried = target.map(rows::carried_columns);
         let bytes = super::read::decoded_bytes(path, carried.as_deref())?;
-        let most = target.and_then(|target| target.split.as_ref()).map_or(1, transform::Split::most);
+        let most =
+            target.and_then(|target| target.split.as_ref()).map_or(1, transform::Split::most);
         Ok(self.room_of(bytes.saturating_mul(most.max(1) as u64)))
     }
 

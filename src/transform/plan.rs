@@ -274,10 +274,11 @@ fn is_carried(contract: &Contract, transform: &Transform, rule: &AttrRule) -> bo
         }
         _ => false,
     };
-    let templates = transform.attrs.iter().flat_map(|other| other.template.iter().chain(&other.built));
-    let in_template = templates.into_iter().any(|template| {
-        template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone()))
-    });
+    let templates =
+        transform.attrs.iter().flat_map(|other| other.template.iter().chain(&other.built));
+    let in_template = templates
+        .into_iter()
+        .any(|template| template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone())));
     rule.from.iter().all(same_type)
         && rule.values.is_none()
         && rule.refers.is_none()

@@ -88,8 +88,10 @@ fn text(said: Option<&Path>) -> Result<(String, String)> {
     };
     match (built_in, said) {
         (Some((name, text)), _) => Ok((format!("{name}.toml (built in)"), text.to_owned())),
-        (None, Some(path)) if path.components().count() == 1 && path.extension().is_none() => {
-            named(path).map_err(|error| error.help(known()))
+        (None, Some(path)) if path.extension().is_none() && !path.exists() => {
+            Err(Error::usage("there is no contract of that name, and no such file")
+                .at(path.display())
+                .help(known()))
         }
         (None, path) => named(path.unwrap_or(Path::new(""))),
     }

@@ -46,8 +46,7 @@ pub(in crate::transform) fn existing(
     }
     let reject = run.plan.reject(&plan::existing_rule(&target.entity, "id"))?;
     for (row, whole) in same(run, (source, target, split), &file, &existing)? {
-        let claim =
-            if whole { Claim::stands_in(&target.entity) } else { Claim::refused(reject) };
+        let claim = if whole { Claim::stands_in(&target.entity) } else { Claim::refused(reject) };
         claims.rows.entry(row).or_insert(claim);
     }
     Ok(())
@@ -61,8 +60,7 @@ fn taken(target: &TargetPlan, lines: &Path, existing: LazyFrame, attr: &str) -> 
         .filter(col(value.as_str()).is_not_null())
         .group_by([col(value.as_str()).alias("_value")])
         .agg([col(names::ID).min().alias("_holder")]);
-    let left =
-        frame::scan(lines)?.select([col(names::ROW), col(value.as_str()), col(id.as_str())]);
+    let left = frame::scan(lines)?.select([col(names::ROW), col(value.as_str()), col(id.as_str())]);
     let found = frame::look_up(left, right, (col(value), col("_value")));
     let found = found.filter(col("_holder").neq(col(id))).select([col(names::ROW)]);
     rows(&frame::collect(found)?, names::ROW)
@@ -84,10 +82,10 @@ fn same(
     let id = names::value(&target.entity, "id");
     let ids = existing.clone().select([col(names::ID).alias("_id")]);
     let hits = frame::only_in(frame::scan(lines)?, ids, (col(id.as_str()), col("_id")));
-    let rivals = frame::collect(hits.select([col(names::ROW), col(names::CASE)]).unique_stable(
-        Some(cols([names::ROW])),
-        UniqueKeepStrategy::Any,
-    ))?;
+    let rivals = frame::collect(
+        hits.select([col(names::ROW), col(names::CASE)])
+            .unique_stable(Some(cols([names::ROW])), UniqueKeepStrategy::Any),
+    )?;
     if rivals.height() == 0 {
         return Ok(Vec::new());
     }
@@ -132,7 +130,8 @@ fn built(
     rule: &Explode,
     rivals: DataFrame,
 ) -> Result<(LazyFrame, i64)> {
-    let most = i32::try_from(super::explode::most(rule)).map_err(|_| Error::bug("too many rows"))?;
+    let most =
+        i32::try_from(super::explode::most(rule)).map_err(|_| Error::bug("too many rows"))?;
     let attrs = target.transform.case_attrs();
     let mut columns = vec![col(Extra::ROW).alias("_of"), object(rule).alias("_object")];
     columns.extend(rule.otherwise_by.iter().map(|name| col(name.as_str()).alias("_attr")));
@@ -158,7 +157,8 @@ fn built(
     let file = run.checkpoint(rows, &format!("built.{}", target.entity))?;
     let mut frames = Vec::new();
     for n in 0..most {
-        let mut columns = vec![(col("_of") * lit(i64::from(most)) + lit(i64::from(n))).alias("_built")];
+        let mut columns =
+            vec![(col("_of") * lit(i64::from(most)) + lit(i64::from(n))).alias("_built")];
         columns.extend(
             attrs.iter().map(|attr| col(format!("ours:{attr}:{n}")).alias(format!("ours:{attr}"))),
         );
