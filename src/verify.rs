@@ -17,6 +17,8 @@ mod legacy;
 mod sql;
 mod count;
 mod aside;
+mod dropped;
+mod split_sql;
 mod tables;
 mod existing;
 mod naming;
