@@ -18,6 +18,8 @@ mod count;
 mod cause;
 mod set_aside;
 mod aside;
+mod dropped;
+mod split_sql;
 mod tables;
 mod existing;
 mod naming;
