@@ -160,6 +160,9 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
     changes.found
 }
 
+/// How wide the column of names gets.
+const WIDEST: usize = 40;
+
 /// Changes as a table for a terminal.
 pub fn diff_text(changes: &[Change]) -> String {
     const TITLES: [&str; 8] = [
@@ -178,7 +181,8 @@ pub fn diff_text(changes: &[Change]) -> String {
     let breaking = changes.iter().filter(|change| change.breaking).count();
     let (all, noun) = (changes.len(), if changes.len() == 1 { "change" } else { "changes" });
     let mut out = format!("{all} {noun}, {breaking} breaking\n");
-    let width = changes.iter().map(|change| line(&change.what).chars().count()).max().unwrap_or(0);
+    let widths = changes.iter().map(|change| line(&change.what).chars().count());
+    let width = widths.max().unwrap_or(0).min(WIDEST);
     let mut last = None;
     for change in changes {
         let place = (change.section, &change.entity);

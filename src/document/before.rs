@@ -8,6 +8,9 @@ use crate::contract::{Contract, Side, typed};
 use crate::error::grouped;
 use crate::schema::{Entity, Has, Link, Schema};
 
+/// How many names that the contract lacks are listed.
+const MOST: usize = 100;
+
 /// The section.
 pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
     let side = &contract.before;
@@ -118,11 +121,14 @@ fn unmapped(facts: &SnapshotFacts) -> Vec<String> {
         format!("attribute {name}, in {rows}, is not declared; the snapshot keeps it")
     };
     let unmapped = &facts.unmapped;
-    let said: Vec<String> =
-        unmapped.entities.iter().map(entity).chain(unmapped.attrs.iter().map(attr)).collect();
-    if said.is_empty() {
-        vec!["every entity and every attribute of the source is named by the contract".to_owned()]
-    } else {
-        said
+    let said = unmapped.entities.iter().map(entity).chain(unmapped.attrs.iter().map(attr));
+    let count = unmapped.entities.len() + unmapped.attrs.len();
+    let mut said: Vec<String> = said.take(MOST).collect();
+    if count == 0 {
+        said.push("every entity and attribute of the source is named by the contract".to_owned());
+    } else if count > MOST {
+        let more = grouped((count - MOST) as u64);
+        said.push(format!("and {more} more, which the snapshot's description lists"));
     }
+    said
 }

@@ -1,15 +1,15 @@
 //! What changed from one contract to another: one edit a case.
 
-use rethread::contract::BUILT_IN;
+use rethread::contract::{BUILT_IN, BUILT_INS};
 use serde_json::Value;
 
 use crate::support::Place;
 
-/// The one change that an edit of the built-in contract makes: section, entity, what, and whether it
+/// The one change that an edit of a built-in contract makes: section, entity, what, and whether it
 /// breaks.
-fn change(place: &Place, from: &str, to: &str) -> Value {
-    assert!(BUILT_IN.contains(from), "{from}");
-    place.write("a.toml", BUILT_IN).write("b.toml", BUILT_IN.replacen(from, to, 1));
+fn change(place: &Place, contract: &str, from: &str, to: &str) -> Value {
+    assert!(contract.contains(from), "{from}");
+    place.write("a.toml", contract).write("b.toml", contract.replacen(from, to, 1));
     let json = place.run(&["contract", "diff", "a.toml", "b.toml", "--json"]).ends(0).json();
     let changes = json["changes"].as_array().expect("changes");
     assert_eq!(changes.len(), 1, "{from} -> {to}: {json:#}");
@@ -278,7 +278,7 @@ fn every_edit_is_one_change_and_breaks_or_does_not() {
     ];
     let place = Place::new();
     for (from, to, section, entity, what, breaks) in cases {
-        let found = change(&place, from, to);
+        let found = change(&place, BUILT_IN, from, to);
         let got = (found["section"].as_u64(), found["entity"].as_str(), found["what"].as_str());
         assert_eq!(got, (Some(section), Some(entity), Some(what)), "{from} -> {to}");
         assert_eq!(found["breaking"], breaks, "{found}");
@@ -340,4 +340,25 @@ fn a_transform_that_goes_or_comes_is_a_change() {
     let changes = json["changes"].as_array().expect("changes");
     assert_eq!((changes.len(), &json["breaking"]), (1, &Value::from(0)), "{json:#}");
     assert_eq!(changes[0]["what"], "transform");
+}
+
+#[test]
+fn rules_that_split_rows_are_compared_too() {
+    let [_, (_, contract)] = BUILT_INS;
+    let cases = [
+        ("no_object = \"drop\"", "no_object = \"quarantine\"", "explode", BREAKS),
+        ("status = \"completed\"", "status = \"done\"", "explode", BREAKS),
+        ("by = [\"idx\", \"id\"] }", "by = [\"id\"] }", "number", BREAKS),
+        ("drop = [\"key\"]", "drop = [\"key\", \"type\"]", "drop", !BREAKS),
+        ("{stepId}:{idx}\" }", "{stepId}/{idx}\" }", "attrs.key.template", BREAKS),
+    ];
+    let place = Place::new();
+    for (from, to, what, breaks) in cases {
+        let found = change(&place, contract, from, to);
+        assert_eq!((&found["what"], &found["breaking"]), (&what.into(), &breaks.into()), "{found}");
+        assert_ne!(found["before"], found["after"], "{found}");
+    }
+    let told =
+        place.run(&["contract", "diff", "story-to-thread", "story-to-events"]).ends(0).stdout;
+    assert!(told.contains("ids.namespace") && told.contains("gone: thread_threads"), "{told}");
 }

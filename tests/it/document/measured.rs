@@ -134,3 +134,26 @@ fn links_of_the_other_side_are_looked_at_too() {
                     of them held by the other side or by lists";
     assert_eq!(found, [expected]);
 }
+
+#[test]
+fn rules_that_split_rows_are_told_with_their_counts() {
+    let place = Place::new();
+    let mut app = data::sound();
+    app["story_parts"][0]["part"] = json!({ "type": "tool-search", "state": "output-available", "toolCallId": "c", "output": 1 });
+    app["story_parts"][1]["part"] = json!({ "type": "step-start" });
+    place.write("app.json", app.to_string());
+    place.run(&["export", "app.json", "--contract", "story-to-events"]).ends(0);
+    let args = ["transform", "snapshots/app", "--contract", "story-to-events"];
+    let root = place.run(&args).ends(0).stdout;
+    let text = std::fs::read_to_string(place.path(root.trim_end()).join("data/CONTRACT.md"));
+    let text = text.expect("a document");
+    for said in [
+        "| `story_parts` | 2 | 1 migrated, 0 merged, 0 quarantined, 1 dropped by rule | holds |",
+        "- 1 row of `story_parts` became 2 rows of `event_parts`",
+        "- `story_parts.key` has no home in the target: ",
+        "- `idx` is numbered from 0 within step by idx, id of the legacy row",
+        "\"step-start\": no row: dropped by rule",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+}
