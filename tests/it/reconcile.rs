@@ -77,6 +77,11 @@ fn check(change: impl FnOnce(&mut App), expected: &str) {
     change(&mut app);
     let found = app.plan(&["--json", "--write-schema", "pushed.json"]).ends(0).json();
     assert_eq!(short(&found), expected);
+    // The steps as a server would give them lead where the contract wants to be.
+    let steps = found["plan"]["steps"].as_array().expect("steps").iter();
+    let tuples: Vec<Value> = steps.map(|step| json!([step["kind"], step["params"]])).collect();
+    app.place.write("plan.json", json!({ "steps": tuples }).to_string());
+    app.place.run(&["plan", "snapshots/backup", "--schema-plan", "plan.json"]).ends(0);
     settled(&app);
 }
 
@@ -124,9 +129,6 @@ fn each_difference_is_one_step() {
             *app.attr(entity, attr).pointer_mut(at).expect("a member") = value;
         }
     };
-    let link = |name: &'static str, side: &'static str, key: &'static str, value: Value| {
-        move |app: &mut App| app.schema["links"][name][side][key] = value
-    };
     check(|app| app.lose("thread_items", "status"), "add-attr thread_items.status safe");
     check(|app| app.lose("thread_items", "createdAt"), "add-attr thread_items.createdAt warning");
     check(
@@ -159,6 +161,19 @@ fn each_difference_is_one_step() {
         set("thread_items", "content", "/valueType", "string".into()),
         "remove-data-type thread_items.content critical",
     );
+    let another = |required: bool| json!({ "valueType": "string", "required": required, "config": { "indexed": false, "unique": false } });
+    check(
+        move |app| *app.attr("thread_items", "own") = another(true),
+        "remove-required thread_items.own warning",
+    );
+    check(move |app| *app.attr("thread_items", "own") = another(false), "");
+}
+
+#[test]
+fn each_difference_of_a_link_is_one_step() {
+    let link = |name: &'static str, side: &'static str, key: &'static str, value: Value| {
+        move |app: &mut App| app.schema["links"][name][side][key] = value
+    };
     check(
         link("threadItemsContext", "forward", "has", "many".into()),
         "update-attr thread_items.context critical",
@@ -174,12 +189,6 @@ fn each_difference_is_one_step() {
     // Every row has one by the contract, so the app may go on demanding it.
     check(link("threadStepsExecution", "forward", "required", true.into()), "");
     check(link("threadStepsExecution", "forward", "onDelete", "cascade".into()), "");
-    let another = |required: bool| json!({ "valueType": "string", "required": required, "config": { "indexed": false, "unique": false } });
-    check(
-        move |app| *app.attr("thread_items", "own") = another(true),
-        "remove-required thread_items.own warning",
-    );
-    check(move |app| *app.attr("thread_items", "own") = another(false), "");
     check(
         |app| drop(app.schema["links"].as_object_mut().expect("links").remove("threadPartsStep")),
         "add-attr thread_parts.step safe",
@@ -216,65 +225,15 @@ fn a_step_has_the_form_that_the_server_reads() {
     let found = app.plan(&["--json"]).ends(0).json();
     let tuples = found["plan"]["steps"].as_array().expect("steps").iter();
     let tuples: Vec<Value> = tuples.map(|step| json!([step["kind"], step["params"]])).collect();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&tuples).expect("JSON"), @r#"
-    [
-      [
-        "add-attr",
-        {
-          "cardinality": "one",
-          "checked-data-type": "string",
-          "forward-identity": [
-            "e6e680f1-5109-5709-ab5b-2003149e2d74",
-            "thread_items",
-            "status"
-          ],
-          "id": "cb507e4e-41e6-572e-aebd-f69ee9bdebbd",
-          "index?": true,
-          "required?": false,
-          "unique?": false,
-          "value-type": "blob"
-        }
-      ],
-      [
-        "check-data-type",
-        {
-          "attr-id": null,
-          "checked-data-type": "number",
-          "forward-identity": [
-            null,
-            "thread_steps",
-            "iteration"
-          ]
-        }
-      ],
-      [
-        "add-attr",
-        {
-          "cardinality": "one",
-          "forward-identity": [
-            "e154da89-a5e4-5503-8fde-abb63f510a34",
-            "thread_parts",
-            "step"
-          ],
-          "id": "1ea5d0bd-a217-521c-b349-db53b89b9136",
-          "index?": false,
-          "on-delete": null,
-          "on-delete-reverse": null,
-          "required?": false,
-          "reverse-identity": [
-            "a3bb140c-1643-5ef9-b746-7ec49aa79a2e",
-            "thread_steps",
-            "parts"
-          ],
-          "unique?": false,
-          "value-type": "ref"
-        }
-      ]
-    ]
+    let lines: Vec<String> = tuples.iter().map(Value::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    ["add-attr",{"cardinality":"one","checked-data-type":"string","forward-identity":["e6e680f1-5109-5709-ab5b-2003149e2d74","thread_items","status"],"id":"cb507e4e-41e6-572e-aebd-f69ee9bdebbd","index?":true,"required?":false,"unique?":false,"value-type":"blob"}]
+    ["check-data-type",{"attr-id":null,"checked-data-type":"number","forward-identity":[null,"thread_steps","iteration"]}]
+    ["add-attr",{"cardinality":"one","forward-identity":["e154da89-a5e4-5503-8fde-abb63f510a34","thread_parts","step"],"id":"1ea5d0bd-a217-521c-b349-db53b89b9136","index?":false,"on-delete":null,"on-delete-reverse":null,"required?":false,"reverse-identity":["a3bb140c-1643-5ef9-b746-7ec49aa79a2e","thread_steps","parts"],"unique?":false,"value-type":"ref"}]
     "#);
 }
 
-fn item(id: u32, more: Value) -> Value {
+fn item(id: u32, more: &Value) -> Value {
     let mut row = json!({
         "id": format!("00000000-0000-4000-8000-9000{id:08}"), "channel": "web",
         "createdAt": "2026-01-01T00:00:00Z", "type": "input_text",
@@ -288,13 +247,8 @@ fn fails(app: &App, what: &str) -> String {
     let found = app.plan(&["--json"]).ends(1).json();
     let steps = found["plan"]["steps"].as_array().expect("steps");
     let step = steps.iter().find(|step| step["what"] == what).expect("the step");
-    format!(
-        "{} {}: {} {}",
-        step["kind"].as_str().unwrap(),
-        step["fails"],
-        step["data"].as_str().unwrap(),
-        step["samples"]
-    )
+    let text = |key: &str| step[key].as_str().expect("a text");
+    format!("{} {}: {} {}", text("kind"), step["fails"], text("data"), step["samples"])
 }
 
 #[test]
@@ -320,15 +274,15 @@ fn rows_that_lack_a_value_are_named_before_required() {
     let mut app = App::new();
     app.attr("thread_items", "createdAt")["required"] = false.into();
     let rows = [
-        item(1, json!({})),
-        item(2, json!({ "createdAt": null })),
-        item(3, json!({ "createdAt": "never" })),
+        item(1, &json!({})),
+        item(2, &json!({ "createdAt": null })),
+        item(3, &json!({ "createdAt": "never" })),
     ];
     app.rows("thread_items", &rows);
     // A value of another type is one.
     insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @r#"required 1: of 3 rows there, 1 row lacks it; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000002"]"#);
     app.lose("thread_items", "createdAt");
-    app.rows("thread_items", &[json!({ "id": item(1, json!({}))["id"], "channel": "web" })]);
+    app.rows("thread_items", &[json!({ "id": item(1, &json!({}))["id"], "channel": "web" })]);
     let app = App { place: Place::new(), ..app };
     insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @r#"add-attr 1: of the one row there, 1 row lacks it; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000001"]"#);
 }
@@ -337,7 +291,7 @@ fn rows_that_lack_a_value_are_named_before_required() {
 fn values_of_another_type_are_named_before_it_is_checked() {
     let mut app = App::new();
     app.attr("thread_items", "createdAt")["valueType"] = "json".into();
-    app.rows("thread_items", &[item(1, json!({})), item(2, json!({ "createdAt": "never" }))]);
+    app.rows("thread_items", &[item(1, &json!({})), item(2, &json!({ "createdAt": "never" }))]);
     insta::assert_snapshot!(fails(&app, "thread_items.createdAt"), @r#"check-data-type 1: of 2 rows there, 1 row holds something else; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000002"]"#);
 }
 
@@ -346,8 +300,8 @@ fn values_too_long_for_an_index_are_named() {
     let mut app = App::new();
     app.attr("thread_items", "status")["config"]["indexed"] = false.into();
     let rows = [
-        item(1, json!({ "status": "é".repeat(506) })),
-        item(2, json!({ "status": "é".repeat(507) })),
+        item(1, &json!({ "status": "é".repeat(506) })),
+        item(2, &json!({ "status": "é".repeat(507) })),
     ];
     app.rows("thread_items", &rows);
     insta::assert_snapshot!(fails(&app, "thread_items.status"), @r#"index 1: of 2 rows there, 1 row holds more than 1,012 bytes; 2 rows of `context_events` to come, checked before any import ["00000000-0000-4000-8000-900000000002"]"#);
@@ -362,7 +316,7 @@ fn links_that_would_not_stay_one_are_named() {
     let context =
         |at: u32| json!({ "id": id(7000, at), "createdAt": 1, "currentExecution": id(7001, 1) });
     app.rows("thread_contexts", &[context(1), context(2)]);
-    app.rows("thread_items", &[item(1, json!({ "context": [id(7000, 1), id(7000, 2)] }))]);
+    app.rows("thread_items", &[item(1, &json!({ "context": [id(7000, 1), id(7000, 2)] }))]);
     let found = app.plan(&["--json"]).ends(1).json();
     insta::assert_snapshot!(short(&found), @r#"
     update-attr thread_contexts.currentExecution critical -- 2 ["00000000-0000-4000-8000-700000000001","00000000-0000-4000-8000-700000000002"]
@@ -376,7 +330,7 @@ fn what_is_said_does_not_depend_on_the_order_of_rows() {
     app.attr("thread_items", "status")["config"]["unique"] = false.into();
     app.lose("thread_items", "createdAt");
     let mut rows: Vec<Value> = (0..40)
-        .map(|at| item(at, json!({ "status": "é".repeat(600), "createdAt": null })))
+        .map(|at| item(at, &json!({ "status": "é".repeat(600), "createdAt": null })))
         .collect();
     app.rows("thread_items", &rows);
     let first = app.plan(&["--json"]).ends(1).stdout;
