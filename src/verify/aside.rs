@@ -110,7 +110,8 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
             "every quarantined {entity} row is whole, as it stood in the source, and so is its line"
         ))
         .query(format!(
-            "SELECT {} + (SELECT count(*) FROM {} q JOIN {} s ON s._row = q._row WHERE {})",
+            "SELECT {} FROM ({} UNION ALL SELECT s.id FROM {} q JOIN {} s ON s._row = q._row WHERE {}) x",
+            sql::found(audit, "x.id"),
             set_aside::wrong_sql(audit, legacy),
             sql::side(audit, &file, &names),
             sql::legacy(audit, legacy),

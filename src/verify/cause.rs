@@ -50,12 +50,14 @@ pub(super) fn wrong_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         .schema
         .links_on(&legacy.entity)
         .filter(|link| audit.legacy.contains_key(&link.to))
-        .map(|link| {
+        .map(|link| (link, link_sql::naming(audit, &table, link, "''")))
+        .filter(|(_, named)| !named.is_empty())
+        .map(|(link, named)| {
             let cause = format!("{} || ':' || lower(n.old)", sql::text(&link.to));
+            let refused = side(&link.to, &["id"]);
             format!(
-                "SELECT n.r AS r, {cause} AS c FROM ({}) n SEMI JOIN {} o ON lower(o.id) = lower(n.old)",
-                link_sql::naming(audit, &table, link, "''"),
-                side(&link.to, &["id"])
+                "SELECT n.r AS r, {cause} AS c FROM ({named}) n SEMI JOIN {refused} o ON lower(o.id) = \
+                 lower(n.old)"
             )
         })
         .chain(["SELECT -1 AS r, '' AS c".to_owned()])

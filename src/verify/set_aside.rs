@@ -99,12 +99,12 @@ fn says(line: &str, row: Row<'_>, columns: &[(String, Type)]) -> Option<()> {
     ((0..columns.len()).filter(there).count() == found).then_some(())
 }
 
-/// A count of the lines that say something else of their row than the Parquet file. What stands in
+/// The ids of the lines that say something else of their row than the Parquet file. What stands in
 /// `entity` is compared by `id` alone: the digest of a line is `rethread`'s.
 pub(super) fn wrong_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     let path = |kind: &str| format!("data/quarantine/{}.{kind}", legacy.entity);
-    if !audit.file(&path("jsonl")).1 || !audit.file(&path("parquet")).1 {
-        return "0".to_owned();
+    if !sql::is_there(audit, &path("jsonl")) || !sql::is_there(audit, &path("parquet")) {
+        return "SELECT NULL::VARCHAR AS id WHERE false".to_owned();
     }
     let theirs: Vec<String> = OUTSIDE
         .iter()
@@ -114,13 +114,13 @@ pub(super) fn wrong_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         })
         .collect();
     let ours: Vec<&str> = OUTSIDE.iter().map(|(column, _)| *column).collect();
+    let rows = sql::side(audit, &path("parquet"), &[&ours[..], &["id"]].concat());
     format!(
-        "(SELECT count(*) FROM (SELECT file_row_number AS f, {}, id FROM read_parquet({}, \
-         file_row_number = true)) p FULL JOIN (SELECT row_number() OVER () - 1 AS f, {}, (j ->> \
-         '$.entity.id') AS id FROM (SELECT json AS j FROM read_ndjson_objects({}))) l USING (f) WHERE \
-         p IS DISTINCT FROM l)",
+        "SELECT coalesce(p.id, l.id) AS id FROM (SELECT file_row_number AS f, {}, id FROM {}) p FULL \
+         JOIN (SELECT row_number() OVER () - 1 AS f, {}, (j ->> '$.entity.id') AS id FROM (SELECT json \
+         AS j FROM read_ndjson_objects({}))) l USING (f) WHERE p IS DISTINCT FROM l",
         ours.join(", "),
-        sql::path(audit, &path("parquet")),
+        sql::numbered(audit, &rows),
         theirs.join(", "),
         sql::path(audit, &path("jsonl")),
     )

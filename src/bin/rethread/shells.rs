@@ -82,7 +82,13 @@ fn rendered(page: &Page) -> Result<String> {
     let mut roff = Vec::new();
     page.render(&mut roff)
         .map_err(|error| Error::bug("a man page could not be made").because(error))?;
-    text(roff)
+    // What is not ASCII as escapes: then every reader takes the page, whatever it takes its input for.
+    let page = text(roff)?;
+    Ok(page.chars().map(|c| if c.is_ascii() { c.into() } else { escape(c) }).collect())
+}
+
+fn escape(c: char) -> String {
+    format!("\\[u{:04X}]", u32::from(c))
 }
 
 fn text(bytes: Vec<u8>) -> Result<String> {
