@@ -59,6 +59,8 @@ pub struct Legacy {
     pub id: Option<String>,
     /// Where it stands in the export.
     pub place: Place,
+    /// SHA-256s of the files of corrections by which a replay replaced it, first to last.
+    pub corrected: Vec<String>,
     /// Its values, when they could be read.
     pub values: Option<Vec<Field>>,
     /// What became of it.
