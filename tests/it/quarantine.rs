@@ -138,7 +138,7 @@ fn spoilt(place: &Place) -> String {
 }
 
 #[test]
-fn a_corrected_row_comes_back_with_all_it_took() {
+fn what_was_set_aside_is_listed_by_reason() {
     let place = Place::new();
     let bundle = spoilt(&place);
     let listed = place.run(&["quarantine", &bundle]).ends(0).stdout;
@@ -178,6 +178,16 @@ fn a_corrected_row_comes_back_with_all_it_took() {
       began with 1 row:
         context_contexts:00000000-0000-4000-8000-000100000001 by context_contexts.createdAt fits its type: 1
     ");
+    let rule = ["--rule", "story_parts.idx fits its type", "--limit", "0", "--json"];
+    let one = place.run(&[&["quarantine", bundle.as_str()], &rule[..]].concat()).ends(0).json();
+    assert_eq!(one["rows"], 1);
+    assert_eq!(one["reasons"][0]["samples"], json!([]));
+}
+
+#[test]
+fn a_corrected_row_comes_back_with_all_it_took() {
+    let place = Place::new();
+    let bundle = spoilt(&place);
     let mut context = lines(&place, &bundle, "context_contexts");
     context[0]["entity"]["createdAt"] = json!("2026-03-01T10:00:00Z");
     place.write("fixed.jsonl", jsonl(&context));
