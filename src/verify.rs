@@ -5,6 +5,10 @@ mod bits;
 mod index;
 mod rule;
 mod key;
+mod object;
+mod cases;
+mod numbers;
+mod slots;
 mod share;
 mod facts;
 mod table;
@@ -40,6 +44,7 @@ mod rows;
 mod whole;
 mod steps;
 mod memory;
+pub mod independent;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
