@@ -36,7 +36,7 @@ pub use blanks::{blanks, init};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;
-pub(crate) use show::{attr_rule, id as id_rule, link_rule};
+pub(crate) use show::{attr_rule, case_head, id as id_rule, link_rule, numbering};
 pub use split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
 
 /// The built-in contract that counts where none is named, as text.

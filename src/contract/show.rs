@@ -10,6 +10,7 @@ use super::{
 };
 use crate::error::{grouped, printable};
 use crate::schema::{Attr, Has, Link, Schema};
+pub(crate) use words::{case_head, numbering};
 
 /// The contract as plain text: both models, every rule in words, and what is still blank.
 pub fn show(contract: &Contract) -> String {

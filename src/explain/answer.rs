@@ -63,6 +63,8 @@ pub struct Legacy {
     pub corrected: Vec<String>,
     /// Its values, when they could be read.
     pub values: Option<Vec<Field>>,
+    /// Its attributes that the contract gives no home.
+    pub homeless: Vec<String>,
     /// What became of it.
     pub outcome: Outcome,
     /// Its links whose other end is absent.

@@ -82,6 +82,9 @@ fn legacy(out: &mut Lines, row: &Legacy) {
         value(out, 2, field);
     }
     outcome(out, &row.outcome);
+    if !row.homeless.is_empty() {
+        out.line(1, &format!("dropped by rule: the values of {}", row.homeless.join(", ")));
+    }
     for link in &row.dropped_links {
         out.line(1, &format!("dropped: the link {} to {}: {}", link.label, link.to, link.reason));
     }

@@ -80,6 +80,10 @@ fn outcomes(bundle: &Path, snapshot: &Path) -> BTreeMap<(String, i64), (Option<S
         for line in table(&merged, &["_row"]) {
             found.get_mut(&(entity.to_owned(), row(&line, 0))).expect("a row").1 = "merged".into();
         }
+        let dropped = bundle.join(format!("data/dropped/{entity}.parquet"));
+        for line in table(&dropped, &["_row"]) {
+            found.get_mut(&(entity.to_owned(), row(&line, 0))).expect("a row").1 = "dropped".into();
+        }
         let aside = bundle.join(format!("data/quarantine/{entity}.parquet"));
         for line in table(&aside, &["_row", "_rule"]) {
             let rule = line[1].clone().expect("a rule");
@@ -297,6 +301,46 @@ fn every_kind_of_absence_is_explained() {
     assert!(blind["notes"][1].as_str().expect("a note").contains("is not there"));
     let seen = place.run(&["explain", &id(3, 1), "--snapshot", "moved", "--json"]).ends(0).json();
     assert_eq!(seen["answer"]["legacy"][0]["id"], id(3, 1));
+}
+
+#[test]
+fn a_row_that_became_several_and_one_that_a_rule_drops() {
+    let place = Place::new();
+    let mut app = data::sound();
+    let step = app["story_steps"][0]["id"].clone();
+    let tool = json!({ "type": "tool-web-search", "state": "output-available", "toolCallId": "c1",
+                       "input": { "q": 1 }, "output": [] });
+    let start = json!({ "type": "step-start" });
+    for (at, part) in [(3, tool), (4, start)] {
+        let row = json!({ "id": id(5, at), "idx": at, "step": step, "part": part });
+        app["story_parts"].as_array_mut().expect("rows").push(row);
+    }
+    place.write("app.json", app.to_string());
+    let rules = ["--contract", "story-to-events", "--json"];
+    let output = place.run(&[&["run", "app.json"], &rules[..], &FREE[..]].concat()).ends(0).json();
+    let bundle = place.path(output["bundle"].as_str().expect("a folder"));
+    every_id(&bundle, &place.path("snapshots/app"), true);
+    every_id(&bundle, &place.path("snapshots/app"), false);
+    let part = answer(&place, &id(5, 3));
+    let rows = part["legacy"][0]["outcome"]["rows"].as_array().expect("rows").clone();
+    assert_eq!(rows.len(), 2);
+    assert_eq!([&rows[0]["id_is"], &rows[1]["id_is"]], ["kept", "derived"]);
+    let from = |row: &Value, attr: &str| {
+        let steps = row["attrs"].as_array().expect("steps").iter();
+        let step = steps.clone().find(|step| step["attr"] == attr).expect("a step");
+        step["from"].as_str().expect("a place").to_owned()
+    };
+    assert!(from(&rows[1], "part").starts_with("the case \"tool-*\" when state is"), "{part}");
+    assert!(from(&rows[1], "idx").starts_with("numbered from 0 within step"), "{part}");
+    // Back from the second of the rows.
+    let back = answer(&place, rows[1]["id"].as_str().expect("an id"));
+    assert_eq!(back["legacy"], part["legacy"]);
+    let dropped = answer(&place, &id(5, 4));
+    assert_eq!(dropped["legacy"][0]["outcome"]["became"], "dropped");
+    let rule = dropped["legacy"][0]["outcome"]["rule"].as_str().expect("a rule");
+    assert!(rule.contains("step-start"), "{rule}");
+    let step = answer(&place, step.as_str().expect("an id"));
+    assert!(step["legacy"][0]["homeless"].to_string().contains("eventId"), "{step}");
 }
 
 #[test]

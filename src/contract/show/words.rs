@@ -5,7 +5,7 @@ use crate::contract::blanks::toml_text;
 use crate::contract::{Build, Case, Explode, Numbering, Pattern, Unlisted};
 
 /// `number`.
-pub(super) fn numbering(number: &Numbering) -> String {
+pub(crate) fn numbering(number: &Numbering) -> String {
     let by = number.by.join(", ");
     format!("numbered from 0 within {} by {by} of the legacy row", number.within)
 }
@@ -33,7 +33,8 @@ pub(super) fn explode(explode: &Explode) -> Vec<(usize, String)> {
     lines
 }
 
-fn case_head(case: &Case) -> String {
+/// A case of `explode`: what it is about, and how many rows it gives.
+pub(crate) fn case_head(case: &Case) -> String {
     let when = case.when.as_ref().map_or_else(String::new, |when| {
         format!(" when {} is {}", when.path.join("."), patterns(&when.is))
     });
