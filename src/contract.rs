@@ -40,7 +40,8 @@ pub use release::Overrides;
 pub use show::show;
 pub(crate) use show::{
     attr_rule as attr_words, id as id_words, link_rule as link_words, typed,
-    verified as check_words, words::explode as explode_words, words::numbering as numbering_words,
+    verified as check_words, words::case_head as case_words, words::explode as explode_words,
+    words::numbering as numbering_words,
 };
 pub use split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
 

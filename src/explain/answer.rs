@@ -59,8 +59,12 @@ pub struct Legacy {
     pub id: Option<String>,
     /// Where it stands in the export.
     pub place: Place,
+    /// SHA-256s of the files of corrections by which a replay replaced it, first to last.
+    pub corrected: Vec<String>,
     /// Its values, when they could be read.
     pub values: Option<Vec<Field>>,
+    /// Its attributes that the contract gives no home.
+    pub homeless: Vec<String>,
     /// What became of it.
     pub outcome: Outcome,
     /// Its links whose other end is absent.

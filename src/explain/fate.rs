@@ -46,12 +46,29 @@ pub(super) fn of(files: &Files, entity: &str, row: i64) -> Result<Legacy> {
     };
     Ok(Legacy {
         place: place::of(&files.meta.source, entity, row),
+        corrected: corrected(files, entity, row),
+        homeless: record.as_ref().map(|row| homeless(files, entity, row)).unwrap_or_default(),
         values: record.as_ref().map(|record| fields(record, &OURS)),
         dropped_links: dropped_links(files, entity, row)?,
         entity: entity.to_owned(),
         id,
         outcome,
     })
+}
+
+/// The attributes of a row that the contract drops.
+fn homeless(files: &Files, entity: &str, row: &Record) -> Vec<String> {
+    let dropped = files.contract.transforms_of(entity).flat_map(|rules| &rules.drop);
+    dropped.filter(|name| *row.cell(name) != Cell::Absent).cloned().collect()
+}
+
+/// The files of corrections that replaced a row, by the snapshot's ledger.
+fn corrected(files: &Files, entity: &str, row: i64) -> Vec<String> {
+    let replays = files.snapshot.iter().flat_map(|(_, meta)| &meta.replays);
+    let replaced = replays.filter(|replay| {
+        replay.rows.iter().any(|it| it.entity == entity && i64::try_from(it.row) == Ok(row))
+    });
+    replaced.map(|replay| replay.fixes.clone()).collect()
 }
 
 /// Columns that say nothing of the row itself.

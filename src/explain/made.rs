@@ -10,6 +10,7 @@ use crate::bundle::Origin;
 use crate::contract::{self, AttrRule, Constant, Pick, Transform};
 use crate::error::Result;
 use crate::snapshot::Extra;
+use crate::transform::explode::case_of;
 
 /// The rows that a row of a legacy table became, and the existing ones it stands on.
 pub(super) fn of(
@@ -90,6 +91,10 @@ fn made(
     for rule in &transform.attrs {
         attrs.push(step(files, transform, rule, (target, source), of(&rule.attr))?);
     }
+    attrs.extend(built(transform, target, source));
+    let declared = files.contract.after.schema.entity(&transform.target);
+    let declared = declared.map_or(&[][..], |entity| &entity.attrs);
+    attrs.sort_by_key(|step| declared.iter().position(|attr| attr.name == step.attr));
     let mut ends = Vec::new();
     for rule in &transform.links {
         ends.push(links::step(files, transform, rule, (target, source), of(&rule.label))?);
@@ -157,6 +162,46 @@ fn step(
     }
     step.repairs = repairs;
     Ok(step)
+}
+
+/// The attributes that no rule of their own fills: the number of the row, and what its case builds.
+fn built(transform: &Transform, target: &Record, source: Option<&Record>) -> Vec<AttrStep> {
+    let mut found = Vec::new();
+    let mut push = |attr: &str, rule: String| {
+        if found.iter().any(|step: &AttrStep| step.attr == attr) {
+            return;
+        }
+        found.push(AttrStep {
+            attr: attr.to_owned(),
+            from: Some(rule.clone()),
+            rule,
+            of: None,
+            input: None,
+            output: target.cell(attr).shown(),
+            repairs: Vec::new(),
+        });
+    };
+    if let Some(number) = &transform.number {
+        push(&number.attr, contract::numbering_words(number));
+    }
+    let Some(explode) = &transform.explode else { return found };
+    let case = source.and_then(|source| {
+        let object = explode.of.iter().find_map(|name| source.text(name));
+        let beside = explode.otherwise_by.as_ref().and_then(|name| source.text(name));
+        explode.cases.get(usize::try_from(case_of(explode, object, beside)).ok()?)
+    });
+    let rows = match case {
+        Some(case) => &case.rows[..],
+        None => explode.cases.iter().find_map(|case| case.rows.get(..1)).unwrap_or_default(),
+    };
+    let rule = match case {
+        Some(case) => format!("the case {}", contract::case_words(case)),
+        None => "the case of the row".to_owned(),
+    };
+    for (attr, _) in rows.iter().flatten() {
+        push(attr, rule.clone());
+    }
+    found
 }
 
 fn constant(constant: &Constant) -> String {

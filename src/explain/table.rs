@@ -103,7 +103,7 @@ impl Table {
         let Some(leaf) = self.leaf(column) else { return Ok(found) };
         for group in self.groups() {
             let spans = self.spans(leaf, &group, needle)?;
-            self.visit(&[column], &group, spans, &mut |row, values| {
+            self.visit(&[column], &group, &spans, &mut |row, values| {
                 if values.text(0).is_some_and(|text| needle.is(text)) {
                     found.push(row);
                 }
@@ -118,7 +118,7 @@ impl Table {
         let Some(leaf) = self.leaf(column) else { return Ok(found) };
         for group in self.groups().into_iter().filter(|group| self.may_hold(leaf, group, number)) {
             let all = 0..group.rows.len();
-            self.visit(&[column], &group, vec![all], &mut |row, values| {
+            self.visit(&[column], &group, &[all], &mut |row, values| {
                 if values.whole(0) == Some(number) {
                     found.push(row);
                 }
@@ -147,7 +147,7 @@ impl Table {
             let inside = rows.iter().filter(|row| group.rows.contains(row));
             let spans: Vec<_> =
                 inside.map(|row| row - group.rows.start).map(|at| at..at + 1).collect();
-            self.visit(names, &group, spans, &mut |row, values| {
+            self.visit(names, &group, &spans, &mut |row, values| {
                 let cells = names
                     .iter()
                     .enumerate()
@@ -219,7 +219,7 @@ impl Table {
         &self,
         names: &[&str],
         group: &Group,
-        spans: Vec<Range<usize>>,
+        spans: &[Range<usize>],
         visit: &mut dyn FnMut(usize, Row<'_>),
     ) -> Result<()> {
         if spans.is_empty() {

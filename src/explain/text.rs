@@ -75,10 +75,16 @@ fn legacy(out: &mut Lines, row: &Legacy) {
     let id = row.id.as_deref().unwrap_or("without an id");
     out.line(0, &format!("{} {id}", row.entity));
     out.line(1, &format!("stands in {}", row.place));
+    for fixes in &row.corrected {
+        out.line(1, &format!("corrected since, by a file with the sha256 {fixes}"));
+    }
     for field in row.values.iter().flatten() {
         value(out, 2, field);
     }
     outcome(out, &row.outcome);
+    if !row.homeless.is_empty() {
+        out.line(1, &format!("dropped by rule: the values of {}", row.homeless.join(", ")));
+    }
     for link in &row.dropped_links {
         out.line(1, &format!("dropped: the link {} to {}: {}", link.label, link.to, link.reason));
     }
@@ -193,7 +199,10 @@ fn linked_from(out: &mut Lines, links: &[LinkedFrom]) {
 fn order(out: &mut Lines, order: &Order) {
     let beside = neighbours(order.before.as_ref(), order.after.as_ref());
     let by = if order.by.is_empty() { "order".to_owned() } else { order.by.join(", ") };
-    out.line(3, &format!("of {} rows by {by}: {beside}", grouped(order.rows)));
+    match order.rows {
+        1 => out.line(3, &format!("the only row by {by}")),
+        rows => out.line(3, &format!("of {} rows by {by}: {beside}", grouped(rows))),
+    }
     for Group { within, of, row, rows, before, after } in &order.groups {
         let beside = neighbours(before.as_ref(), after.as_ref());
         let place = format!("{} of {}", grouped(row + 1), grouped(*rows));

@@ -132,7 +132,9 @@ impl<'s> Rebuild<'s> {
             match json::elements(raw) {
                 // What stood twice stands twice again.
                 Ok(values) if values.len() > 1 && !self.is_misfit(entity, name, raw) => {
-                    values.into_iter().for_each(|raw| push(name, raw, out));
+                    for raw in values {
+                        push(name, raw, out);
+                    }
                 }
                 _ => push(name, raw, out),
             }

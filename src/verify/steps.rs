@@ -10,7 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables, value,
+    Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables,
+    value,
 };
 use crate::contract::{Check, Transform};
 use crate::error::Result;

@@ -21,11 +21,18 @@ fn described(place: &Place, folder: &str, what: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("a file")).expect("JSON")
 }
 
+/// The text of an entity's quarantine.
+fn text(place: &Place, bundle: &str, entity: &str) -> String {
+    let path = place.path(bundle).join(format!("data/quarantine/{entity}.jsonl"));
+    std::fs::read_to_string(path).expect("a file")
+}
+
 /// The lines of an entity's quarantine.
 fn lines(place: &Place, bundle: &str, entity: &str) -> Vec<Value> {
-    let path = place.path(bundle).join(format!("data/quarantine/{entity}.jsonl"));
-    let text = std::fs::read_to_string(path).expect("a file");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    text(place, bundle, entity)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 fn jsonl(lines: &[Value]) -> String {
@@ -97,11 +104,12 @@ fn rows_replayed_as_they_are_give_the_same_tables() {
         let bundle = run(&place, source);
         let entities = described(&place, &bundle, "bundle")["equations"].clone();
         let entities = entities.as_array().expect("equations").iter();
-        let all: Vec<Value> = entities
-            .flat_map(|it| lines(&place, &bundle, it["source"].as_str().expect("a name")))
+        let all: String = entities
+            .map(|it| text(&place, &bundle, it["source"].as_str().expect("a name")))
             .collect();
-        assert!(all.len() > 2, "{source} has nothing to replay");
-        place.write("fixed.jsonl", jsonl(&all));
+        let all_rows = all.lines().count();
+        assert!(all_rows > 2, "{source} has nothing to replay");
+        place.write("fixed.jsonl", all);
         let again = replay(&place, &bundle, "fixed.jsonl").ends(0).json();
         let name = again["bundle"].as_str().expect("a folder");
         let (old, new) = (described(&place, &bundle, "bundle"), described(&place, name, "bundle"));
@@ -113,7 +121,7 @@ fn rows_replayed_as_they_are_give_the_same_tables() {
         assert_eq!(content(&place, &old), content(&place, &new), "{source}");
         let ledger = described(&place, &new, "snapshot")["replays"][0].clone();
         let rows = ledger["rows"].as_array().expect("rows");
-        assert_eq!(rows.len(), all.len());
+        assert_eq!(rows.len(), all_rows);
         assert!(rows.iter().all(|row| row["from"] == row["to"]), "{source}");
         place.run(&["check", &new]).ends(0);
         place.run(&["verify", name]).ends(0);
@@ -130,7 +138,7 @@ fn spoilt(place: &Place) -> String {
 }
 
 #[test]
-fn a_corrected_row_comes_back_with_all_it_took() {
+fn what_was_set_aside_is_listed_by_reason() {
     let place = Place::new();
     let bundle = spoilt(&place);
     let listed = place.run(&["quarantine", &bundle]).ends(0).stdout;
@@ -170,6 +178,16 @@ fn a_corrected_row_comes_back_with_all_it_took() {
       began with 1 row:
         context_contexts:00000000-0000-4000-8000-000100000001 by context_contexts.createdAt fits its type: 1
     ");
+    let rule = ["--rule", "story_parts.idx fits its type", "--limit", "0", "--json"];
+    let one = place.run(&[&["quarantine", bundle.as_str()], &rule[..]].concat()).ends(0).json();
+    assert_eq!(one["rows"], 1);
+    assert_eq!(one["reasons"][0]["samples"], json!([]));
+}
+
+#[test]
+fn a_corrected_row_comes_back_with_all_it_took() {
+    let place = Place::new();
+    let bundle = spoilt(&place);
     let mut context = lines(&place, &bundle, "context_contexts");
     context[0]["entity"]["createdAt"] = json!("2026-03-01T10:00:00Z");
     place.write("fixed.jsonl", jsonl(&context));
@@ -200,6 +218,11 @@ fn a_corrected_row_comes_back_with_all_it_took() {
     assert_eq!(ledger[1]["snapshot"], digest("snapshots/app-replay-1"));
     assert_eq!(ledger[1]["bundle"], digest(&second));
     assert_eq!(ledger[1]["rows"][0]["row"], 0);
+    let id = part[0]["entity"]["id"].as_str().expect("an id");
+    let answer = place.run(&["explain", id, made["bundle"].as_str().expect("a folder"), "--json"]);
+    let row = answer.ends(0).json()["answer"]["legacy"][0].clone();
+    assert_eq!(row["outcome"]["became"], "migrated");
+    assert_eq!(row["corrected"], json!([ledger[1]["fixes"]]));
     assert_ne!(ledger[1]["rows"][0]["from"], ledger[1]["rows"][0]["to"]);
     let third = made["bundle"].as_str().expect("a folder");
     assert!(described(&place, third, "bundle")["quarantine"] == json!([]));

@@ -35,7 +35,8 @@ pub(crate) fn explode(explode: &Explode) -> Vec<(usize, String)> {
     lines
 }
 
-fn case_head(case: &Case) -> String {
+/// A case of `explode`: what it is about, and how many rows it gives.
+pub(crate) fn case_head(case: &Case) -> String {
     let when = case.when.as_ref().map_or_else(String::new, |when| {
         format!(" when {} is {}", when.path.join("."), patterns(&when.is))
     });
