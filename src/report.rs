@@ -25,7 +25,7 @@ use crate::bundle::{
 };
 use crate::contract::Contract;
 use crate::document::Document;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::import;
 use crate::reconcile::SchemaPlan;
 use crate::snapshot::{SourceMeta, Unmapped};
@@ -257,7 +257,7 @@ impl Report {
     pub fn json(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::bug("the report has no JSON form").because(error))?;
-        Ok(text + "\n")
+        Ok(inert(&text) + "\n")
     }
 }
 
@@ -283,6 +283,22 @@ pub fn write(report: &Report, bundle_root: &Path) -> Result<Vec<PathBuf>> {
         places.push(place);
     }
     Ok(places)
+}
+
+/// The same JSON without a character that could steer a terminal or turn the direction of a text.
+fn inert(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Those below U+0020 are escaped already, but for the line ends between members.
+        if c == '\n' || printable(c.encode_utf8(&mut [0; 4])).starts_with(c) {
+            out.push(c);
+        } else {
+            // All of them have four digits; writing to a `String` cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+    }
+    out
 }
 
 /// Rows of a legacy table that were dropped by rule.

@@ -105,6 +105,8 @@ pub(super) enum Cell {
     Words(String),
     /// A name or an id.
     Code(String),
+    /// Words under each other.
+    Lines(Vec<String>),
     /// A count.
     Count(u64),
     /// Whether something holds, and the word for it.

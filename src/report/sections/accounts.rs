@@ -144,7 +144,7 @@ pub(super) fn quarantine(report: &Report, detail: Detail) -> Option<Section> {
             Cell::name(&count.source),
             Cell::words(&count.rule),
             Cell::Count(count.rows),
-            Cell::Words(samples.join("; ")),
+            Cell::Lines(samples),
         ]
     });
     Some(Section {
