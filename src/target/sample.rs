@@ -153,13 +153,16 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
             migrated: rows,
             merged: 0,
             quarantined: 0,
+            dropped: 0,
             adopted: Vec::new(),
+            split: Vec::new(),
         }],
         existing: Vec::new(),
         link_equations: Vec::new(),
         repairs: Vec::new(),
         quarantine: Vec::new(),
         mapped_ids: Vec::new(),
+        dropped_values: Vec::new(),
         unmapped: snapshot::Unmapped::default(),
     }
 }
