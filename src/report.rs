@@ -68,7 +68,7 @@ pub struct Report {
     pub source: SourceMeta,
     /// Sums over all tables.
     pub totals: Totals,
-    /// Legacy tables: `rows = migrated + merged + quarantined`.
+    /// Legacy tables: `rows = migrated + merged + quarantined + dropped`.
     pub equations: Vec<Equation>,
     /// Target tables that had rows before: `rows = carried + merged`.
     pub existing: Vec<Existing>,
@@ -76,7 +76,7 @@ pub struct Report {
     pub tables: Vec<TargetTable>,
     /// Link files of the bundle.
     pub link_tables: Vec<LinksMeta>,
-    /// Legacy links: `values = migrated + merged + quarantined + dropped`.
+    /// Legacy links: `values = migrated + merged + quarantined + dropped + dropped_rows`.
     pub links: Vec<LinkEquation>,
     /// Every rule of the verification; empty when there was none.
     pub rules: Vec<Rule>,
@@ -88,6 +88,9 @@ pub struct Report {
     pub quarantine: Vec<Reason>,
     /// How many ids were no UUID and were mapped, by legacy entity.
     pub mapped_ids: Vec<(String, u64)>,
+    /// Attributes without a home: legacy entity, attribute, rows that have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_values: Vec<(String, String, u64)>,
     /// What the contract does not name.
     pub unmapped: Unmapped,
     /// Blanks of the contract, as `release.to`.
@@ -302,8 +305,8 @@ fn inert(json: &str) -> String {
 }
 
 /// Rows of a legacy table that were dropped by rule.
-fn dropped(_: &Equation) -> u64 {
-    0
+fn dropped(equation: &Equation) -> u64 {
+    equation.dropped
 }
 
 #[cfg(test)]

@@ -74,8 +74,7 @@ fn rows(lines: &mut Lines, report: &Report) {
     for equation in &report.equations {
         let (entity, all) = (equation.source.as_str(), equation.rows.to_string());
         let dropped = super::dropped(equation);
-        for (finding, rows) in
-            [("rows merged", equation.merged), ("rows dropped by rule", dropped)]
+        for (finding, rows) in [("rows merged", equation.merged), ("rows dropped by rule", dropped)]
         {
             if rows > 0 {
                 lines.line([finding, "account", entity, "", "", &rows.to_string(), &all, ""]);
@@ -109,12 +108,25 @@ fn sampled(sample: &Sample) -> String {
 fn values(lines: &mut Lines, report: &Report) {
     for repair in &report.repairs {
         let rows = repair.rows.to_string();
-        lines.line(["values repaired", "repair", &repair.target, &repair.attr, &repair.how, &rows, "", ""]);
+        lines.line([
+            "values repaired",
+            "repair",
+            &repair.target,
+            &repair.attr,
+            &repair.how,
+            &rows,
+            "",
+            "",
+        ]);
     }
     for link in report.links.iter().filter(|link| link.dropped > 0) {
         let (rows, all) = (link.dropped.to_string(), link.values.to_string());
         let detail = "they lead to no row";
         lines.line(["links dropped", "link", &link.source, &link.label, "", &rows, &all, detail]);
+    }
+    for (entity, attr, rows) in &report.dropped_values {
+        let rows = rows.to_string();
+        lines.line(["attribute dropped by rule", "unmapped", entity, attr, "", &rows, "", ""]);
     }
     for (entity, attr, rows) in &report.unmapped.attrs {
         let rows = rows.to_string();
@@ -137,7 +149,16 @@ fn schema(lines: &mut Lines, report: &Report) {
     let Some(plan) = &report.schema_plan else { return };
     for step in plan.steps.iter().filter(|step| step.fails > 0) {
         let rows = step.fails.to_string();
-        lines.line(["schema step would fail", "schema", &step.what, "", &step.kind, &rows, "", &step.data]);
+        lines.line([
+            "schema step would fail",
+            "schema",
+            &step.what,
+            "",
+            &step.kind,
+            &rows,
+            "",
+            &step.data,
+        ]);
     }
     for finding in &plan.findings {
         let detail = format!("{}; {}", finding.said, finding.help);

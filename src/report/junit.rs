@@ -29,9 +29,7 @@ pub fn junit(report: &Report) -> Result<String> {
         suite.add_test_case(TestCase::new("the bundle is verified", status));
         junit.add_test_suite(suite);
     }
-    junit
-        .to_string()
-        .map_err(|error| Error::bug("the rules have no JUnit form").because(error))
+    junit.to_string().map_err(|error| Error::bug("the rules have no JUnit form").because(error))
 }
 
 fn kinds(report: &Report) -> Vec<&str> {

@@ -461,11 +461,56 @@ fn the_page_is_inert_whatever_the_data() {
     assert!(!page.contains("<script") && page.contains("script-src 'sha256-"));
     // Every tag is one this program writes.
     let ours = [
-        "!doctype", "html", "head", "meta", "title", "style", "body", "main", "header", "svg",
-        "circle", "path", "div", "p", "h1", "h2", "dl", "dt", "dd", "span", "nav", "ul", "ol",
-        "li", "a", "section", "table", "caption", "thead", "tbody", "tr", "th", "td", "code",
-        "details", "summary", "pre", "rect", "footer", "script", "figure", "figcaption", "strong",
-        "desc", "defs", "pattern", "text", "line", "h3", "small",
+        "!doctype",
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "header",
+        "svg",
+        "circle",
+        "path",
+        "div",
+        "p",
+        "h1",
+        "h2",
+        "dl",
+        "dt",
+        "dd",
+        "span",
+        "nav",
+        "ul",
+        "ol",
+        "li",
+        "a",
+        "section",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "code",
+        "details",
+        "summary",
+        "pre",
+        "rect",
+        "footer",
+        "script",
+        "figure",
+        "figcaption",
+        "strong",
+        "desc",
+        "defs",
+        "pattern",
+        "text",
+        "line",
+        "h3",
+        "small",
     ];
     for (at, _) in page.match_indices('<') {
         let tag = page[at + 1..].trim_start_matches('/');
@@ -484,7 +529,9 @@ fn the_page_is_inert_whatever_the_data() {
     for c in ['\u{202e}', '\u{0}', '\u{1b}'] {
         assert!(!page.contains(c) && !markdown(&with_findings(HOSTILE)).contains(c));
     }
-    assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha"));
+    assert!(
+        page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha")
+    );
     for text in [junit(&report).unwrap(), findings(&report)] {
         for c in ['\u{202e}', '\u{0}', '\u{1b}'] {
             assert!(!text.contains(c));
@@ -634,9 +681,24 @@ fn every_section_has_its_place_and_its_words() {
     let page = html(&report);
     let place = |id: &str| page.find(&format!("<section id=\"{id}\"")).expect(id);
     let ids = [
-        "violated", "counts", "time", "values", "sizes", "links", "order", "repairs",
-        "quarantine", "schema", "contract", "targets", "legacy-links", "ids", "unmapped", "rules",
-        "hashes", "next",
+        "violated",
+        "counts",
+        "time",
+        "values",
+        "sizes",
+        "links",
+        "order",
+        "repairs",
+        "quarantine",
+        "schema",
+        "contract",
+        "targets",
+        "legacy-links",
+        "ids",
+        "unmapped",
+        "rules",
+        "hashes",
+        "next",
     ];
     let places = ids.map(place);
     assert!(places.is_sorted(), "{places:?}");
@@ -794,7 +856,8 @@ fn misfits(root: &Json, schema: &Json, value: &Json, at: &str, out: &mut Vec<Str
     }
     let Json::Object(members) = value else { return };
     let required = schema["required"].as_array().cloned().unwrap_or_default();
-    for name in required.iter().filter_map(Json::as_str).filter(|name| !members.contains_key(*name)) {
+    for name in required.iter().filter_map(Json::as_str).filter(|name| !members.contains_key(*name))
+    {
         out.push(format!("{at}: no `{name}`"));
     }
     for (name, member) in members {
@@ -849,7 +912,8 @@ fn the_schema_and_the_types_say_the_same() {
         for name in names {
             let mut less = all.clone();
             less.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(&name);
-            let may_lack = place.is_empty() && ["figures", "schema_plan", "document"].contains(&&*name);
+            let may_lack =
+                place.is_empty() && ["figures", "schema_plan", "document"].contains(&&*name);
             assert_eq!(wrong(&less).is_empty(), may_lack, "{place} without `{name}`");
         }
     }

@@ -14,7 +14,8 @@ use crate::support::{Place, fixture};
 const FORMS: [&str; 6] =
     ["report.html", "report.md", "report.json", "report.schema.json", "junit.xml", "findings.csv"];
 
-const HOSTILE: &str = "</style><script>alert(1)</script>\"><img src=x onerror=alert(1)>\u{202e}\u{1b}[31m";
+const HOSTILE: &str =
+    "</style><script>alert(1)</script>\"><img src=x onerror=alert(1)>\u{202e}\u{1b}[31m";
 const FORMULA: &str = "=cmd()|' /C calc'!A0";
 
 fn run(place: &Place, source: &str, name: &str) -> PathBuf {

@@ -180,7 +180,11 @@ fn span(by_day: &BTreeMap<i64, &Moved>) -> Option<(i64, i64)> {
     let near_first = edge(inside.iter(), few)?;
     let near_last = edge(inside.iter().rev(), few)?;
     let is_far = last - first >= LONG[0] && (last - first) > 4 * (near_last - near_first).max(1);
-    if is_far && near_first <= near_last { Some((near_first, near_last)) } else { Some((first, last)) }
+    if is_far && near_first <= near_last {
+        Some((near_first, near_last))
+    } else {
+        Some((first, last))
+    }
 }
 
 /// The first day after more than a few rows.

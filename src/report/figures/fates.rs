@@ -38,7 +38,8 @@ impl Fates {
         if path.exists() {
             scan(&path, &[Extra::ROW, "entity"], &mut |columns, rows| {
                 for row in 0..rows {
-                    if let (Some(at), Some(entity)) = (columns[0].whole(row), columns[1].text(row)) {
+                    if let (Some(at), Some(entity)) = (columns[0].whole(row), columns[1].text(row))
+                    {
                         fates.adopted.entry(entity.to_owned()).or_default().set(at);
                     }
                 }

@@ -6,14 +6,7 @@ use crate::contract::{AttrRule, Constant, Otherwise, Pick, Values as Mapping};
 const DAY: i64 = 20_000;
 
 fn figure(what: What<'_>) -> Figure<'_> {
-    Figure {
-        source: "old",
-        target: "new",
-        before: vec!["at"],
-        after: "at",
-        elsewhere: false,
-        what,
-    }
+    Figure { source: "old", target: "new", before: vec!["at"], after: "at", elsewhere: false, what }
 }
 
 fn counts(rows: impl IntoIterator<Item = (Key, Moved)>) -> Counts {
@@ -32,8 +25,7 @@ fn series(rows: impl IntoIterator<Item = (i64, Moved)>) -> Series {
 #[test]
 fn days_without_rows_are_points_too() {
     let found = series([(DAY, same(3)), (DAY + 3, same(1))]);
-    let points: Vec<_> =
-        found.points.iter().map(|it| (it.from.as_str(), it.rows.after)).collect();
+    let points: Vec<_> = found.points.iter().map(|it| (it.from.as_str(), it.rows.after)).collect();
     assert_eq!(
         points,
         [("2024-10-04", 3), ("2024-10-05", 0), ("2024-10-06", 0), ("2024-10-07", 1)]

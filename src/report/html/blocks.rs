@@ -44,10 +44,8 @@ fn write_block(out: &mut String, block: &Block, figures: &mut usize) {
         }
         Block::Group(title, blocks) => {
             let title = words(title);
-            let _ = writeln!(
-                out,
-                "<details class=\"fold group\">\n<summary>{title}</summary>\n<div>"
-            );
+            let _ =
+                writeln!(out, "<details class=\"fold group\">\n<summary>{title}</summary>\n<div>");
             blocks.iter().for_each(|block| write_block(out, block, figures));
             out.push_str("</div>\n</details>\n");
         }
@@ -142,7 +140,9 @@ fn write_legend(out: &mut String, table: &Table) {
 fn write_cell(out: &mut String, cell: &Cell, at: usize, label: &str) {
     let (class, content) = match cell {
         Cell::Words(text) => ("w", words(text)),
-        Cell::Lines(lines) => ("w", lines.iter().map(|it| format!("<div>{}</div>", words(it))).collect()),
+        Cell::Lines(lines) => {
+            ("w", lines.iter().map(|it| format!("<div>{}</div>", words(it))).collect())
+        }
         Cell::Code(text) => ("c", format!("<code>{}</code>", escape(text))),
         Cell::Count(0) => ("n zero", "0".to_owned()),
         Cell::Count(count) => ("n", grouped(*count)),

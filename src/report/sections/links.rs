@@ -37,7 +37,10 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
         cell.2 = worse(cell.2, rule.outcome);
     }
     let shown = &labels[..labels.len().min(COLUMNS)];
-    let mut table = Table::new("Links of the target: rows looked at, links missing", &[("target table", false)]);
+    let mut table = Table::new(
+        "Links of the target: rows looked at, links missing",
+        &[("target table", false)],
+    );
     table.columns.extend(shown.iter().map(|label| (super::clip(label, 40).into(), true)));
     let table = table.fill(detail, entities.iter(), |entity| {
         let cell = |label: &&str| match cells.get(&(*entity, *label)) {
@@ -75,7 +78,11 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
         lead: format!(
             "Each cell stands for the rules about one link: are both ends there, is it there where \
              the contract requires it, does it lead where the source says? {} missing.",
-            if missing == 0 { "No link is".to_owned() } else { counted(missing, "link is", "links are") }
+            if missing == 0 {
+                "No link is".to_owned()
+            } else {
+                counted(missing, "link is", "links are")
+            }
         ),
         blocks,
     })

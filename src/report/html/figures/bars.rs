@@ -29,7 +29,8 @@ pub(super) fn draw(bars: &Bars, screen: Screen, id: &str, figure: &Figure) -> St
     });
     let largest = largest.max().unwrap_or(0);
     let room = 12.0 + 8.0 * digits(largest);
-    let scale = Scale::new(largest, if screen == Screen::Wide { 6 } else { 3 }, (left, width - room));
+    let scale =
+        Scale::new(largest, if screen == Screen::Wide { 6 } else { 3 }, (left, width - room));
     let is_group = |line: &&Line| matches!(line, Line::Group(_));
     let groups = lines.iter().filter(is_group).count() as u64;
     let count = length(lines.len() as u64 - groups);
@@ -40,7 +41,12 @@ pub(super) fn draw(bars: &Bars, screen: Screen, id: &str, figure: &Figure) -> St
     for it in lines {
         match it {
             Line::Group(name) => {
-                svg.text("group", (0.0, y + 18.0), Anchor::Start, &format!("→ {}", short(name, 40)));
+                svg.text(
+                    "group",
+                    (0.0, y + 18.0),
+                    Anchor::Start,
+                    &format!("→ {}", short(name, 40)),
+                );
                 y += 26.0;
                 continue;
             }
@@ -71,7 +77,8 @@ fn named(svg: &mut Svg, (left, y): (f64, f64), screen: Screen, words: &str) {
 }
 
 fn before(svg: &mut Svg, scale: &Scale, at: Box2, (name, rows, aside): (&str, u64, u64)) {
-    let title = format!("before {name}: {} rows, {} of them went elsewhere", grouped(rows), grouped(aside));
+    let title =
+        format!("before {name}: {} rows, {} of them went elsewhere", grouped(rows), grouped(aside));
     let end = scale.at(rows);
     if rows > 0 {
         svg.rect("before", Box2 { width: (end - at.x).max(1.0), ..at }, &title);
@@ -89,7 +96,8 @@ fn after(svg: &mut Svg, scale: &Scale, at: Box2, (name, rows, expected): (&str, 
     if rows > 0 {
         svg.rect("solid", Box2 { width: (end - at.x).max(1.0), ..at }, &title);
     }
-    let d = format!("M{0} {1}V{2}", round(wanted), round(at.y - 2.0), round(at.y + at.height + 2.0));
+    let d =
+        format!("M{0} {1}V{2}", round(wanted), round(at.y - 2.0), round(at.y + at.height + 2.0));
     svg.path("expected", &d, &title);
     svg.text("value", (end.max(wanted) + 6.0, at.y + 11.5), Anchor::Start, &grouped(rows));
 }

@@ -122,7 +122,13 @@ pub(super) fn draw(flow: &Flow, screen: Screen, id: &str) -> String {
     svg.done(id, bottom.max(y), TITLE, &said(flow))
 }
 
-fn bar(svg: &mut Svg, layout: &Layout, is_left: bool, (class, y, height): (&str, f64, f64), title: &str) {
+fn bar(
+    svg: &mut Svg,
+    layout: &Layout,
+    is_left: bool,
+    (class, y, height): (&str, f64, f64),
+    title: &str,
+) {
     let x = if is_left { layout.left } else { layout.right };
     svg.rect(class, Box2 { x, y, width: layout.bar, height: height.max(1.0) }, title);
 }
@@ -157,12 +163,7 @@ fn targets(svg: &mut Svg, layout: &Layout, flow: &Flow, ends: &[[f64; 4]]) -> f6
 }
 
 /// Draws what went beside, and gives where it ends.
-fn beside(
-    svg: &mut Svg,
-    layout: &Layout,
-    (flow, ends): (&Flow, &[[f64; 4]]),
-    bottom: f64,
-) -> f64 {
+fn beside(svg: &mut Svg, layout: &Layout, (flow, ends): (&Flow, &[[f64; 4]]), bottom: f64) -> f64 {
     let mut y = bottom + 6.0;
     for (at, (class, name)) in BESIDE.into_iter().enumerate() {
         let rows: u64 = flow.sources.iter().map(|source| source.parts[at + 1]).sum();
