@@ -26,7 +26,7 @@ use crate::bundle::{
 };
 use crate::contract::Contract;
 use crate::document::Document;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::import;
 use crate::reconcile::SchemaPlan;
 use crate::snapshot::{SourceMeta, Unmapped};
@@ -70,7 +70,7 @@ pub struct Report {
     pub source: SourceMeta,
     /// Sums over all tables.
     pub totals: Totals,
-    /// Legacy tables: `rows = migrated + merged + quarantined`.
+    /// Legacy tables: `rows = migrated + merged + quarantined + dropped`.
     pub equations: Vec<Equation>,
     /// Target tables that had rows before: `rows = carried + merged`.
     pub existing: Vec<Existing>,
@@ -78,7 +78,7 @@ pub struct Report {
     pub tables: Vec<TargetTable>,
     /// Link files of the bundle.
     pub link_tables: Vec<LinksMeta>,
-    /// Legacy links: `values = migrated + merged + quarantined + dropped`.
+    /// Legacy links: `values = migrated + merged + quarantined + dropped + dropped_rows`.
     pub links: Vec<LinkEquation>,
     /// Every rule of the verification; empty when there was none.
     pub rules: Vec<Rule>,
@@ -90,6 +90,9 @@ pub struct Report {
     pub quarantine: Vec<Reason>,
     /// How many ids were no UUID and were mapped, by legacy entity.
     pub mapped_ids: Vec<(String, u64)>,
+    /// Attributes without a home: legacy entity, attribute, rows that have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_values: Vec<(String, String, u64)>,
     /// What the contract does not name.
     pub unmapped: Unmapped,
     /// Blanks of the contract, as `release.to`.
@@ -259,7 +262,7 @@ impl Report {
     pub fn json(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::bug("the report has no JSON form").because(error))?;
-        Ok(text + "\n")
+        Ok(inert(&text) + "\n")
     }
 }
 
@@ -285,6 +288,22 @@ pub fn write(report: &Report, bundle_root: &Path) -> Result<Vec<PathBuf>> {
         places.push(place);
     }
     Ok(places)
+}
+
+/// The same JSON without a character that could steer a terminal or turn the direction of a text.
+fn inert(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Those below U+0020 are escaped already, but for the line ends between members.
+        if c == '\n' || printable(c.encode_utf8(&mut [0; 4])).starts_with(c) {
+            out.push(c);
+        } else {
+            // All of them have four digits; writing to a `String` cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+    }
+    out
 }
 
 /// Rows of a legacy table that were dropped by rule.

@@ -124,6 +124,10 @@ fn values(lines: &mut Lines, report: &Report) {
         let detail = "they lead to no row";
         lines.line(["links dropped", "link", &link.source, &link.label, "", &rows, &all, detail]);
     }
+    for (entity, attr, rows) in &report.dropped_values {
+        let rows = rows.to_string();
+        lines.line(["attribute dropped by rule", "unmapped", entity, attr, "", &rows, "", ""]);
+    }
     for (entity, attr, rows) in &report.unmapped.attrs {
         let rows = rows.to_string();
         lines.line(["attribute not named", "unmapped", entity, attr, "", &rows, "", ""]);

@@ -44,6 +44,7 @@ pub(super) fn report(
         repairs: meta.repairs.clone(),
         quarantine: samples::quarantine(bundle),
         mapped_ids: meta.mapped_ids.clone(),
+        dropped_values: meta.dropped_values.clone(),
         unmapped: meta.unmapped.clone(),
         blanks: contract::blanks(contract),
         limits: limits(contract, &totals),
@@ -98,8 +99,12 @@ fn verdict(
 }
 
 fn rows_part(totals: &Totals) -> String {
+    let dropped = match totals.dropped {
+        0 => String::new(),
+        dropped => format!(", {} dropped by rule", were(dropped)),
+    };
     format!(
-        "Of {} legacy {}, {} migrated, {} merged into others and {} set aside in quarantine",
+        "Of {} legacy {}, {} migrated, {} merged into others{dropped} and {} set aside in quarantine",
         grouped(totals.legacy),
         rows(totals.legacy),
         were(totals.migrated),

@@ -111,6 +111,7 @@ fn write_table(out: &mut String, table: &Table) {
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Words(text) => words(text),
+        Cell::Lines(lines) => words(&lines.join("; ")),
         Cell::Code(text) | Cell::Query(text) => code(text),
         Cell::Count(count) => grouped(*count),
         Cell::Mark(_, word) => (*word).to_owned(),

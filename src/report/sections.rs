@@ -2,11 +2,14 @@
 //! escaped yet.
 
 mod accounts;
+mod beside;
 mod figures;
 mod flow;
 mod links;
 mod plan;
 mod proofs;
+mod sizes;
+mod values;
 mod written;
 
 use std::borrow::Cow;
@@ -105,6 +108,8 @@ pub(super) enum Cell {
     Words(String),
     /// A name or an id.
     Code(String),
+    /// Words under each other.
+    Lines(Vec<String>),
     /// A count.
     Count(u64),
     /// Whether something holds, and the word for it.
@@ -187,8 +192,8 @@ pub(super) fn sections(report: &Report, detail: Detail) -> Vec<Section> {
         proofs::violated(report, detail),
         accounts::counts(report, detail),
         figures::time(report, detail),
-        figures::values(report, detail),
-        figures::sizes(report, detail),
+        values::values(report, detail),
+        sizes::sizes(report, detail),
         links::matrix(report, detail),
         proofs::order(report, detail),
         accounts::repairs(report, detail),
@@ -197,9 +202,9 @@ pub(super) fn sections(report: &Report, detail: Detail) -> Vec<Section> {
         written::contract(report, detail),
         accounts::targets(report, detail),
         proofs::import(report, detail),
-        accounts::legacy_links(report, detail),
-        accounts::ids(report, detail),
-        accounts::unmapped(report, detail),
+        beside::legacy_links(report, detail),
+        beside::ids(report, detail),
+        beside::unmapped(report, detail),
         proofs::rules(report, detail),
         proofs::hashes(report, detail),
         next(report),

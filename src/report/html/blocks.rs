@@ -140,6 +140,9 @@ fn write_legend(out: &mut String, table: &Table) {
 fn write_cell(out: &mut String, cell: &Cell, at: usize, label: &str) {
     let (class, content) = match cell {
         Cell::Words(text) => ("w", words(text)),
+        Cell::Lines(lines) => {
+            ("w", lines.iter().map(|it| format!("<div>{}</div>", words(it))).collect())
+        }
         Cell::Code(text) => ("c", format!("<code>{}</code>", escape(text))),
         Cell::Count(0) => ("n zero", "0".to_owned()),
         Cell::Count(count) => ("n", grouped(*count)),

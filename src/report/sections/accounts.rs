@@ -1,6 +1,7 @@
 //! Where everything went: rows, links, repairs, quarantine.
 
 use super::{Block, Cell, Detail, Section, Table, clip, counted};
+use crate::bundle::Equation;
 use crate::report::{Reason, Report, Sample, dropped};
 
 /// Legacy rows: migrated, merged, quarantined.
@@ -33,6 +34,7 @@ pub(super) fn counts(report: &Report, detail: Detail) -> Option<Section> {
         row
     });
     let mut blocks = vec![Block::Table(table)];
+    blocks.extend(split(report, detail));
     if !report.existing.is_empty() {
         let columns =
             [("target table", false), ("rows before", true), ("carried", true), ("merged", true)];
@@ -56,6 +58,25 @@ pub(super) fn counts(report: &Report, detail: Detail) -> Option<Section> {
         ),
         blocks,
     })
+}
+
+/// Rows that became several.
+fn split(report: &Report, detail: Detail) -> Option<Block> {
+    let of = |equation: &'_ Equation| {
+        let name = equation.source.clone();
+        let lines = equation.split.iter();
+        lines
+            .map(move |(target, rows, made)| (name.clone(), target.clone(), *rows, *made))
+            .collect::<Vec<_>>()
+    };
+    let all: Vec<_> = report.equations.iter().flat_map(of).collect();
+    let columns =
+        [("legacy table", false), ("target table", false), ("rows", true), ("rows made", true)];
+    let table = Table::new("Rows that became several", &columns);
+    let table = table.fill(detail, all.iter(), |(source, target, rows, made)| {
+        vec![Cell::name(source), Cell::name(target), Cell::Count(*rows), Cell::Count(*made)]
+    });
+    (!all.is_empty()).then_some(Block::Table(table))
 }
 
 /// Target tables: migrated and existing rows, and what the target holds.
@@ -143,7 +164,7 @@ pub(super) fn quarantine(report: &Report, detail: Detail) -> Option<Section> {
             Cell::name(&count.source),
             Cell::words(&count.rule),
             Cell::Count(count.rows),
-            Cell::Words(samples.join("; ")),
+            Cell::Lines(samples),
         ]
     });
     Some(Section {
@@ -193,92 +214,5 @@ pub(super) fn repairs(report: &Report, detail: Detail) -> Option<Section> {
             counted(report.totals.repaired, "value did", "values did")
         ),
         blocks: vec![Block::Table(table)],
-    })
-}
-
-/// Ids that were no UUID.
-pub(super) fn ids(report: &Report, detail: Detail) -> Option<Section> {
-    if report.mapped_ids.is_empty() {
-        return None;
-    }
-    let table = Table::new("Ids that are no UUID", &[("legacy table", false), ("ids", true)]);
-    let table = table.fill(detail, report.mapped_ids.iter(), |(entity, ids)| {
-        vec![Cell::name(entity), Cell::Count(*ids)]
-    });
-    Some(Section {
-        id: "ids",
-        title: "Mapped ids",
-        lead: "The target takes only UUIDs. Any other id became one that is computed from it; \
-               `data/ids.parquet` lists every pair."
-            .to_owned(),
-        blocks: vec![Block::Table(table)],
-    })
-}
-
-/// Legacy link values and where they went.
-pub(super) fn legacy_links(report: &Report, detail: Detail) -> Option<Section> {
-    if report.links.is_empty() {
-        return None;
-    }
-    let columns = [
-        ("legacy link", false),
-        ("values", true),
-        ("migrated", true),
-        ("merged", true),
-        ("quarantined", true),
-        ("dropped", true),
-    ];
-    let table = Table::new("Every legacy link value and where it went", &columns);
-    let table = table.fill(detail, report.links.iter(), |link| {
-        vec![
-            Cell::name(&format!("{}.{}", link.source, link.label)),
-            Cell::Count(link.values),
-            Cell::Count(link.migrated),
-            Cell::Count(link.merged),
-            Cell::Count(link.quarantined),
-            Cell::Count(link.dropped),
-        ]
-    });
-    Some(Section {
-        id: "legacy-links",
-        title: "Where every link went",
-        lead:
-            "Values = migrated + merged + quarantined + dropped. Merged and quarantined values are \
-               those of such rows; a dropped value led to no row and is listed in \
-               `data/quarantine/links.parquet`."
-                .to_owned(),
-        blocks: vec![Block::Table(table)],
-    })
-}
-
-/// What the contract does not name.
-pub(super) fn unmapped(report: &Report, detail: Detail) -> Option<Section> {
-    let unmapped = &report.unmapped;
-    let mut blocks = Vec::new();
-    if !unmapped.attrs.is_empty() {
-        let columns = [("table", false), ("attribute", false), ("rows", true)];
-        let table = Table::new("Attributes no rule names", &columns);
-        blocks.push(Block::Table(table.fill(
-            detail,
-            unmapped.attrs.iter(),
-            |(entity, attr, rows)| vec![Cell::name(entity), Cell::name(attr), Cell::Count(*rows)],
-        )));
-    }
-    if !unmapped.entities.is_empty() {
-        let table = Table::new("Entities no rule names", &[("entity", false), ("rows", true)]);
-        blocks.push(Block::Folded(table.fill(detail, unmapped.entities.iter(), |(name, rows)| {
-            vec![Cell::name(name), Cell::Count(*rows)]
-        })));
-    }
-    if blocks.is_empty() {
-        return None;
-    }
-    Some(Section {
-        id: "unmapped",
-        title: "What the contract does not name",
-        lead: "Nothing of this is lost: attributes stay in the snapshot's `_extra` column, other \
-               entities in the source."
-            .to_owned(),
-        blocks,
     })
 }

@@ -45,8 +45,7 @@ fn samples(samples: &[String]) -> Cell {
     if samples.is_empty() {
         return Cell::Empty;
     }
-    let shown: Vec<String> = samples.iter().take(5).map(|sample| clip(sample, 80)).collect();
-    Cell::Words(shown.join("; "))
+    Cell::Lines(samples.iter().take(5).map(|sample| clip(sample, 80)).collect())
 }
 
 pub(super) fn of_kinds<'a>(report: &'a Report, kinds: &[&str]) -> Vec<&'a Rule> {
