@@ -12,6 +12,9 @@
 //! data/adopted/<legacy>.parquet             migrated rows that stand on an existing target row
 //! data/repairs/<target>.parquet             values that did not come from their first source
 //! data/ids.parquet                          ids that are no UUID, and what they became
+//! data/residue/<legacy>.parquet             what a target row cannot give back of its legacy row
+//! data/residue/<legacy>.whole.parquet       legacy rows that stand nowhere else whole
+//! data/residue/links/<file>.parquet         the snapshot's link files
 //! report/…  import/…  thread.sqlite         beside the seal
 //! ```
 
@@ -20,9 +23,10 @@ mod aside;
 mod jsonl;
 mod links;
 mod quarantine;
-mod read;
+pub(crate) mod read;
+mod residue;
 mod rows;
-mod sort;
+pub(crate) mod sort;
 mod table;
 mod write;
 
@@ -39,10 +43,14 @@ use crate::snapshot;
 use crate::transform::names;
 
 pub(crate) use jsonl::write_date;
+pub use residue::{Beside, Residue, ResidueLinks};
+pub(crate) use residue::{HOW, columns as legacy_columns};
 pub use write::{folder, write};
 
-/// Version of the bundle format.
-pub const FORMAT: u32 = 1;
+/// Version of the bundle format. Since 2 a bundle has a residue.
+pub const FORMAT: u32 = 2;
+/// The oldest version that is still read.
+pub const OLDEST: u32 = 1;
 
 /// The columns every target table has beside its declared ones.
 #[derive(Debug)]
@@ -108,6 +116,12 @@ pub struct Meta {
     pub mapped_ids: Vec<(String, u64)>,
     /// What the contract does not name.
     pub unmapped: snapshot::Unmapped,
+    /// What rebuilds each legacy table; empty in format 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residue: Vec<Residue>,
+    /// The snapshot's link files, as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residue_links: Vec<ResidueLinks>,
 }
 
 /// A name and a digest.
@@ -262,13 +276,12 @@ impl Bundle {
     /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
-        let meta: Meta =
-            bag::description(root, "data/bundle.json", ("bundle", FORMAT), |meta: &Meta| {
-                meta.format
-            })?;
-        let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
-        for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
-        {
+        let meta = description(root)?;
+        let tables = meta.tables.iter().map(|table| (&table.file, table.rows));
+        let links = meta.links.iter().map(|links| (&links.file, links.rows));
+        let residue = meta.residue.iter().flat_map(Residue::files);
+        let carried = meta.residue_links.iter().map(|links| (&links.file, links.rows));
+        for (file, rows) in tables.chain(links).chain(residue).chain(carried) {
             snapshot::check_rows(&root.join(file), rows)?;
         }
         Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
@@ -301,9 +314,12 @@ impl Bundle {
 /// # Errors
 /// The description cannot be read.
 pub fn described(root: &Path) -> Result<(Meta, String)> {
+    Ok((description(root)?, bag::digest(root)?))
+}
+
+fn description(root: &Path) -> Result<Meta> {
     let format = |meta: &Meta| meta.format;
-    let meta = bag::description(root, "data/bundle.json", ("bundle", FORMAT), format)?;
-    Ok((meta, bag::digest(root)?))
+    bag::description(root, "data/bundle.json", ("bundle", OLDEST..=FORMAT), format)
 }
 
 /// The name of the bundle that a snapshot and a contract give: 16 hexadecimal digits.

@@ -49,6 +49,7 @@ use crate::storage;
 pub(crate) use dates::number_date;
 pub use dates::{ParsedDate, parse_date};
 pub use take::take;
+pub(crate) use write::Table as TableFile;
 
 /// Version of the snapshot format.
 pub const FORMAT: u32 = 1;
@@ -163,10 +164,12 @@ impl Snapshot {
     /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
-        let meta: Meta =
-            bag::description(root, "data/snapshot.json", ("snapshot", FORMAT), |meta: &Meta| {
-                meta.format
-            })?;
+        let meta: Meta = bag::description(
+            root,
+            "data/snapshot.json",
+            ("snapshot", FORMAT..=FORMAT),
+            |meta: &Meta| meta.format,
+        )?;
         let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
         for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
         {

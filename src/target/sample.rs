@@ -161,6 +161,8 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
         quarantine: Vec::new(),
         mapped_ids: Vec::new(),
         unmapped: snapshot::Unmapped::default(),
+        residue: Vec::new(),
+        residue_links: Vec::new(),
     }
 }
 

@@ -155,7 +155,18 @@ pub(crate) fn snapshot_for(
         .help(format!("name the snapshot with the digest {} (`{}`)", wanted.digest, wanted.name)))
 }
 
-fn search(folder: &Path, digest: &str) -> Result<Option<PathBuf>> {
+/// The snapshot a bundle was made from, when it is named or found.
+pub(crate) fn snapshot_if_there(
+    bundle: &bundle::Meta,
+    origin: &Origin,
+    progress: &dyn Progress,
+) -> Result<Option<Snapshot>> {
+    let is_there =
+        origin.snapshot.is_some() || search(&origin.snapshots, &bundle.snapshot.digest)?.is_some();
+    if is_there { snapshot_for(bundle, origin, progress).map(Some) } else { Ok(None) }
+}
+
+pub(crate) fn search(folder: &Path, digest: &str) -> Result<Option<PathBuf>> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
     let mut places = Vec::new();
     for entry in entries {
