@@ -43,7 +43,8 @@ pub(crate) fn run(it: &Revert, resources: &Resources, progress: &dyn Progress) -
     revert::has_residue(&bundle)?;
     let contract = contracts::of_bundle(&bundle)?;
     let snapshot = folders::snapshot_if_there(bundle.meta(), &it.origin, progress)?;
-    let work = working_folder(resources, &bundle)?;
+    let folder = resources.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let work = Staged::begin(&folder.join(format!("rethread-revert-{}", std::process::id())))?;
     let places = Places { work: work.path(), to: it.to.as_deref() };
     let found =
         revert::revert((&bundle, &contract), snapshot.as_ref(), places, resources, progress)?;
@@ -52,13 +53,6 @@ pub(crate) fn run(it: &Revert, resources: &Resources, progress: &dyn Progress) -
         ended = ended.with_place("tables", to);
     }
     Ok(ended.failing(failure(&found, &bundle)))
-}
-
-/// A folder for working files that goes when it is dropped: the one asked for, or the system's.
-pub(crate) fn working_folder(resources: &Resources, bundle: &Bundle) -> Result<Staged> {
-    let folder = resources.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
-    let digest = bundle.digest().get(..16).unwrap_or_default();
-    Staged::begin(&folder.join(format!("rethread-{digest}-{}", std::process::id())))
 }
 
 fn failure(found: &Reverted, bundle: &Bundle) -> Option<Error> {
