@@ -49,7 +49,8 @@ pub(super) fn kept(
     const POINT: &str = "kept verification";
     let path = bundle.path("report/verification.json");
     if !path.exists() {
-        points.not_there(POINT, "report/verification.json is not there: nobody kept what was found");
+        points
+            .not_there(POINT, "report/verification.json is not there: nobody kept what was found");
         return Ok(());
     }
     let text = storage::read_text(&path)?;
@@ -76,7 +77,9 @@ pub(super) fn kept(
             };
             format!("says of {rules} rules what was found again{more}")
         }
-        None if kept.passed() => format!("says that {rules} rules held; it cannot be looked at again"),
+        None if kept.passed() => {
+            format!("says that {rules} rules held; it cannot be looked at again")
+        }
         None => {
             wrong.push("it says that the bundle did not pass".to_owned());
             String::new()
@@ -107,9 +110,10 @@ fn differences(kept: &Verification, found: &Verification) -> Vec<String> {
         wrong.push(format!("it says that the bundle {then}; now it {now}"));
     }
     let result = |rule: &Rule| (rule.outcome, rule.evaluated, rule.violations);
-    let other = kept.rules.iter().filter(|rule| {
-        now.get(&key(rule)).is_some_and(|now| result(now) != result(rule))
-    });
+    let other = kept
+        .rules
+        .iter()
+        .filter(|rule| now.get(&key(rule)).is_some_and(|now| result(now) != result(rule)));
     wrong.extend(other.map(|rule| format!("{}: came out otherwise now", rule.rule)));
     wrong
 }

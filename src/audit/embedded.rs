@@ -26,9 +26,8 @@ pub(super) fn database(job: Job<'_>, all: &Sealed<'_>, points: &mut Points) -> R
     let found = sqlite::digests(&place, &plan, job.progress);
     let Some(found) = points.take(POINT, found)? else { return Ok(()) };
     let tables = plan.tables.iter().zip(&found);
-    let wrong = tables.filter(|(table, (rows, digest))| {
-        table.rows != *rows || table.digest != *digest
-    });
+    let wrong =
+        tables.filter(|(table, (rows, digest))| table.rows != *rows || table.digest != *digest);
     let wrong = wrong.map(|(table, (rows, digest))| {
         let (ours, theirs) = (grouped(table.rows), grouped(*rows));
         format!("`{}` has {theirs} rows with digest {digest}, the bundle {ours}", table.name)

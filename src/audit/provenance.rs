@@ -27,9 +27,10 @@ pub(super) fn versions(bundle: &Bundle, points: &mut Points) {
         wrong.push(format!("bag-info.txt names bundle {named}; its origin gives {id}"));
     }
     let unequal = meta.equations.iter().filter(|equation| !equation.holds());
-    wrong.extend(unequal.map(|equation| {
-        format!("the rows of `{}` are not all accounted for", equation.source)
-    }));
+    wrong
+        .extend(unequal.map(|equation| {
+            format!("the rows of `{}` are not all accounted for", equation.source)
+        }));
     points.found("versions", said, wrong);
 }
 

@@ -33,7 +33,11 @@ pub(super) fn kept(bundle: &Bundle, points: &mut Points) -> Result<()> {
         points.not_there(POINT, "no report is kept beside the seal");
     } else {
         let seen = grouped(seen);
-        points.found(POINT, format!("{seen} reports name this bundle and its hashes"), first(wrong));
+        points.found(
+            POINT,
+            format!("{seen} reports name this bundle and its hashes"),
+            first(wrong),
+        );
     }
     Ok(())
 }

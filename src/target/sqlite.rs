@@ -90,11 +90,7 @@ impl Sqlite {
 ///
 /// # Errors
 /// It is no database, lacks a table, or holds what this program never writes.
-pub fn digests(
-    place: &Path,
-    plan: &Plan,
-    progress: &dyn Progress,
-) -> Result<Vec<(u64, String)>> {
+pub fn digests(place: &Path, plan: &Plan, progress: &dyn Progress) -> Result<Vec<(u64, String)>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(place, flags).fails(place)?;
     db.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON;").fails(place)?;
