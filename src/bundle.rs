@@ -9,6 +9,7 @@
 //! data/quarantine/<legacy>.parquet|.jsonl   whole legacy rows that could not be migrated, and why
 //! data/quarantine/links.parquet             links of migrated rows whose other end is absent
 //! data/merged/<legacy>.parquet              legacy rows that another row stands for
+//! data/dropped/<legacy>.parquet             legacy rows that a rule drops, and which
 //! data/adopted/<legacy>.parquet             migrated rows that stand on an existing target row
 //! data/repairs/<target>.parquet             values that did not come from their first source
 //! data/ids.parquet                          ids that are no UUID, and what they became
@@ -20,6 +21,8 @@
 
 mod account;
 mod aside;
+mod built;
+mod dropped;
 mod jsonl;
 mod links;
 mod quarantine;
@@ -102,11 +105,12 @@ pub struct Meta {
     pub tables: Vec<TableMeta>,
     /// Link files.
     pub links: Vec<LinksMeta>,
-    /// One equation a legacy table: `rows = migrated + merged + quarantined`.
+    /// One equation a legacy table: `rows = migrated + merged + quarantined + dropped`.
     pub equations: Vec<Equation>,
     /// One equation a target table that had rows: `rows = carried + merged`.
     pub existing: Vec<Existing>,
-    /// Legacy link values by link: `values = migrated + quarantined + dropped`.
+    /// Legacy link values by link: `values = migrated + merged + quarantined + dropped +
+    /// dropped_rows`.
     pub link_equations: Vec<LinkEquation>,
     /// Repairs by rule.
     pub repairs: Vec<Repair>,
@@ -114,6 +118,9 @@ pub struct Meta {
     pub quarantine: Vec<Quarantined>,
     /// How many ids were no UUID and were mapped, by legacy entity.
     pub mapped_ids: Vec<(String, u64)>,
+    /// Attributes without a home: legacy entity, attribute, rows of the snapshot that have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_values: Vec<(String, String, u64)>,
     /// What the contract does not name.
     pub unmapped: snapshot::Unmapped,
     /// What rebuilds each legacy table; empty in format 1.
@@ -189,14 +196,25 @@ pub struct Equation {
     pub merged: u64,
     /// Rows set aside.
     pub quarantined: u64,
+    /// Rows that a rule drops (`data/dropped`).
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub dropped: u64,
     /// Of the migrated ones, rows that stand on an existing row, by target entity.
     pub adopted: Vec<(String, u64)>,
+    /// Where one row becomes several: target entity, migrated rows, target rows made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<(String, u64, u64)>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Equation {
     /// Whether every row is accounted for.
     pub fn holds(&self) -> bool {
-        self.rows == self.migrated + self.merged + self.quarantined
+        self.rows == self.migrated + self.merged + self.quarantined + self.dropped
     }
 }
 
@@ -233,6 +251,9 @@ pub struct LinkEquation {
     pub quarantined: u64,
     /// Values of migrated rows whose other end is absent (`data/quarantine/links.parquet`).
     pub dropped: u64,
+    /// Values of rows that a rule drops.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub dropped_rows: u64,
 }
 
 /// How often a rule did not take its first source.
@@ -285,6 +306,16 @@ impl Bundle {
             snapshot::check_rows(&root.join(file), rows)?;
         }
         Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
+    }
+
+    /// What a bundle says about itself, without its files: nothing was checked, and no file is found.
+    ///
+    /// # Errors
+    /// The description cannot be read.
+    pub(crate) fn outline(root: &Path) -> Result<Self> {
+        let (meta, digest) = described(root)?;
+        // Below a file there is none.
+        Ok(Self { root: root.join("bagit.txt"), meta, digest })
     }
 
     /// Its folder.

@@ -21,6 +21,9 @@ mod transforms;
 mod picks;
 mod attrs;
 mod links;
+mod split;
+mod cases;
+mod splits;
 mod written;
 mod check;
 mod show;
@@ -33,9 +36,16 @@ pub use blanks::{blanks, init};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;
+pub use split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
 
-/// The built-in contract, as text.
+/// The built-in contract that counts where none is named, as text.
 pub const BUILT_IN: &str = include_str!("contract/story-to-thread.toml");
+
+/// The built-in contracts by name; the first counts where none is named.
+pub const BUILT_INS: [(&str, &str); 2] = [
+    ("story-to-thread", BUILT_IN),
+    ("story-to-events", include_str!("contract/story-to-events.toml")),
+];
 
 /// A checked contract.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,6 +120,12 @@ pub struct Transform {
     pub attrs: Vec<AttrRule>,
     /// Rules of the links, in the order of the target model's declaration.
     pub links: Vec<LinkRule>,
+    /// A legacy row becomes the target rows of its case; `None` where each becomes one.
+    pub explode: Option<Explode>,
+    /// The target rows are numbered anew.
+    pub number: Option<Numbering>,
+    /// Legacy attributes without a home: their values are counted and stay in the snapshot.
+    pub drop: Vec<String>,
 }
 
 /// Where the id of a target row comes from.
@@ -155,6 +171,9 @@ pub enum Pick {
 pub struct AttrRule {
     /// The target attribute.
     pub attr: String,
+    /// Always this text built from the row, once it is numbered; then nothing else stands in the
+    /// rule, and it is no repair.
+    pub built: Option<Template>,
     /// Tried in order; the first present value counts. Any but the first is a repair.
     pub from: Vec<Pick>,
     /// Else a text built from the row (`{column}` stands for a column or a `link.id`): a repair.

@@ -4,6 +4,7 @@
 //! Nothing here recurses, and nothing rebuilds a payload that is carried on.
 
 mod canonical;
+mod object;
 mod scan;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use canonical::{NotCanonical, canonical, write_number};
+pub use object::{Object, is_object};
 pub use scan::{Member, Scan};
 
 /// The deepest nesting a value may have: InstantDB's own reader stops there (`INSTANTDB` limits).

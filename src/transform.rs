@@ -11,6 +11,9 @@
 //! 5. `ends`: links that may lead anywhere, once every row's outcome is known;
 //! 6. `order`: the place of every target row.
 //!
+//! Where a row becomes several ones, `explode` finds its case and `split` numbers and spreads the
+//! lines of its results; no other table is gone through once more for it.
+//!
 //! Payload columns are not read, but for the JSON paths a rule names. The outcome stands in Parquet
 //! files of narrow columns in a working folder; [`crate::bundle`] moves the wide rows by them.
 
@@ -19,6 +22,8 @@ mod frame;
 pub mod names;
 pub mod codes;
 mod udf;
+pub mod explode;
+mod split;
 mod links;
 mod attrs;
 mod ids;
@@ -40,7 +45,7 @@ use crate::snapshot::Snapshot;
 pub use carried::{CarriedLinks, Piece};
 pub use links::is_held;
 pub use order::{NO_RANK, Ranks};
-pub use plan::{Decided, Plan, Reject, SourcePlan, TargetPlan, plan};
+pub use plan::{Decided, Plan, Reject, SourcePlan, Split, TargetPlan, plan};
 pub use state::Fates;
 
 /// What became of a legacy row.
@@ -52,6 +57,8 @@ pub enum Outcome {
     Merged = 1,
     /// It was set aside.
     Quarantined = 2,
+    /// A rule makes no target row of it.
+    Dropped = 3,
 }
 
 /// The decisions about a snapshot: narrow Parquet files in a working folder, in `_row` order.
@@ -78,8 +85,10 @@ pub fn memory(plan: &Plan, snapshot: &Snapshot) -> u64 {
     let mut places = 0;
     let mut widest = 0;
     for source in &plan.sources {
-        places += 4 * rows(&source.entity) * source.targets.len() as u64;
-        widest = widest.max(rows(&source.entity));
+        let most = source.split().map_or(1, |(_, split)| split.most().max(1) as u64);
+        places += 4 * rows(&source.entity) * most * source.targets.len() as u64;
+        places += if most > 1 { 4 * rows(&source.entity) } else { 0 };
+        widest = widest.max(most * rows(&source.entity));
     }
     let is_linked = |entity: &&String| plan.before.links.iter().any(|link| link.to == **entity);
     let entities = plan.sources.iter().map(|source| &source.entity);
@@ -93,7 +102,8 @@ const POLARS: u64 = 256 << 20;
 /// Bytes that a row takes while a join looks it up by its id.
 const JOIN_BYTES: u64 = 256;
 
-/// A file of decisions about target rows, in `_row` order.
+/// A file of decisions about target rows, in `_row` order; a row that becomes several has a line for
+/// each.
 #[derive(Debug)]
 pub struct Moves {
     /// The file.
@@ -102,6 +112,9 @@ pub struct Moves {
     pub columns: Vec<String>,
     /// The `_row`s in it that become no row of the target, ascending.
     pub except: Vec<i64>,
+    /// The column that says where a line has its place among [`Ranks::migrated`]: [`names::ROW`], or
+    /// [`names::LINE`] where a row has several lines.
+    pub place: &'static str,
 }
 
 /// Runs a plan. The files it leaves in `work` belong to the caller.

@@ -6,6 +6,10 @@ mod index;
 mod rule;
 mod key;
 mod read;
+mod object;
+mod cases;
+mod numbers;
+mod slots;
 mod share;
 mod facts;
 mod table;
@@ -41,6 +45,7 @@ mod rows;
 mod whole;
 mod steps;
 mod memory;
+pub mod independent;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

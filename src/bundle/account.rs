@@ -104,7 +104,7 @@ fn rules(source: &SourcePlan, target: &TargetPlan) -> Vec<Rule> {
             (codes::ID_DERIVED, always("derived")),
         ]),
     }];
-    for rule in &target.transform.attrs {
+    for rule in target.transform.attrs.iter().filter(|rule| rule.built.is_none()) {
         let mut words = BTreeMap::new();
         for (at, pick) in rule.from.iter().enumerate().skip(1) {
             words.insert(codes::number(at), Words::Always(format!("from {}", spelled(pick))));

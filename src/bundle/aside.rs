@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema as Columns, SchemaRef};
 
+use super::dropped::DroppedRows;
 use super::quarantine::{self, Refused};
 use super::table::write_once;
 use super::write::Writing;
@@ -21,24 +22,25 @@ pub(super) type Dropped = BTreeMap<(String, String), u64>;
 pub(super) struct Aside {
     pub(super) equation: Equation,
     refused: BTreeMap<i32, u64>,
-    links: BTreeMap<String, [u64; 3]>,
+    links: BTreeMap<String, [u64; 4]>,
 }
 
 impl Aside {
     /// One equation a link.
     pub(super) fn links(&self, source: &SourcePlan, dropped: &Dropped) -> Vec<LinkEquation> {
-        let equation = |(label, counts): (&String, &[u64; 3])| {
-            let [kept, merged, quarantined] = *counts;
+        let equation = |(label, counts): (&String, &[u64; 4])| {
+            let [kept, merged, quarantined, dropped_rows] = *counts;
             let key = (source.entity.clone(), label.clone());
             let dropped = dropped.get(&key).copied().unwrap_or_default();
             LinkEquation {
                 source: source.entity.clone(),
                 label: label.clone(),
-                values: kept + merged + quarantined,
+                values: kept + merged + quarantined + dropped_rows,
                 migrated: kept - dropped.min(kept),
                 merged,
                 quarantined,
                 dropped,
+                dropped_rows,
             }
         };
         self.links.iter().map(equation).collect()
@@ -73,6 +75,8 @@ struct Found {
     adopted: Vec<(String, String, i64)>,
     adopted_by: BTreeMap<String, u64>,
     refused: BTreeMap<i32, u64>,
+    /// Rows that a rule drops, where one may.
+    dropped: Option<DroppedRows>,
 }
 
 /// A merged row: its target id, its row, and the row or the target table that stands for it.
@@ -84,19 +88,24 @@ type Lost = (String, String, String, String, String, i64);
 /// Writes what was set aside of a legacy table.
 pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<Aside> {
     let fates = &writing.decisions.sources[&source.entity];
-    let mut found = find(source, fates)?;
+    let mut found = find(writing, source, fates)?;
     quarantine::write(writing, source, &mut found.quarantined)?;
     found.merged.sort();
     found.adopted.sort();
     merged(writing, source, &found)?;
     adopted(writing, source, &found)?;
-    let [migrated, merged, quarantined] = fates.rows;
+    if let Some(rows) = found.dropped.take() {
+        rows.finish(writing)?;
+    }
+    let [migrated, merged, quarantined, dropped] = fates.rows;
     let equation = Equation {
         source: source.entity.clone(),
         rows: writing.snapshot.table(&source.entity).map_or(0, |table| table.rows),
         migrated,
         merged,
         quarantined,
+        dropped,
+        split: Vec::new(),
         adopted: found.adopted_by.into_iter().collect(),
     };
     if !equation.holds() {
@@ -108,9 +117,10 @@ pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<As
     Ok(Aside { equation, refused: found.refused, links: fates.links.clone() })
 }
 
-fn find(source: &SourcePlan, fates: &Fates) -> Result<Found> {
+fn find(writing: &Writing<'_>, source: &SourcePlan, fates: &Fates) -> Result<Found> {
     let mut reader = read::columns(&fates.aside, None, None)?;
-    let mut found = Found::default();
+    let dropped = DroppedRows::begin(writing, source)?;
+    let mut found = Found { dropped, ..Found::default() };
     while let Some(batch) = read::next(&mut reader, &fates.aside)? {
         take(source, &batch, &mut found)?;
     }
@@ -140,6 +150,9 @@ fn take(source: &SourcePlan, batch: &RecordBatch, found: &mut Found) -> Result<(
     }
     if outcomes.values().iter().all(|outcome| *outcome == Outcome::Migrated as i32) {
         return Ok(());
+    }
+    if let Some(rows) = &mut found.dropped {
+        rows.take(batch, &outcomes)?;
     }
     set_aside(source, batch, &outcomes, found)
 }

@@ -71,6 +71,7 @@ pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEqu
         merged: piece.there - piece.different,
         quarantined: 0,
         dropped: lost(&piece.entity, &piece.label),
+        dropped_rows: 0,
     });
     let mut found: Vec<LinkEquation> = carried.collect();
     for links in &writing.snapshot.meta().links {
@@ -93,6 +94,7 @@ pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEqu
             merged: 0,
             quarantined: 0,
             dropped,
+            dropped_rows: 0,
         });
     }
     found

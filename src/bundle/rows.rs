@@ -10,9 +10,10 @@ use arrow::compute::{interleave, is_not_null, take};
 use arrow::datatypes::{DataType, Field, Schema as Columns, SchemaRef};
 
 use super::residue::Home;
-use super::{Origin, read};
+use super::{Origin, built, read};
 use crate::contract::{AttrRule, Pick};
 use crate::error::{Error, Result};
+use crate::schema::Type;
 use crate::snapshot::{Extra, Snapshot};
 use crate::transform::{Decisions, Moves, NO_RANK, Plan, SourcePlan, TargetPlan, names};
 
@@ -112,8 +113,8 @@ fn migrated(
     let home = Home::of(plan, &target.entity);
     let decided = read::ByRow::open(&moves.file, Some(&moves.columns), &moves.except)?;
     walk(snapshot, (&source.entity, Some(&wide)), decided, &mut |batch, at, lines| {
-        let kept = read::whole(lines, names::ROW)?;
-        give(assemble((target, home.as_ref()), &schema, (batch, at), lines)?, &kept)
+        let kept = read::whole(lines, moves.place)?;
+        give(assemble((plan, target, home.as_ref()), &schema, (batch, at), lines)?, &kept)
     })
 }
 
@@ -123,6 +124,7 @@ pub(super) fn carried_columns(plan: &Plan, target: &TargetPlan) -> Vec<String> {
     let mut wide: Vec<String> = vec![Extra::ROW.to_owned()];
     wide.extend(target.carried.iter().flat_map(|rule| &rule.from).filter_map(attr_of));
     wide.extend(Home::of(plan, &target.entity).iter().flat_map(Home::reads));
+    wide.extend(target.transform.explode.iter().flat_map(built::columns));
     wide
 }
 
@@ -161,13 +163,16 @@ fn attr_of(pick: &Pick) -> Option<String> {
 
 /// One batch of target rows out of the wide rows at some places and the decisions about them.
 fn assemble(
-    (target, home): (&TargetPlan, Option<&Home>),
+    (plan, target, home): (&Plan, &TargetPlan, Option<&Home>),
     schema: &SchemaRef,
     (wide, at): (&RecordBatch, &UInt32Array),
     lines: &RecordBatch,
 ) -> Result<RecordBatch> {
     let rows = lines.num_rows();
     let mut columns: Vec<ArrayRef> = Vec::new();
+    let attrs = plan.after.entity(&target.entity).map_or(&[][..], |entity| &entity.attrs);
+    let json = attrs.iter().filter(|attr| attr.ty == Type::Any).map(|attr| attr.name.as_str());
+    let json: Vec<&str> = json.collect();
     let carried = target
         .carried
         .iter()
@@ -175,6 +180,9 @@ fn assemble(
         .collect::<Result<Vec<_>>>()?;
     let carried =
         |name: &str| carried.iter().find(|(attr, _)| *attr == name).map(|(_, found)| found);
+    let by_case = target.transform.case_attrs();
+    let explode =
+        |name: &str| target.transform.explode.as_ref().filter(|_| by_case.contains(&name));
     let left = home.map_or(0, |home| home.fields().len());
     for field in schema.fields().iter().take(schema.fields().len() - left) {
         let name = field.name().as_str();
@@ -195,9 +203,13 @@ fn assemble(
             (_, Origin::SOURCE_ROW) => read::column(lines, names::ROW, ty)?,
             (_, Origin::SERVER) => read::column(lines, names::SERVER, ty)?,
             (_, LEGACY_ID) => read::column(lines, names::ID, ty)?,
-            (_, attr) => match carried(attr) {
-                Some((value, _)) => value.clone(),
-                None => decided(names::value(&target.entity, attr))?,
+            (_, attr) => match (carried(attr), explode(attr)) {
+                (Some((value, _)), _) => value.clone(),
+                (None, Some(rule)) => {
+                    let is_json = json.contains(&attr);
+                    built::fill(rule, (attr, ty, is_json), (wide, at), lines)?
+                }
+                (None, None) => decided(names::value(&target.entity, attr))?,
             },
         };
         columns.push(value);

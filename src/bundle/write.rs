@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use super::{
     Beside, Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id,
 };
-use super::{account, aside, links, residue, rows, sort, table};
+use super::{Equation, account, aside, dropped, links, residue, rows, sort, table};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::digest::TableDigest;
@@ -155,21 +155,26 @@ impl Writing<'_> {
         }
         let (repairs, mapped_ids) = account.finish(self)?;
         let links = self.link_files()?;
-        let dropped = aside::dropped(self)?;
+        let lost = aside::dropped(self)?;
         let mut equations = Vec::new();
         let mut link_equations = Vec::new();
         let mut quarantine = Vec::new();
         let mut residue = Vec::new();
+        let mut dropped_values = Vec::new();
         for source in &self.plan.sources {
             let aside = aside::write(self, source)?;
-            link_equations.extend(aside.links(source, &dropped));
+            link_equations.extend(aside.links(source, &lost));
             quarantine.extend(aside.refused(self.plan, &source.entity));
             let beside = beside.remove(&source.entity);
             residue.push(residue::whole(self, source, &aside.equation, beside)?);
             equations.push(aside.equation);
+            dropped_values.extend(dropped::values(self, source)?);
         }
         let residue_links = residue::links(self)?;
-        link_equations.extend(links::equations(self, &dropped));
+        for equation in &mut equations {
+            equation.split = self.split(equation, &tables);
+        }
+        link_equations.extend(links::equations(self, &lost));
         progress.done(&format!("{} rows", crate::error::grouped(total)));
         let meta = self.snapshot.meta();
         let name = self.snapshot.root().file_name().map(|name| name.to_string_lossy().into_owned());
@@ -193,6 +198,7 @@ impl Writing<'_> {
             repairs,
             quarantine,
             mapped_ids,
+            dropped_values,
             unmapped: meta.unmapped.clone(),
             residue,
             residue_links,
@@ -318,7 +324,10 @@ impl Writing<'_> {
     /// The room for sorting the rows of a table: those columns a target carries, or all of them.
     pub(super) fn room(&self, path: &Path, target: Option<&TargetPlan>) -> Result<sort::Room> {
         let carried = target.map(|target| rows::carried_columns(self.plan, target));
-        Ok(self.room_of(super::read::decoded_bytes(path, carried.as_deref())?))
+        let bytes = super::read::decoded_bytes(path, carried.as_deref())?;
+        let most =
+            target.and_then(|target| target.split.as_ref()).map_or(1, transform::Split::most);
+        Ok(self.room_of(bytes.saturating_mul(most.max(1) as u64)))
     }
 
     fn room_of(&self, expected: u64) -> sort::Room {
@@ -328,6 +337,18 @@ impl Writing<'_> {
     fn link_files(&mut self) -> Result<Vec<LinksMeta>> {
         let carried = &self.decisions.carried;
         carried.iter().enumerate().map(|(at, found)| links::write(self, at, found)).collect()
+    }
+
+    /// How many target rows the migrated rows of a legacy table became, where one becomes several.
+    fn split(&self, equation: &Equation, tables: &[TableMeta]) -> Vec<(String, u64, u64)> {
+        let source = self.plan.sources.iter().find(|source| source.entity == equation.source);
+        let targets = source.map_or(&[][..], |source| &source.targets).iter();
+        let exploded = targets.filter(|target| target.transform.explode.is_some());
+        let made = exploded.filter_map(|target| {
+            let table = tables.iter().find(|table| table.entity == target.entity)?;
+            Some((target.entity.clone(), equation.migrated, table.migrated))
+        });
+        made.collect()
     }
 
     fn existing(&self, tables: &[TableMeta]) -> Vec<Existing> {

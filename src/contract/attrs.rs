@@ -11,7 +11,8 @@ use super::tree::{Entry, Node, Value};
 use super::{AttrRule, Constant, Otherwise, Pick, Piece, Template, Values};
 use crate::schema::{Attr, Type};
 
-const KEYS: [&str; 7] = ["from", "else", "missing", "values", "fold_case", "otherwise", "ref"];
+const KEYS: [&str; 8] =
+    ["from", "else", "missing", "values", "fold_case", "otherwise", "ref", "template"];
 
 /// Reads the rules of a transform's attributes.
 pub(super) fn read<'a>(scope: &Scope<'a>, fields: &Fields<'a>) -> Vec<AttrRule> {
@@ -26,8 +27,14 @@ fn rule(scope: &Scope<'_>, entry: &Entry) -> Option<AttrRule> {
     }
     let fields = Fields::open(&entry.node, &entry.key, &KEYS, scope.misfits)?;
     let attr = attr.yes();
+    if fields.get("template").is_some() {
+        return built(scope, &entry.key, &fields, attr);
+    }
     let from = picks::read(scope, &fields, attr);
-    let template = fields.get("else").and_then(|node| template(scope, node, attr));
+    let otherwise = fields.get("else");
+    let otherwise =
+        otherwise.and_then(|node| Fields::open(node, "else", &["template"], scope.misfits));
+    let template = otherwise.and_then(|fields| template(scope, &fields, attr));
     let missing = fields.get("missing").and_then(|node| constant(scope, node, "missing", attr));
     let nothing = ["from", "else", "missing"].iter().all(|key| fields.get(key).is_none());
     let empty = fields.get("from").is_some() && from.is_empty();
@@ -45,7 +52,25 @@ fn rule(scope: &Scope<'_>, entry: &Entry) -> Option<AttrRule> {
         picks::same_entity(scope, entity, node);
     }
     let from = from.into_iter().map(|(pick, _)| pick).collect();
-    Some(AttrRule { attr: entry.key.clone(), from, template, missing, values, refers })
+    let attr = entry.key.clone();
+    Some(AttrRule { attr, built: None, from, template, missing, values, refers })
+}
+
+/// `{ template = "…" }` alone: the text is always built.
+fn built(
+    scope: &Scope<'_>,
+    name: &str,
+    fields: &Fields<'_>,
+    attr: Option<&Attr>,
+) -> Option<AttrRule> {
+    for entry in fields.entries().iter().filter(|entry| entry.key != "template") {
+        let said = format!("{} says nothing beside `template`", quoted(&entry.key));
+        scope.misfits.add(entry.place, said);
+    }
+    let built = Some(template(scope, fields, attr)?);
+    let (attr, from) = (name.to_owned(), Vec::new());
+    let (template, missing, values, refers) = (None, None, None, None);
+    Some(AttrRule { attr, built, from, template, missing, values, refers })
 }
 
 /// Gives the attributes without a rule, where the source has one of their name, that one.
@@ -65,6 +90,7 @@ pub(super) fn carry(
         picks::fits(scope, (&attr.name, Gives::Typed(from.ty)), place, Some(attr));
         rules.push(AttrRule {
             attr: attr.name.clone(),
+            built: None,
             from: vec![Pick::Attr(from.name.clone())],
             template: None,
             missing: None,
@@ -75,11 +101,10 @@ pub(super) fn carry(
     }
 }
 
-/// `else = { template = "…" }`: texts and `{names}` of the same target row.
-fn template(scope: &Scope<'_>, node: &Node, attr: Option<&Attr>) -> Option<Template> {
-    let fields = Fields::open(node, "else", &["template"], scope.misfits)?;
+/// `template = "…"`: texts and `{names}` of the same target row.
+fn template(scope: &Scope<'_>, fields: &Fields<'_>, attr: Option<&Attr>) -> Option<Template> {
     let said = fields.need_text("template")?;
-    let place = fields.get("template").map_or(node.place, |node| node.place);
+    let place = fields.get("template").map_or(fields.place(), |node| node.place);
     if let Some(attr) = attr.filter(|attr| attr.ty != Type::String) {
         let said =
             format!("a template gives a string, {} is {}", quoted(&attr.name), words(attr.ty));
@@ -122,7 +147,12 @@ fn template_name(scope: &Scope<'_>, name: &str, place: Place) {
 }
 
 /// A constant that fits the attribute.
-fn constant(scope: &Scope<'_>, node: &Node, name: &str, attr: Option<&Attr>) -> Option<Constant> {
+pub(super) fn constant(
+    scope: &Scope<'_>,
+    node: &Node,
+    name: &str,
+    attr: Option<&Attr>,
+) -> Option<Constant> {
     #[allow(clippy::cast_precision_loss, reason = "a number of the store is a double")]
     let (constant, ty) = match &node.value {
         Value::Text(text) => (Constant::Text(text.clone()), Type::String),

@@ -48,7 +48,8 @@ fn templates(model: &Model, read: &Read, misfits: &Misfits) {
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for rule in &read.transform.attrs {
         let place = read.attrs.get(&rule.attr).copied().unwrap_or(read.place);
-        for piece in rule.template.iter().flat_map(|template| &template.pieces) {
+        let templates = rule.template.iter().chain(&rule.built);
+        for piece in templates.flat_map(|template| &template.pieces) {
             let Piece::Attr(name) = piece else { continue };
             graph.entry(rule.attr.clone()).or_default().insert(name.clone());
             let declared = model.attr(&model.after, &read.transform.target, name).yes();

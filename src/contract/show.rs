@@ -1,5 +1,7 @@
 //! The resolved contract as a person reads it.
 
+mod words;
+
 use super::blanks::{blanks, keep_name, toml_text};
 use super::{
     AttrRule, Check, CheckWhat, Constant, Contract, Duplicates, IdRule, LinkHow, LinkPick,
@@ -112,9 +114,22 @@ fn transform(out: &mut Lines, rules: &Transform, after: &Schema) {
         let ty = entity.and_then(|entity| entity.attr(&rule.attr)).map(typed).unwrap_or_default();
         out.line(1, &format!("{} ({ty}): {}", rule.attr, attr_rule(rule)));
     }
+    if let Some(number) = &rules.number {
+        let ty = entity.and_then(|entity| entity.attr(&number.attr)).map(typed).unwrap_or_default();
+        out.line(1, &format!("{} ({ty}): {}", number.attr, words::numbering(number)));
+    }
     for rule in &rules.links {
         let to = after.link(&rules.target, &rule.label).map_or("", |link| &link.to);
         out.line(1, &format!("{} -> {to}: {}", rule.label, link_rule(rule)));
+    }
+    if let Some(explode) = &rules.explode {
+        for (level, line) in words::explode(explode) {
+            out.line(level, &line);
+        }
+    }
+    if !rules.drop.is_empty() {
+        let names = rules.drop.join(", ");
+        out.line(1, &format!("dropped by rule, counted and kept in the snapshot: {names}"));
     }
 }
 
@@ -131,6 +146,7 @@ fn id(rule: &IdRule, target: &str) -> String {
 
 fn attr_rule(rule: &AttrRule) -> String {
     let mut ways: Vec<String> = rule.from.iter().map(pick).collect();
+    ways.extend(rule.built.as_ref().map(template));
     ways.extend(rule.template.as_ref().map(template));
     ways.extend(rule.missing.as_ref().map(constant));
     let mut said = ways.join(", else ");
@@ -160,7 +176,7 @@ fn template(template: &Template) -> String {
     format!("the text {}", toml_text(&pieces.collect::<String>()))
 }
 
-fn constant(constant: &Constant) -> String {
+pub(super) fn constant(constant: &Constant) -> String {
     match constant {
         Constant::Text(text) => toml_text(text),
         Constant::Number(number) => number.to_string(),

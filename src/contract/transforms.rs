@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::misfit::{Misfits, Place, quoted};
 use super::model::{self, Column, Found, Model, declared, no_attr, no_column};
 use super::tree::Node;
-use super::{AttrRule, IdRule, LinkRule, Transform, attrs, links};
+use super::{AttrRule, IdRule, LinkRule, Transform, attrs, cases, links};
 use crate::schema::{Has, Type};
 
 /// A transform as read, with the places that later checks name.
@@ -51,6 +51,11 @@ impl Becomes {
         self.unsure || self.pairs.iter().any(|(from, to)| from == entity || to == entity)
     }
 
+    /// Whether no more than one transform reads the legacy entity.
+    pub(super) fn is_only(&self, source: &str) -> bool {
+        self.unsure || self.pairs.iter().filter(|(from, _)| from == source).count() < 2
+    }
+
     /// Whether an id of a legacy row has exactly one target id.
     pub(super) fn has_id(&self, entity: &str) -> bool {
         self.unsure || self.ids.get(entity) == Some(&1)
@@ -67,8 +72,20 @@ pub(super) struct Scope<'a> {
     pub(super) target: &'a str,
 }
 
-const KEYS: [&str; 8] =
-    ["target", "source", "id", "adopt", "order", "idempotency", "attrs", "links"];
+const KEYS: [&str; 12] = [
+    "target",
+    "source",
+    "id",
+    "adopt",
+    "order",
+    "idempotency",
+    "attrs",
+    "links",
+    "explode",
+    "number",
+    "drop",
+    "case",
+];
 
 /// Reads all transforms. With `carry`, attributes without a rule come from the same name.
 pub(super) fn read(root: &Fields<'_>, model: &Model, carry: bool) -> (Vec<Read>, Becomes) {
@@ -152,6 +169,10 @@ impl<'a> Scope<'a> {
         let owned = |(name, _): (&str, Place)| name.to_owned();
         let map = |key| fields.get(key).and_then(|node| Fields::map(node, key, misfits));
         let (attrs, links) = (map("attrs"), map("links"));
+        let mut filled = cases::Filled::new();
+        let explode = cases::explode(self, fields, &mut filled);
+        let number = cases::number(self, fields, &mut filled);
+        let drop = cases::drop(self, fields);
         let mut transform = Transform {
             target: self.target.to_owned(),
             source: self.source.to_owned(),
@@ -161,8 +182,17 @@ impl<'a> Scope<'a> {
             idempotency: idempotency.to_owned(),
             attrs: attrs.map_or_else(Vec::new, |attrs| attrs::read(self, &attrs)),
             links: links.map_or_else(Vec::new, |links| links::read(self, &links)),
+            explode,
+            number,
+            drop: drop.iter().copied().map(owned).collect(),
         };
         let (mut attrs, links) = (places(attrs.as_ref()), places(links.as_ref()));
+        for (name, place) in filled {
+            if attrs.insert(name.clone(), place).is_some() {
+                misfits.add(place, format!("{} has a rule of its own already", quoted(&name)));
+            }
+        }
+        super::splits::check(self, &transform, fields, &drop);
         if carry {
             attrs::carry(self, fields.place(), &mut transform.attrs, &mut attrs);
         }

@@ -53,7 +53,9 @@ fn fill(meta: &mut Meta, odd: &str) {
         migrated: rows - merged - quarantined,
         merged,
         quarantined,
+        dropped: 0,
         adopted: vec![("threads".to_owned(), 1)],
+        split: Vec::new(),
     };
     meta.source.name = odd.to_owned();
     meta.source.title = Some(odd.to_owned());
@@ -68,6 +70,7 @@ fn fill(meta: &mut Meta, odd: &str) {
         merged: 2,
         quarantined: 5,
         dropped: 3,
+        dropped_rows: 0,
     }];
     meta.repairs = vec![Repair {
         target: "items".to_owned(),

@@ -222,6 +222,14 @@ pub(super) fn decide(
 
 fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Decided) -> Vec<Expr> {
     let rule = &decided.rule;
+    if rule.built.is_some() {
+        let none = |name: String, ty| lit(NULL).cast(ty).alias(name);
+        return vec![
+            none(names::value(&target.entity, &rule.attr), DataType::String),
+            none(names::how(&target.entity, &rule.attr), DataType::Int32),
+            none(names::mapped(&target.entity, &rule.attr), DataType::Int32),
+        ];
+    }
     let place = |pick: &Pick| {
         let value = linked(run, source, pick, decided);
         // The value is an id, and an id of blanks alone is absent.
@@ -293,7 +301,8 @@ fn template(target: &TargetPlan, decided: &Decided) -> Option<[Expr; 2]> {
     let rule = &decided.rule;
     let pieces: Vec<Expr> = rule
         .template
-        .as_ref()?
+        .as_ref()
+        .or(rule.built.as_ref())?
         .pieces
         .iter()
         .map(|piece| match piece {
@@ -304,7 +313,8 @@ fn template(target: &TargetPlan, decided: &Decided) -> Option<[Expr; 2]> {
     let name = names::value(&target.entity, &rule.attr);
     let how = names::how(&target.entity, &rule.attr);
     let made = concat_str(pieces, "", false);
-    let is_made = col(name.as_str()).is_null().and(made.clone().is_not_null());
+    let is_repair = lit(rule.built.is_none());
+    let is_made = col(name.as_str()).is_null().and(made.clone().is_not_null()).and(is_repair);
     Some([
         col(name.as_str()).fill_null(made).alias(name),
         when(is_made).then(lit(number(rule.from.len()))).otherwise(col(how.as_str())).alias(how),

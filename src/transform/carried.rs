@@ -7,7 +7,7 @@ use polars::prelude::*;
 
 use super::frame::{self, Run};
 use super::names;
-use super::{Decisions, Outcome, ends, udf};
+use super::{Decisions, ends, udf};
 use crate::error::Result;
 use crate::schema::Has;
 use crate::snapshot::LinksMeta;
@@ -138,7 +138,7 @@ fn end(
 ) -> Result<LazyFrame> {
     if run.plan.before.entity(entity).is_some() {
         let target = renamed(run, entity);
-        let is_there = col(names::OUTCOME).neq(lit(Outcome::Quarantined as i32));
+        let is_there = super::state::is_there();
         let right = run.by_id(entity)?.filter(is_there.and(col(names::ID).is_not_null())).select([
             col(names::ID).alias("_legacy"),
             col(names::value(&target, "id")).alias(name),

@@ -9,7 +9,7 @@ use polars::prelude::*;
 use super::frame::{self, Run};
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{Outcome, codes, existing, udf};
+use super::{Outcome, codes, existing, split, state, udf};
 use crate::contract::Keep;
 use crate::error::Result;
 use crate::schema::Type;
@@ -46,6 +46,8 @@ pub(super) struct Claims {
     pub(super) rows: BTreeMap<i64, Claim>,
     /// Whether two rows of the table, refused ones included, share an id.
     pub(super) shared_ids: bool,
+    /// By row: the number before the first of its target rows, where they are numbered.
+    pub(super) starts: Vec<u32>,
 }
 
 /// A row that shares a value with another one.
@@ -71,9 +73,15 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     for group in groups(rivals) {
         same_id(group, keep, reject, &mut claims.rows);
     }
-    existing::settle(run, source, facts, &mut claims.rows)?;
+    if source.split().is_none() {
+        existing::settle(run, source, facts, &mut claims.rows)?;
+    }
     for target in &source.targets {
-        for attr in plan::unique_attrs(&run.plan.contract, &target.entity) {
+        let unique = plan::unique_attrs(&run.plan.contract, &target.entity);
+        // What is built once rows are numbered differs by the number.
+        let is_decided =
+            |attr: &String| target.decided.iter().any(|decided| decided.rule.attr == *attr);
+        for attr in unique.into_iter().filter(is_decided) {
             let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
             let value = col(names::value(&target.entity, &attr));
             let mut rivals = self::rivals(source, facts, &value, &is_new)?;
@@ -85,6 +93,11 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
         }
     }
     follow_winners(&mut claims.rows);
+    if let Some((target, split)) = source.split() {
+        claims.starts = split::number(run, (source, target, split), facts, &claims.rows)?;
+        split::existing(run, (source, target), facts, &mut claims)?;
+        follow_winners(&mut claims.rows);
+    }
     Ok(claims)
 }
 
@@ -124,7 +137,7 @@ fn shared(rows: &LazyFrame) -> Result<Vec<u64>> {
 
 /// The rows, not refused yet, that share a value: few, so they fit in memory.
 fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> Result<Vec<Rival>> {
-    let standing = col(names::REJECT).is_null().and(condition.clone());
+    let standing = state::stands(source).and(condition.clone());
     let standing = with_value(facts, value)?.filter(standing);
     let shared = shared(&standing)?;
     if shared.is_empty() {

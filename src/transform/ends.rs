@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{SourcePlan, TargetPlan};
-use super::{Decisions, Moves, Outcome, codes, rejects, udf};
+use super::{Decisions, Moves, Outcome, codes, rejects, split, udf};
 use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -49,7 +49,7 @@ pub(super) fn resolve(
         frame = frame::scan(&run.checkpoint(reached, &format!("reached.{}", target.entity))?)?;
     }
     drop_links(run, source, target, &frame, dropped)?;
-    if optional().next().is_none() {
+    if optional().next().is_none() && target.split.is_none() {
         // The facts say it all; the few rows that do not move are passed over.
         let stays = migrated().and(is_new()).fill_null(lit(false)).not();
         let except =
@@ -58,12 +58,15 @@ pub(super) fn resolve(
         let mut except: Vec<i64> = except.map_err(frame::failed)?.iter().flatten().collect();
         except.sort_unstable();
         let file = run.facts(&source.entity)?.to_owned();
-        return Ok(Moves { file, columns: columns(target), except });
+        return Ok(Moves { file, columns: columns(target), except, place: names::ROW });
+    }
+    if let Some(split) = &target.split {
+        return split::spread(run, (source, target, split), frame, &columns(target));
     }
     let columns = columns(target);
     let rows = frame.filter(is_new()).select(exprs(&columns));
     let file = run.checkpoint(rows, &format!("rows.{}", target.entity))?;
-    Ok(Moves { file, columns, except: Vec::new() })
+    Ok(Moves { file, columns, except: Vec::new(), place: names::ROW })
 }
 
 fn exprs(columns: &[String]) -> Vec<Expr> {
@@ -95,6 +98,9 @@ fn columns(target: &TargetPlan) -> Vec<String> {
     let mut found = vec![names::ROW.to_owned(), names::SERVER.to_owned(), names::ID.to_owned()];
     let pair = |attr: &str| [names::value(&target.entity, attr), names::how(&target.entity, attr)];
     found.extend(pair("id"));
+    if target.split.is_some() {
+        found.extend([names::CASE, names::RESULTS].map(str::to_owned));
+    }
     for decided in &target.decided {
         found.extend(pair(&decided.rule.attr));
         found.push(names::mapped(&target.entity, &decided.rule.attr));

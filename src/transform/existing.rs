@@ -227,9 +227,16 @@ fn same_ids(
 }
 
 /// Attributes and required links by which two target rows are compared.
-fn compared(target: &TargetPlan) -> Vec<String> {
-    let attrs = target.transform.attrs.iter().map(|rule| rule.attr.clone());
-    attrs.chain(compared_links(target)).collect()
+pub(super) fn compared(target: &TargetPlan) -> Vec<String> {
+    filled(target).chain(compared_links(target)).collect()
+}
+
+/// The attributes that a rule, a number or a case fills.
+fn filled(target: &TargetPlan) -> impl Iterator<Item = String> {
+    let rules = &target.transform;
+    let by_rule = rules.attrs.iter().map(|rule| rule.attr.clone());
+    let by_number = rules.number.iter().map(|number| number.attr.clone());
+    by_rule.chain(by_number).chain(rules.case_attrs().into_iter().map(str::to_owned))
 }
 
 fn compared_links(target: &TargetPlan) -> impl Iterator<Item = String> {
@@ -238,7 +245,7 @@ fn compared_links(target: &TargetPlan) -> impl Iterator<Item = String> {
     required.map(|rule| rule.label.clone())
 }
 
-fn ours(target: &TargetPlan) -> Vec<Expr> {
+pub(super) fn ours(target: &TargetPlan) -> Vec<Expr> {
     let decided = target.decided.iter().map(|decided| {
         let value = col(names::value(&target.entity, &decided.rule.attr));
         by_value(value, decided.ty).alias(format!("ours:{}", decided.rule.attr))
@@ -250,11 +257,11 @@ fn ours(target: &TargetPlan) -> Vec<Expr> {
 }
 
 /// A value as it is compared: JSON by value, any other as it is.
-fn by_value(value: Expr, ty: Type) -> Expr {
+pub(super) fn by_value(value: Expr, ty: Type) -> Expr {
     if ty == Type::Any { udf::json_digest(value) } else { value }
 }
 
-fn carried_digests(
+pub(super) fn carried_digests(
     run: &Run<'_>,
     source: &SourcePlan,
     target: &TargetPlan,
@@ -279,11 +286,11 @@ fn carried_digests(
     Ok(few.select(columns))
 }
 
-fn theirs(run: &Run<'_>, target: &TargetPlan) -> Result<LazyFrame> {
+pub(super) fn theirs(run: &Run<'_>, target: &TargetPlan) -> Result<LazyFrame> {
     let mut columns = vec![udf::id(col("id")).alias("_id"), col(Extra::ROW).alias("_their_row")];
-    for rule in &target.transform.attrs {
-        let value = by_value(col(rule.attr.as_str()), attr_type(run, target, &rule.attr));
-        columns.push(value.alias(format!("theirs:{}", rule.attr)));
+    for attr in filled(target) {
+        let value = by_value(col(attr.as_str()), attr_type(run, target, &attr));
+        columns.push(value.alias(format!("theirs:{attr}")));
     }
     let table = run.table(&target.entity)?.select(columns);
     let mut links = vec![col(names::ROW).alias("_standing")];
@@ -299,7 +306,7 @@ fn theirs(run: &Run<'_>, target: &TargetPlan) -> Result<LazyFrame> {
     Ok(both)
 }
 
-fn attr_type(run: &Run<'_>, target: &TargetPlan, name: &str) -> Type {
+pub(super) fn attr_type(run: &Run<'_>, target: &TargetPlan, name: &str) -> Type {
     let attr = run.plan.after.entity(&target.entity).and_then(|entity| entity.attr(name));
     attr.map_or(Type::String, |attr| attr.ty)
 }

@@ -54,6 +54,16 @@ impl<'a> Run<'a> {
         Ok(self.state(entity)?.facts())
     }
 
+    /// By row of a decided legacy table, the number before the first of its target rows.
+    pub(super) fn starts(&self, entity: &str) -> Result<&[u32]> {
+        Ok(self.state(entity)?.starts())
+    }
+
+    /// Where a working file stands.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.work.join(format!("{name}.parquet"))
+    }
+
     fn state(&self, entity: &str) -> Result<&State> {
         let missing = || Error::bug(format!("table `{entity}` is not decided yet"));
         self.states.get(entity).ok_or_else(missing)
@@ -74,7 +84,7 @@ impl<'a> Run<'a> {
 
     /// Runs a plan into a working file, in its order, without holding its rows.
     pub(super) fn checkpoint(&self, frame: LazyFrame, name: &str) -> Result<PathBuf> {
-        let path = self.work.join(format!("{name}.parquet"));
+        let path = self.path(name);
         let options = ParquetWriteOptions {
             compression: ParquetCompression::Uncompressed,
             row_group_size: Some(GROUP_ROWS),

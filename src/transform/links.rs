@@ -109,7 +109,7 @@ pub(super) fn reach(
     let mut wanted = vec![
         col(names::ID).alias("_end"),
         lit(true).alias(at(link)),
-        col(names::OUTCOME).neq(lit(super::Outcome::Quarantined as i32)).alias(ok(link)),
+        super::state::is_there().alias(ok(link)),
     ];
     wanted.extend(over.iter().map(|(column, name)| col(column.as_str()).alias(name.as_str())));
     let right = run.by_id(&link.to)?.filter(col(names::ID).is_not_null()).select(wanted);

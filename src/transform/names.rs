@@ -26,6 +26,20 @@ pub const WINNER: &str = "winner";
 /// `String`, nullable: target entity whose existing row stands for this one.
 pub const WINNER_IN: &str = "winner_in";
 
+/// `Int32`: the place of a row's case, or why it has none: see [`crate::transform::explode`].
+pub const CASE: &str = "case";
+/// `Int32`: how many target rows the legacy row becomes.
+pub const RESULTS: &str = "results";
+/// `Int32`: which of the target rows of its legacy row a line is about, from 0.
+pub const NTH: &str = "nth";
+/// `Int64`: the place of a line in its file, where a legacy row has several.
+pub const LINE: &str = "line";
+
+/// A legacy attribute that target rows are numbered by.
+pub fn number(attr: &str) -> String {
+    if attr == "id" { ID.to_owned() } else { format!("number:{attr}") }
+}
+
 /// The raw id a legacy link names.
 pub fn link(label: &str) -> String {
     format!("link:{label}")

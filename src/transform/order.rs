@@ -4,6 +4,8 @@
 //! rows that are still alike, so that one key is in memory at a time. Beside it a row takes
 //! [`ROW_BYTES`].
 
+mod within;
+
 use std::cmp::Ordering;
 use std::path::Path;
 
@@ -25,13 +27,15 @@ pub(super) const ROW_BYTES: u64 = 16 + 16 + 4 + 4;
 /// The place of every row of a target table, from 0; rows that are not in it have none.
 #[derive(Debug, Default)]
 pub struct Ranks {
-    /// By `_row` of the legacy table.
+    /// By `_row` of the legacy table, or by line where a row has several: see [`Moves::place`].
     pub migrated: Vec<u32>,
     /// By `_row` of the existing table.
     pub existing: Vec<u32>,
     /// How many rows the target table has.
     pub rows: u32,
 }
+
+pub(super) use within::sums;
 
 /// Marks a row that is not in the table.
 pub const NO_RANK: u32 = u32::MAX;
@@ -71,8 +75,7 @@ impl Rows<'_> {
     fn count(&self) -> Result<usize> {
         let mut rows = 0;
         for (path, except, _) in self.sides() {
-            let all = snapshot::scan(path)?.metadata().file_metadata().num_rows();
-            rows += usize::try_from(all).map_err(|_| too_many())?.saturating_sub(except.len());
+            rows += lines_of(path)?.saturating_sub(except.len());
         }
         Ok(rows)
     }
@@ -100,7 +103,7 @@ impl Rows<'_> {
 }
 
 /// Reads one column of a file, batch by batch, without the rows that do not count.
-fn each(
+pub(super) fn each(
     (path, except): (&Path, &[i64]),
     column: &str,
     take: &mut dyn FnMut(&dyn Array) -> Result<()>,
@@ -337,7 +340,10 @@ fn places(run: &Run<'_>, rows: &Rows<'_>, order: &Order) -> Result<Ranks> {
         let rows = run.snapshot.table(entity).map_or(0, |table| table.rows);
         usize::try_from(rows).unwrap_or_default()
     };
-    let source = run.plan.target(rows.target).map_or(0, |(source, _)| rows_of(&source.entity));
+    let source = match rows.migrated {
+        Some(moves) if moves.place == names::LINE => lines_of(&moves.file)?,
+        _ => run.plan.target(rows.target).map_or(0, |(source, _)| rows_of(&source.entity)),
+    };
     let mut found = Ranks {
         migrated: vec![NO_RANK; source],
         existing: vec![NO_RANK; rows_of(rows.target)],
@@ -346,7 +352,8 @@ fn places(run: &Run<'_>, rows: &Rows<'_>, order: &Order) -> Result<Ranks> {
     let mut next = 0;
     for (path, except, is_existing) in rows.sides() {
         let places = if is_existing { &mut found.existing } else { &mut found.migrated };
-        each((path, except), names::ROW, &mut |values| {
+        let place = rows.migrated.filter(|_| !is_existing).map_or(names::ROW, |rows| rows.place);
+        each((path, except), place, &mut |values| {
             for row in values.as_primitive::<Int64Type>().values() {
                 let place = usize::try_from(*row).ok().and_then(|row| places.get_mut(row));
                 let missing = || Error::bug("a decided row is not a row of its table");
@@ -357,6 +364,11 @@ fn places(run: &Run<'_>, rows: &Rows<'_>, order: &Order) -> Result<Ranks> {
         })?;
     }
     Ok(found)
+}
+
+fn lines_of(path: &Path) -> Result<usize> {
+    let lines = snapshot::scan(path)?.metadata().file_metadata().num_rows();
+    usize::try_from(lines).map_err(|_| too_many())
 }
 
 fn too_many() -> Error {

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use super::explode;
 use crate::contract::{
-    AttrRule, Contract, LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required, Transform,
-    UnmappedAttrs,
+    AttrRule, Contract, Explode, LinkHow, LinkPick, LinkRule, Numbering, Otherwise, Pick, Required,
+    Template, Transform, UnmappedAttrs,
 };
 use crate::error::{Error, Result, grouped};
 use crate::schema::{Link, Schema, Type};
@@ -62,6 +63,33 @@ pub struct TargetPlan {
     pub decided: Vec<Decided>,
     /// Attributes that are only carried: columns of one type, the first present one counts.
     pub carried: Vec<AttrRule>,
+    /// How a legacy row becomes several rows, or numbered ones.
+    pub split: Option<Split>,
+}
+
+/// How the rows of a target table are made where a legacy row does not simply become one.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// Which rows a legacy row becomes; without it, one.
+    pub explode: Option<Explode>,
+    /// How they are numbered.
+    pub number: Option<Numbering>,
+    /// Attributes that are built of each row once it is numbered.
+    pub built: Vec<(String, Template)>,
+}
+
+impl Split {
+    /// How many rows a legacy row becomes at most.
+    pub fn most(&self) -> usize {
+        self.explode.as_ref().map_or(1, explode::most)
+    }
+}
+
+impl SourcePlan {
+    /// The target whose rows are split or numbered, and how: then it is the only one.
+    pub fn split(&self) -> Option<(&TargetPlan, &Split)> {
+        self.targets.iter().find_map(|target| Some((target, target.split.as_ref()?)))
+    }
 }
 
 /// A decided attribute.
@@ -214,15 +242,24 @@ fn target_plan(contract: &Contract, transform: &Transform) -> TargetPlan {
     let schema = contract.after.schema.entity(&transform.target);
     let mut decided = Vec::new();
     let mut carried = Vec::new();
+    let mut built = Vec::new();
     for rule in &transform.attrs {
         let Some(attr) = schema.and_then(|entity| entity.attr(&rule.attr)) else { continue };
-        if is_carried(contract, transform, rule) {
+        if let Some(template) = rule.built.as_ref().filter(|_| transform.splits()) {
+            built.push((rule.attr.clone(), template.clone()));
+        } else if is_carried(contract, transform, rule) {
             carried.push(rule.clone());
         } else {
             decided.push(Decided { rule: rule.clone(), ty: attr.ty, required: attr.required });
         }
     }
-    TargetPlan { entity: transform.target.clone(), transform: transform.clone(), decided, carried }
+    let split = transform.splits().then(|| Split {
+        explode: transform.explode.clone(),
+        number: transform.number.clone(),
+        built,
+    });
+    let (entity, transform) = (transform.target.clone(), transform.clone());
+    TargetPlan { entity, transform, decided, carried, split }
 }
 
 /// Whether no decision needs the value: plain columns of the target's own type, not ordered by, not
@@ -237,14 +274,16 @@ fn is_carried(contract: &Contract, transform: &Transform, rule: &AttrRule) -> bo
         }
         _ => false,
     };
-    let in_template =
-        transform.attrs.iter().filter_map(|other| other.template.as_ref()).any(|template| {
-            template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone()))
-        });
+    let templates =
+        transform.attrs.iter().flat_map(|other| other.template.iter().chain(&other.built));
+    let in_template = templates
+        .into_iter()
+        .any(|template| template.pieces.contains(&crate::contract::Piece::Attr(rule.attr.clone())));
     rule.from.iter().all(same_type)
         && rule.values.is_none()
         && rule.refers.is_none()
         && rule.template.is_none()
+        && rule.built.is_none()
         && rule.missing.is_none()
         && !attr.required
         && !attr.unique
@@ -268,6 +307,10 @@ fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
         for rule in &transform.links {
             found.extend(link_columns(rule));
         }
+        if let Some(explode) = &transform.explode {
+            found.extend(explode.of.iter().chain(&explode.otherwise_by).cloned());
+        }
+        found.extend(transform.number.iter().flat_map(|number| &number.by).cloned());
     }
     for link in contract.before.schema.columns_of(entity) {
         found.insert(link.label.clone());
@@ -297,6 +340,12 @@ fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {
         }
         add(id_rule(&source.entity), "the row has no id and no rule derives one");
         for target in &source.targets {
+            if let Some(explode) = &target.transform.explode {
+                let said = "the value is no JSON object";
+                add(object_rule(&target.entity, explode), said);
+                let said = "no case of the contract lists the value, or a key stands in it twice";
+                add(case_rule(&target.entity, explode), said);
+            }
             for decided in &target.decided {
                 let name = &decided.rule.attr;
                 if decided.required {
@@ -353,6 +402,14 @@ pub(super) fn required_rule(entity: &str, name: &str) -> String {
 
 pub(super) fn values_rule(entity: &str, name: &str) -> String {
     format!("{entity}.{name} listed")
+}
+
+pub(super) fn object_rule(entity: &str, explode: &Explode) -> String {
+    format!("{entity}.{} an object", explode.of.first().map_or("", String::as_str))
+}
+
+pub(super) fn case_rule(entity: &str, explode: &Explode) -> String {
+    values_rule(entity, explode.of.first().map_or("", String::as_str))
 }
 
 pub(super) fn cascade_rule(entity: &str, name: &str) -> String {

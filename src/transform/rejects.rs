@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{attrs, codes, ids, udf};
+use super::{attrs, codes, ids, split, udf};
 use crate::contract::{LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required};
 use crate::error::Result;
 use crate::schema::Link;
@@ -28,6 +28,7 @@ pub(super) fn facts(run: &Run<'_>, source: &SourcePlan) -> Result<PathBuf> {
     for target in &source.targets {
         frame = required_links(run, source, target, frame)?;
     }
+    let frame = split::count(source, frame);
     let frame = refuse(run, source, frame)?;
     let frame = frame.select(kept(run, source));
     run.checkpoint(frame, &format!("facts.{}", source.entity))
@@ -46,6 +47,7 @@ fn kept(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
         }
     }
     found.extend(attrs::exported_places(run, source));
+    found.extend(split::kept(source));
     for target in &source.targets {
         let entity = &target.entity;
         let pair = |name: &str| [names::value(entity, name), names::how(entity, name)];
@@ -80,6 +82,7 @@ fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
     columns.extend(links::columns(source));
     columns.extend(attrs::columns(run, source));
     columns.extend(ids::columns(source));
+    columns.extend(split::columns(source));
     attrs::spare(run, source, run.table(&source.entity)?.select(columns))
 }
 
@@ -160,7 +163,7 @@ pub(super) fn by_key(
     };
     let target = run.plan.main_target(entity).map(|target| target.entity.clone());
     let id = names::value(&target.unwrap_or_default(), "id");
-    let is_there = col(names::OUTCOME).neq(lit(super::Outcome::Quarantined as i32));
+    let is_there = super::state::is_there();
     let right = run
         .all(entity)?
         .filter(is_there.and(col(place(entity, key)).is_not_null()))
@@ -249,6 +252,19 @@ impl Refusals<'_> {
         Ok(())
     }
 
+    /// A row that no case lists, or whose value is no object.
+    fn cases(&mut self, target: &TargetPlan) -> Result<()> {
+        let Some(explode) = &target.transform.explode else { return Ok(()) };
+        let rules = [
+            (super::explode::NO_OBJECT, plan::object_rule(&target.entity, explode)),
+            (super::explode::UNLISTED, plan::case_rule(&target.entity, explode)),
+        ];
+        for (case, rule) in rules {
+            self.add(&rule, col(names::CASE).eq(lit(case)))?;
+        }
+        Ok(())
+    }
+
     /// A value that the contract refuses, or that is required and absent. A row that stands on an
     /// existing one needs none.
     fn values(&mut self, target: &TargetPlan) -> Result<()> {
@@ -278,11 +294,17 @@ fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFr
         refusals.links(source, target)?;
     }
     for target in &source.targets {
+        refusals.cases(target)?;
         let id = col(names::value(&target.entity, "id"));
         refusals.add(&plan::id_rule(&source.entity), id.is_null())?;
         refusals.values(target)?;
     }
-    let frame = frame.with_columns([coalesce(&refusals.codes).alias(names::REJECT)]);
+    let mut reject = coalesce(&refusals.codes);
+    if source.split().is_some() {
+        // A row that becomes none is dropped, whatever else is the matter with it.
+        reject = when(col(names::RESULTS).gt(lit(0))).then(reject).otherwise(lit(NULL));
+    }
+    let frame = frame.with_columns([reject.cast(DataType::Int32).alias(names::REJECT)]);
     let causes: Vec<Expr> = refusals
         .causes
         .into_iter()

@@ -20,9 +20,30 @@ pub(super) struct State {
     claims: Option<DataFrame>,
     /// One line per id, where rows share one.
     by_id: Option<PathBuf>,
+    /// Whether a rule may drop rows: then the facts say how many rows each becomes.
+    drops: bool,
+    /// The number before the first of the rows that each becomes, where they are numbered.
+    starts: Vec<u32>,
+}
+
+/// Whether a row stands in the target, by itself or by the one it was merged into.
+pub(super) fn is_there() -> Expr {
+    col(names::OUTCOME).lt(lit(Outcome::Quarantined as i32))
+}
+
+/// Whether no rule refuses a row of the facts, and none drops it.
+pub(super) fn stands(source: &SourcePlan) -> Expr {
+    let stands = col(names::REJECT).is_null();
+    let Some(_) = source.split() else { return stands };
+    stands.and(col(names::RESULTS).gt(lit(0)))
 }
 
 impl State {
+    /// The number before the first of the rows that each row becomes.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
     /// The file of the facts.
     pub(super) fn facts(&self) -> &Path {
         &self.facts
@@ -33,6 +54,8 @@ impl State {
         let facts = frame::scan(&self.facts)?;
         let refused = when(col(names::REJECT).is_not_null())
             .then(lit(Outcome::Quarantined as i32))
+            .when(if self.drops { col(names::RESULTS).eq(lit(0)) } else { lit(false) })
+            .then(lit(Outcome::Dropped as i32))
             .otherwise(lit(Outcome::Migrated as i32));
         let Some(claims) = self.claims.clone() else {
             return Ok(facts.with_columns([
@@ -60,12 +83,13 @@ pub(super) fn keep(
     run: &mut Run<'_>,
     source: &SourcePlan,
     facts: PathBuf,
-    claims: Claims,
+    mut claims: Claims,
 ) -> Result<()> {
     let shared_ids = claims.shared_ids;
+    let (drops, starts) = (source.split().is_some(), std::mem::take(&mut claims.starts));
     let claims = if claims.rows.is_empty() { None } else { Some(claims) };
     let claims = claims.map(claimed).transpose().map_err(frame::failed)?;
-    let mut state = State { facts, claims, by_id: None };
+    let mut state = State { facts, claims, by_id: None, drops, starts };
     if shared_ids {
         state.by_id = Some(one_per_id(run, source, &state)?);
     }
@@ -115,9 +139,9 @@ fn one_per_id(run: &Run<'_>, source: &SourcePlan, state: &State) -> Result<PathB
 #[derive(Debug, Clone, Default)]
 pub struct Fates {
     /// Rows by [`Outcome`].
-    pub rows: [u64; 3],
+    pub rows: [u64; 4],
     /// By link: the rows that name one, by outcome.
-    pub links: BTreeMap<String, [u64; 3]>,
+    pub links: BTreeMap<String, [u64; 4]>,
     /// The rows that are not simply migrated: merged, quarantined, or standing on an existing row.
     /// Columns of [`names`].
     pub aside: PathBuf,
@@ -145,6 +169,7 @@ pub(super) fn fates(run: &Run<'_>, source: &SourcePlan) -> Result<Fates> {
         is_aside = is_aside.or(adopted);
         wanted.extend([names::value(&target.entity, "id"), how]);
     }
+    wanted.extend(source.split().map(|_| names::CASE.to_owned()));
     let wanted: Vec<Expr> = wanted.iter().map(|name| col(name.as_str())).collect();
     let aside = run.all(&source.entity)?.filter(is_aside).select(wanted);
     fates.aside = run.checkpoint(aside, &format!("aside.{}", source.entity))?;
@@ -170,8 +195,8 @@ fn counts(run: &Run<'_>, source: &SourcePlan) -> Result<Fates> {
     };
     let outcomes = grouped.column(names::OUTCOME).and_then(|column| column.i32().cloned());
     let outcomes: Vec<Option<i32>> = outcomes.map_err(frame::failed)?.iter().collect();
-    let by_outcome = |counts: Vec<u64>| -> Result<[u64; 3]> {
-        let mut found = [0; 3];
+    let by_outcome = |counts: Vec<u64>| -> Result<[u64; 4]> {
+        let mut found = [0; 4];
         for (outcome, count) in outcomes.iter().zip(counts) {
             let place = outcome.and_then(|outcome| usize::try_from(outcome).ok());
             let place = place.and_then(|place| found.get_mut(place));

@@ -7,7 +7,8 @@ use polars::prelude::*;
 use uuid::Uuid;
 
 use super::codes::{FOLDED, KEPT, OTHERWISE, REFUSED};
-use crate::contract::{Otherwise, Values};
+use super::explode;
+use crate::contract::{Build, Explode, Otherwise, Values};
 use crate::digest;
 use crate::json::{self, PathValue};
 
@@ -84,18 +85,19 @@ pub(super) fn derived_id(key: Expr, namespace: &str, target: &str) -> Expr {
     texts(key, "derived_id", move |text| Some(Cow::Owned(maker.make(text))))
 }
 
-struct IdMaker {
+/// Makes ids out of keys.
+pub(super) struct IdMaker {
     namespace: Uuid,
     target: String,
 }
 
 impl IdMaker {
-    fn new(namespace: &str, target: &str) -> Self {
+    pub(super) fn new(namespace: &str, target: &str) -> Self {
         let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, namespace.as_bytes());
         Self { namespace, target: target.to_owned() }
     }
 
-    fn make(&self, key: &str) -> String {
+    pub(super) fn make(&self, key: &str) -> String {
         let name = format!("{}:{key}", self.target);
         Uuid::new_v5(&self.namespace, name.as_bytes()).hyphenated().to_string()
     }
@@ -195,6 +197,57 @@ impl Mapping {
             Otherwise::Value(_) => (None, OTHERWISE),
         }
     }
+}
+
+/// The case of a row, by its object and the attribute that stands in: see [`explode::case_of`].
+pub(super) fn case(object: Expr, attr: Option<Expr>, rule: &Explode) -> Expr {
+    let rule = rule.clone();
+    let args: Vec<Expr> = attr.into_iter().collect();
+    object.map_many(
+        move |columns| {
+            let objects = columns[0].str()?;
+            let attrs = columns.get(1).map(|column| column.str()).transpose()?;
+            let case = |(at, object): (usize, Option<&str>)| {
+                explode::case_of(&rule, object, attrs.and_then(|attrs| attrs.get(at)))
+            };
+            let cases: Int32Chunked = objects.iter().enumerate().map(case).map(Some).collect();
+            Ok(cases.with_name(columns[0].name().clone()).into_column())
+        },
+        &args,
+        |_, fields| Ok(Field::new(fields[0].name.clone(), DataType::Int32)),
+    )
+}
+
+/// What a case fills an attribute with in its `nth` row: JSON, or a constant as text.
+pub(super) fn built(
+    object: Expr,
+    case: Expr,
+    attr: Option<Expr>,
+    (rule, name, nth): (&Explode, &str, i32),
+    is_json: bool,
+) -> Expr {
+    let (rule, name) = (rule.clone(), name.to_owned());
+    let args: Vec<Expr> = std::iter::once(case).chain(attr).collect();
+    object.map_many(
+        move |columns| {
+            let (objects, cases) = (columns[0].str()?, columns[1].i32()?);
+            let attrs = columns.get(2).map(|column| column.str()).transpose()?;
+            let made = |(at, object): (usize, Option<&str>)| {
+                let value = explode::value(&rule, cases.get(at)?, nth, &name)?;
+                if let (Build::Constant(value), false) = (value, is_json) {
+                    return Some(explode::plain(value));
+                }
+                let attr = attrs.and_then(|attrs| attrs.get(at));
+                let mut out = Vec::new();
+                let source = explode::Source::read(&rule, object?, attr)?;
+                source.build(value, &mut out).then(|| String::from_utf8(out).ok())?
+            };
+            let texts: StringChunked = objects.iter().enumerate().map(made).collect();
+            Ok(texts.with_name(columns[0].name().clone()).into_column())
+        },
+        &args,
+        |_, fields| Ok(Field::new(fields[0].name.clone(), DataType::String)),
+    )
 }
 
 /// The place, among sorted names, of the first name that a JSON object has.

@@ -1,4 +1,4 @@
-//! Conservation: rows in = migrated + merged + quarantined, counted from the files and row by row.
+//! Conservation: rows in = migrated + merged + quarantined + dropped, counted from the files and row by row.
 
 use std::fmt::Write as _;
 
@@ -19,12 +19,13 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) {
     out.push(strays(audit, legacy));
 }
 
-/// What the files say: rows, migrated, merged, quarantined.
+/// What the files say.
 struct Counted {
     rows: u64,
     migrated: u64,
     merged: u64,
     quarantined: u64,
+    dropped: u64,
 }
 
 fn counted(legacy: &Legacy) -> Counted {
@@ -34,35 +35,45 @@ fn counted(legacy: &Legacy) -> Counted {
         migrated: (0..legacy.rows).filter(|row| legacy.is_migrated(*row)).count() as u64,
         merged: legacy.merged.len() as u64,
         quarantined: times(&legacy.quarantined),
+        dropped: (0..legacy.rows).map(|row| u64::from(legacy.dropped_times(row))).sum(),
     }
 }
 
 fn equation(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
     let entity = &legacy.entity;
-    let Counted { rows, migrated, merged, quarantined } = counted(legacy);
-    let words = format!("every {entity} row is migrated, merged or quarantined: the counts add up");
+    let Counted { rows, migrated, merged, quarantined, dropped } = counted(legacy);
+    let or_dropped = places(legacy);
+    let words = format!("every {entity} row is migrated, {or_dropped}: the counts add up");
     let mut tally = Tally::new("count", entity, "").says(words).query(format!(
-        "SELECT abs({} - {} - {} - {})",
+        "SELECT abs({} - {} - {} - {} - {})",
         rows_sql(audit, legacy),
         migrated_sql(audit, legacy),
         merged_sql(audit, legacy),
         quarantined_sql(audit, legacy),
+        inside_sql(audit, legacy, "dropped"),
     ));
-    tally.check_all(rows, rows.abs_diff(migrated + merged + quarantined), || {
+    tally.check_all(rows, rows.abs_diff(migrated + merged + quarantined + dropped), || {
         format!(
-            "{} rows, {} migrated, {} merged, {} quarantined",
+            "{} rows, {} migrated, {} merged, {} quarantined, {} dropped",
             grouped(rows),
             grouped(migrated),
             grouped(merged),
-            grouped(quarantined)
+            grouped(quarantined),
+            grouped(dropped)
         )
     });
     tally.finish()
 }
 
+/// Where a row may be that was not migrated.
+fn places(legacy: &Legacy) -> &'static str {
+    let may_drop = legacy.onto.iter().any(|onto| onto.cases.is_some());
+    if may_drop { "merged, quarantined or dropped by rule" } else { "merged or quarantined" }
+}
+
 fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
     let entity = &legacy.entity;
-    let Counted { rows, migrated, merged, quarantined } = counted(legacy);
+    let Counted { rows, migrated, merged, quarantined, dropped } = counted(legacy);
     let said = audit.bundle.meta().equations.iter().find(|said| said.source == *entity);
     let words = format!("bundle.json gives the equation of {entity} as the files do");
     let mut tally = Tally::new("count", entity, "").says(words).query(described_sql(audit, legacy));
@@ -72,7 +83,9 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         migrated: u64::MAX,
         merged: u64::MAX,
         quarantined: u64::MAX,
+        dropped: u64::MAX,
         adopted: Vec::new(),
+        split: Vec::new(),
     };
     let said = said.unwrap_or(&none);
     for (what, said, found) in [
@@ -80,6 +93,7 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         ("migrated", said.migrated, migrated),
         ("merged", said.merged, merged),
         ("quarantined", said.quarantined, quarantined),
+        ("dropped", said.dropped, dropped),
     ] {
         tally.check(said == found, || {
             format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
@@ -104,18 +118,20 @@ fn account(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
     let entity = &legacy.entity;
     let targets: Vec<&str> = legacy.onto.iter().map(|onto| onto.target.as_str()).collect();
     let words = format!(
-        "every {entity} row is in exactly one place: migrated ({}), merged or quarantined",
-        targets.join(" and ")
+        "every {entity} row is in exactly one place: migrated ({}), {}",
+        targets.join(" and "),
+        places(legacy)
     );
     let mut tally = Tally::new("account", entity, "").says(words).query(account_sql(audit, legacy));
     for row in 0..legacy.rows {
         tally.check(legacy.is_accounted(row), || {
             let migrated: usize = legacy.onto.iter().map(|onto| onto.times(row)).sum();
             format!(
-                "{}: {migrated} times migrated, {} merged, {} quarantined",
+                "{}: {migrated} times migrated, {} merged, {} quarantined, {} dropped",
                 legacy.place(row),
                 legacy.merged_times[row],
-                legacy.quarantined[row]
+                legacy.quarantined[row],
+                legacy.dropped_times(row)
             )
         });
     }
@@ -126,17 +142,17 @@ fn strays(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
     let entity = &legacy.entity;
     let (wrong, rows) = legacy.strays;
     let words = format!("{entity} rows stand at their `_row`; what is set aside names such a row");
-    let sides = ["merged", "quarantine", "adopted"].map(|kind| {
+    let sides = ["merged", "quarantine", "adopted", "dropped"].map(|kind| {
         let side = sql::side(audit, &format!("data/{kind}/{entity}.parquet"), &["_row"]);
         format!("SELECT _row AS r FROM {side}")
     });
     let table = sql::legacy(audit, legacy);
-    let misplaced = match legacy.path {
-        Some(_) => format!(
-            "(SELECT count(*) FROM read_parquet({table}, file_row_number = true) WHERE _row IS \
-             DISTINCT FROM file_row_number)"
+    let misplaced = match sql::in_snapshot(audit, &legacy.file) {
+        true => format!(
+            "(SELECT count(*) FROM {} WHERE _row IS DISTINCT FROM file_row_number)",
+            sql::numbered(audit, &table)
         ),
-        None => "0".to_owned(),
+        false => "0".to_owned(),
     };
     let mut tally = Tally::new("account", entity, "").says(words).query(format!(
         "SELECT {misplaced} + (SELECT count(*) FROM ({}) x ANTI JOIN {table} s ON s._row = x.r)",
@@ -189,7 +205,8 @@ fn described_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     let entity = sql::text(&legacy.entity);
     let said = format!(
         "(SELECT to_json(e) FROM (SELECT unnest(equations) AS e FROM \
-         read_json('data/bundle.json')) WHERE e.source = {entity})"
+         read_json({})) WHERE e.source = {entity})",
+        sql::path(audit, "data/bundle.json")
     );
     let differs = |what: &str, found: String| {
         format!("(({said} ->> '$.{what}')::UBIGINT IS DISTINCT FROM {found})::INT")
@@ -200,6 +217,10 @@ fn described_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         differs("merged", merged_sql(audit, legacy)),
         differs("quarantined", quarantined_sql(audit, legacy)),
     ];
+    parts.push(format!(
+        "(coalesce(({said} ->> '$.dropped')::UBIGINT, 0) IS DISTINCT FROM {})::INT",
+        inside_sql(audit, legacy, "dropped")
+    ));
     let adopted = sql::side(
         audit,
         &format!("data/adopted/{}.parquet", legacy.entity),
@@ -242,7 +263,8 @@ fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         one.push("false".to_owned());
     }
     format!(
-        "SELECT count(*) FROM {} s{joins} WHERE NOT ({} OR {})",
+        "SELECT {} FROM {} s{joins} WHERE NOT ({} OR {})",
+        sql::found(audit, "s.id"),
         sql::legacy(audit, legacy),
         one.join(" AND "),
         none.join(" AND "),

@@ -9,7 +9,8 @@ use crate::schema::{Has, Link};
 pub(super) fn ends(audit: &Audit<'_>, link: &Link) -> String {
     let label = sql::name(&link.label);
     format!(
-        "SELECT count(*) FROM {} t ANTI JOIN {} o ON o.id = t.{label} WHERE t.{label} IS NOT NULL",
+        "SELECT {} FROM {} t ANTI JOIN {} o ON o.id = t.{label} WHERE t.{label} IS NOT NULL",
+        sql::found(audit, "t.id"),
         sql::target(audit, &link.on),
         sql::target(audit, &link.to)
     )
@@ -24,18 +25,19 @@ pub(super) fn required(
 ) -> String {
     let table = sql::target(audit, &link.on);
     let null = format!("t._origin = 'migrated' AND t.{} IS NULL", sql::name(&link.label));
+    let found = sql::found(audit, "t.id");
     match (&rule.how, rule.required) {
         (LinkHow::From { .. }, Required::WhenSourceExists) => format!(
-            "{} SELECT count(*) FROM {table} t SEMI JOIN m ON m.r = t._source_row WHERE {null}",
+            "{} SELECT {found} FROM {table} t SEMI JOIN m ON m.r = t._source_row WHERE {null}",
             chosen(audit, link, &rule.how, transform)
         ),
         (LinkHow::Via { link: via, .. }, Required::WhenSourceExists) => {
             format!(
-                "SELECT count(*) FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
+                "SELECT {found} FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
                 sql::name(via)
             )
         }
-        _ => format!("SELECT count(*) FROM {table} t WHERE {null}"),
+        _ => format!("SELECT {found} FROM {table} t WHERE {null}"),
     }
 }
 
@@ -48,15 +50,15 @@ pub(super) fn right(
 ) -> String {
     let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
     let migrated = "t._origin = 'migrated'";
+    let found = sql::found(audit, "t.id");
     let Some(rule) = rule else {
-        return format!(
-            "SELECT count(*) FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL"
-        );
+        return format!("SELECT {found} FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL");
     };
     match &rule.how {
         LinkHow::From { .. } => {
             let chosen = chosen(audit, link, &rule.how, transform);
-            format!("{chosen}, {} SELECT count(*) FROM x", wrong(audit, link))
+            let first = sql::found(audit, "id");
+            format!("{chosen}, {} SELECT {first} FROM x", wrong(audit, link))
         }
         LinkHow::SameRow { target } => {
             let stands = audit
@@ -65,7 +67,7 @@ pub(super) fn right(
                 .map(|legacy| sql::stands(audit, legacy, target))
                 .unwrap_or_default();
             format!(
-                "SELECT count(*) FROM {table} t LEFT JOIN {stands} o ON o.r = t._source_row WHERE \
+                "SELECT {found} FROM {table} t LEFT JOIN {stands} o ON o.r = t._source_row WHERE \
                  {migrated} AND t.{label} IS DISTINCT FROM o.id"
             )
         }
@@ -73,7 +75,7 @@ pub(super) fn right(
             let over = audit.contract.after.schema.link(&link.on, via);
             let other = over.map(|over| sql::target(audit, &over.to)).unwrap_or_default();
             format!(
-                "SELECT count(*) FROM {table} t LEFT JOIN {other} o ON o.id = t.{} WHERE {migrated} \
+                "SELECT {found} FROM {table} t LEFT JOIN {other} o ON o.id = t.{} WHERE {migrated} \
                  AND t.{label} IS DISTINCT FROM o.{}",
                 sql::name(via),
                 sql::name(take)
@@ -94,7 +96,7 @@ fn wrong(audit: &Audit<'_>, link: &Link) -> String {
     };
     format!(
         "n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1), x AS (SELECT \
-         t._source_row AS r FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
+         t._source_row AS r, t.id FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
          DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = t.{label} \
          WHERE t._origin = 'migrated' AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM n.id ELSE \
          t.{label} IS NOT NULL AND a.id IS NULL END{held})"
@@ -244,7 +246,7 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
             parts.push(format!(
                 "SELECT s._row, 1, {}, {how} FROM {table} s JOIN {} p ON {} = {}",
                 sql::id(&format!("p.{to}")),
-                sql::text(&format!("$SNAPSHOT/{}", file.file)),
+                sql::source(audit, &file.file),
                 sql::id(&format!("p.{on}")),
                 sql::id("s.id")
             ));

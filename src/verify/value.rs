@@ -2,6 +2,7 @@
 //! from its first source is listed as a repair.
 
 use super::Rule;
+use super::cases::Columns;
 use super::derive::{self, Derived, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
@@ -10,6 +11,7 @@ use super::read::{self, Row};
 use super::repair::Listed;
 use super::rows::Counted;
 use super::rule::Tally;
+use super::slots::{self, Slots};
 use super::table::Table;
 use super::value_sql;
 use super::whole;
@@ -94,6 +96,7 @@ impl Tallies {
 impl Checked<'_> {
     fn run(&self, out: &mut Vec<Rule>) -> Result<()> {
         let derived = derive::derive(self.audit, self.transform, self.rule)?;
+        let own = self.own()?;
         let table = self.audit.table(&self.transform.target)?;
         let mut tallies = self.tallies();
         let mut raws = Vec::new();
@@ -110,7 +113,7 @@ impl Checked<'_> {
         read::scan_if_there(&table.path, &columns, &mut |row| {
             match table.migrated(row.number) {
                 Some(source) if source < rows => {
-                    self.row(table, (&derived, &raws), (row, source), &mut tallies);
+                    self.row(table, (&derived, &raws, own.as_ref()), (row, source), &mut tallies);
                 }
                 // A row from nowhere is told by the account.
                 _ => {}
@@ -159,6 +162,7 @@ impl Checked<'_> {
     /// The hashes of a source attribute as it is.
     fn raw(&self, attr: &str) -> Result<Vec<u64>> {
         let rule = AttrRule {
+            built: None,
             attr: self.rule.attr.clone(),
             from: vec![Pick::Attr(attr.to_owned())],
             template: None,
@@ -174,20 +178,26 @@ impl Checked<'_> {
     fn row(
         &self,
         table: &Table,
-        (derived, raws): (&Derived, &[Vec<u64>]),
+        (derived, raws, own): (&Derived, &[Vec<u64>], Option<&Own<'_>>),
         (row, source): (Row<'_>, usize),
         tallies: &mut Tallies,
     ) {
         let place = || table.place(row.number);
         let attr = &self.rule.attr;
         let found = key::value_hash(row.value(0, self.ty));
-        let (expected, how, mapped) = self.expected(derived, row, source);
+        // A row whose id is none that its source gives is told by the rule on ids.
+        let slot = self.audit.slot(&self.transform.target, row.number, source);
+        let Some(slot) = slot else { return tallies.value.skip() };
+        let (expected, how, mapped) = match own {
+            Some(own) => (own.of(source, slot), String::new(), ""),
+            None => self.expected(derived, row, source),
+        };
         if expected == UNSURE {
             tallies.value.skip();
         } else {
             tallies.value.check(found == expected, place);
         }
-        let mut listed: Vec<&str> = self.listed.of(attr, source).collect();
+        let mut listed: Vec<&str> = self.listed.of(attr, slot).collect();
         tallies.told += listed.len();
         let mut wanted: Vec<&str> =
             [how.as_str(), mapped].into_iter().filter(|how| !how.is_empty()).collect();
@@ -242,6 +252,57 @@ impl Checked<'_> {
             }
         }
         Some(text)
+    }
+}
+
+/// What an attribute is in each row that a legacy row becomes.
+enum Own<'a> {
+    Number(&'a Slots),
+    /// The hashes of what the case builds, by slot.
+    Built(Vec<u64>),
+}
+
+impl Own<'_> {
+    fn of(&self, source: usize, slot: usize) -> u64 {
+        match self {
+            Own::Number(slots) => {
+                let number = slots.number(source, slot - slots.start(source));
+                key::value_hash(number.map_or(Value::Absent, Value::Number))
+            }
+            Own::Built(hashes) => hashes[slot],
+        }
+    }
+}
+
+impl Checked<'_> {
+    /// What the attribute is in each row, where a number or a case gives it.
+    fn own(&self) -> Result<Option<Own<'_>>> {
+        let (transform, attr) = (self.transform, &self.rule.attr);
+        let Some(slots) = self.audit.slots(&transform.target) else { return Ok(None) };
+        if transform.number.as_ref().is_some_and(|number| number.attr == *attr) {
+            return Ok(Some(Own::Number(slots)));
+        }
+        let cases = slots::cases(self.audit, transform);
+        let Some((rule, cases)) = transform.explode.as_ref().zip(cases) else { return Ok(None) };
+        if !transform.case_attrs().contains(&attr.as_str()) {
+            return Ok(None);
+        }
+        let mut hashes = vec![ABSENT; slots.len()];
+        let (mut names, is_json) = (Vec::new(), self.ty == Type::Any);
+        let columns = Columns::new(rule, &mut names);
+        let legacy = self.audit.legacy(&transform.source)?;
+        let path = legacy.path.as_deref().unwrap_or(std::path::Path::new(""));
+        read::scan_if_there(path, &names, &mut |row| {
+            let Ok(object) = columns.object(rule, row) else { return Ok(()) };
+            for nth in 0..slots.count(row.number) {
+                if let Some(build) = cases.build(rule, (row.number, nth), attr) {
+                    let slot = slots.start(row.number) + nth;
+                    hashes[slot] = object.hash(rule, build, is_json);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Some(Own::Built(hashes)))
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) fn value(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -
     let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
     let attr = plain(&format!("t.{}", name(&rule.attr)), ty);
     let sql = Sql { audit, transform, rule, ty };
-    format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from("count(*)"), sql.expected())
+    let found = sql::found(audit, "t.id");
+    format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from(&found), sql.expected())
 }
 
 /// Migrated rows whose listed repairs are not those the rule gives.
@@ -51,14 +52,20 @@ pub(super) fn same(
     let (target_attr, source_attr) = (name(attr), name(source_attr));
     let Some(legacy) = audit.legacy.get(&transform.source) else { return String::new() };
     format!(
-        "SELECT count(*) FROM {} t JOIN {} s ON t._origin = 'migrated' AND s._row = t._source_row \
+        "SELECT {} FROM {} t JOIN {} s ON t._origin = 'migrated' AND s._row = t._source_row \
          LEFT JOIN (SELECT DISTINCT _source_row FROM {side} WHERE attr = {}) r ON r._source_row = \
          s._row WHERE t.{target_attr} IS DISTINCT FROM s.{source_attr} AND NOT (s.{source_attr} IS \
          NULL AND r._source_row IS NOT NULL)",
+        sql::found(audit, "t.id"),
         sql::target(audit, &transform.target),
         sql::legacy(audit, legacy),
         text(attr),
     )
+}
+
+/// A text whose ASCII letters are small ones.
+fn ascii_lower(text: &str) -> String {
+    format!("translate({text}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')")
 }
 
 /// A column as it is compared: moments as microseconds.
@@ -222,6 +229,9 @@ impl Sql<'_> {
                     let column = format!("t.{}", name(attr));
                     match type_of(schema, &self.transform.target, attr) {
                         Type::Number => sql::number_text(&column),
+                        Type::Date => format!(
+                            "strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+                        ),
                         _ => format!("{column}::VARCHAR"),
                     }
                 }
@@ -244,7 +254,8 @@ impl Sql<'_> {
         }
         for (from, to) in values.map.iter().filter(|_| values.fold_case) {
             let from = text(&from.to_ascii_lowercase());
-            let _ = write!(cases, " WHEN lower({first}) = {from} THEN {}", text(to));
+            let folded = ascii_lower(&first);
+            let _ = write!(cases, " WHEN {folded} = {from} THEN {}", text(to));
         }
         format!("CASE WHEN {first} IS NULL THEN NULL{cases} ELSE {other} END")
     }
@@ -285,7 +296,7 @@ impl Sql<'_> {
             Otherwise::Value(_) => "'value otherwise'",
         };
         let folded = if values.fold_case {
-            format!(" WHEN lower({first}) IN ({}) THEN 'value folded'", listed(true))
+            format!(" WHEN {} IN ({}) THEN 'value folded'", ascii_lower(&first), listed(true))
         } else {
             String::new()
         };

@@ -7,17 +7,20 @@
 //! differ is the same by accident once in 2^64.
 
 use super::bits::Bits;
+use super::cases::{Cases, Columns};
 use super::derive::{self, HOWS, Sources, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
 use super::legacy::Onto;
 use super::naming::type_of;
 use super::read::{self, Batch, Row};
+use super::repair::Places;
 use super::rows::Counted;
 use super::share::{self, Shared};
+use super::slots::{self, Slots};
 use super::table::Table;
 use super::value::{same_as, spelled, value_text};
-use crate::contract::{AttrRule, Pick, Piece, Transform};
+use crate::contract::{AttrRule, Explode, Pick, Piece, Transform};
 use crate::digest::Value;
 use crate::error::Result;
 use crate::schema::{Attr, Type};
@@ -27,9 +30,12 @@ pub(super) struct Whole<'a> {
     audit: &'a Audit<'a>,
     transform: &'a Transform,
     attrs: &'a [Attr],
+    /// How many legacy rows there are.
+    rows: usize,
     templates: Vec<Option<&'a AttrRule>>,
     /// By attribute: the attributes whose values a `same` rule takes as they are.
     same: Vec<usize>,
+    /// By legacy row; by slot where one becomes several.
     sums: Vec<u64>,
     /// By attribute: the rows whose value cannot be known.
     unsure: Vec<Bits>,
@@ -45,6 +51,7 @@ const SAME: usize = 1 << 17;
 
 /// What is wanted of the rows of a batch.
 struct Part {
+    /// The first legacy row, or the first of its slots.
     start: usize,
     sums: Vec<u64>,
     /// Rows with a kind and a place: rare.
@@ -74,7 +81,11 @@ impl<'a> Whole<'a> {
         rules: &'a [(AttrRule, Vec<AttrRule>)],
     ) -> Result<Option<Self>> {
         let (table, legacy) = (audit.table(&transform.target)?, audit.legacy(&transform.source)?);
-        let is_once = legacy.onto(&table.entity).is_some_and(Onto::is_once);
+        let slots = audit.slots(&transform.target);
+        let is_once = match slots {
+            Some(slots) => slots.is_once(table, legacy.rows),
+            None => legacy.onto(&table.entity).is_some_and(Onto::is_once),
+        };
         let schema = audit.contract.after.schema.entity(&transform.target);
         let (Some(schema), true) = (schema, is_once) else { return Ok(None) };
         let same: usize = rules.iter().map(|(_, same)| same.len()).sum();
@@ -83,6 +94,7 @@ impl<'a> Whole<'a> {
             audit,
             transform,
             attrs: &schema.attrs,
+            rows: legacy.rows,
             templates: rules
                 .iter()
                 .map(|(rule, _)| Some(rule).filter(|r| r.template.is_some()))
@@ -92,7 +104,7 @@ impl<'a> Whole<'a> {
                 .enumerate()
                 .flat_map(|(at, (_, same))| same.iter().map(move |_| at))
                 .collect(),
-            sums: vec![0; legacy.rows],
+            sums: vec![0; slots.map_or(legacy.rows, Slots::len)],
             unsure: bits(rules.len()),
             templated: bits(rules.len()),
             stands_in: bits(same),
@@ -109,12 +121,13 @@ impl<'a> Whole<'a> {
             let same = same.iter().map(raw).collect::<Result<_>>()?;
             ruled.push(Ruled { rule, ty: attr.ty, sources, same });
         }
+        let split = slots.map(|slots| Split::new(audit, transform, slots, &mut columns));
         if columns.is_empty() {
             columns.push("id");
         }
         let shared = Shared {
             beside: |_| Ok(()),
-            work: |batch: &Batch, ()| Ok(part(&ruled, batch)),
+            work: |batch: &Batch, ()| Ok(part((&ruled, split.as_ref()), batch)),
             take: |part: Part| {
                 whole.take(&part);
                 Ok(())
@@ -129,16 +142,17 @@ impl<'a> Whole<'a> {
         let (legacy, attrs) = (self.audit.legacy(&self.transform.source)?, self.attrs);
         let onto = legacy.onto(&self.transform.target);
         let (path, _) = self.audit.file(&format!("data/repairs/{}.parquet", self.transform.target));
+        let places = Places::read(self.audit, &self.transform.target)?;
         let (sums, mut is_whole) = (&mut self.sums, true);
-        read::scan_if_there(&path, &["_source_row", "attr", "how"], &mut |row| {
+        read::scan_if_there(&path, &["_source_row", "attr", "how", "id"], &mut |row| {
             let attr = row.text(1).unwrap_or_default();
             let Some(at) = attrs.iter().position(|known| known.name == attr) else { return Ok(()) };
             let source = row.row(0).filter(|source| *source < legacy.rows);
             let source = source.filter(|row| onto.is_some_and(|onto| onto.at(*row).is_some()));
-            match source {
-                Some(source) => {
+            match source.and_then(|_| places.of(row)) {
+                Some(place) => {
                     let how = repair(at, row.text(2).unwrap_or_default());
-                    sums[source] = sums[source].wrapping_sub(how);
+                    sums[place] = sums[place].wrapping_sub(how);
                 }
                 None => is_whole = false,
             }
@@ -168,11 +182,13 @@ impl<'a> Whole<'a> {
         row: Row<'_>,
         (hashes, counted): (&[u64], &mut Counted),
     ) -> bool {
-        let source = table.migrated(row.number).filter(|source| *source < self.sums.len());
+        let source = table.migrated(row.number).filter(|source| *source < self.rows);
         // A row from nowhere is told by the account.
         let Some(source) = source else { return true };
+        let place = self.audit.slot(&table.entity, row.number, source);
+        let Some(place) = place else { return false };
         counted.rows += 1;
-        let mut sum = self.sums[source];
+        let mut sum = self.sums[place];
         for (at, found) in hashes.iter().enumerate() {
             if self.unsure[at].get(source) {
                 counted.unsure[at] += 1;
@@ -232,11 +248,11 @@ fn constant(rule: Option<&AttrRule>, ty: Type) -> (u64, &'static str) {
     }
 }
 
-fn part(ruled: &[Ruled<'_>], batch: &Batch) -> Part {
+fn part((ruled, split): (&[Ruled<'_>], Option<&Split<'_>>), batch: &Batch) -> Part {
     let mut part = Part { start: 0, sums: Vec::with_capacity(batch.count), marks: Vec::new() };
     for (number, row) in batch.rows().enumerate() {
         if number == 0 {
-            part.start = row.number;
+            part.start = split.map_or(row.number, |split| split.slots.start(row.number));
         }
         let (mut sum, mut same) = (0_u64, 0);
         for (at, one) in ruled.iter().enumerate() {
@@ -253,9 +269,78 @@ fn part(ruled: &[Ruled<'_>], batch: &Batch) -> Part {
                 same += 1;
             }
         }
-        part.sums.push(sum);
+        match split {
+            Some(split) => part.sums.extend(split.sums(row, sum)),
+            None => part.sums.push(sum),
+        }
     }
     part
+}
+
+/// What a legacy row that is split adds to the sums of its rows, each on its own.
+struct Split<'a> {
+    slots: &'a Slots,
+    /// The place of the attribute that is numbered.
+    number: Option<usize>,
+    cases: Option<(&'a Explode, &'a Cases, Columns)>,
+    /// The attributes that cases fill: place, name, whether JSON.
+    attrs: Vec<(usize, &'a str, bool)>,
+}
+
+impl<'a> Split<'a> {
+    /// Adds the columns that have to be read.
+    fn new(
+        audit: &'a Audit<'a>,
+        transform: &'a Transform,
+        slots: &'a Slots,
+        columns: &mut Vec<&'a str>,
+    ) -> Self {
+        let attrs = audit.contract.after.schema.entity(&transform.target);
+        let attrs = attrs.map_or(&[][..], |entity| &entity.attrs);
+        let filled = transform.case_attrs();
+        let number = transform.number.as_ref();
+        let cases = transform.explode.as_ref().zip(slots::cases(audit, transform));
+        let attr = |(at, attr): (usize, &'a Attr)| {
+            let is_filled = filled.contains(&attr.name.as_str());
+            is_filled.then_some((at, attr.name.as_str(), attr.ty == Type::Any))
+        };
+        Self {
+            slots,
+            number: number.and_then(|number| attrs.iter().position(|it| it.name == number.attr)),
+            cases: cases.map(|(rule, cases)| (rule, cases, Columns::new(rule, columns))),
+            attrs: attrs.iter().enumerate().filter_map(attr).collect(),
+        }
+    }
+
+    /// The sums of the rows that a legacy row becomes, which have `sum` in common.
+    fn sums(&self, row: Row<'_>, sum: u64) -> Vec<u64> {
+        let source = row.number;
+        let count = self.slots.count(source);
+        let mut sums = vec![sum; count];
+        if let Some(at) = self.number {
+            for (nth, sum) in sums.iter_mut().enumerate() {
+                let number = self.slots.number(source, nth).map_or(Value::Absent, Value::Number);
+                *sum = exchange(*sum, at, key::value_hash(number));
+            }
+        }
+        let Some((rule, cases, columns)) = self.cases.as_ref().filter(|_| count > 0) else {
+            return sums;
+        };
+        let Ok(object) = columns.object(rule, row) else { return sums };
+        for (nth, sum) in sums.iter_mut().enumerate() {
+            for (at, name, is_json) in &self.attrs {
+                let build = cases.build(rule, (source, nth), name);
+                let hash = build.map_or(ABSENT, |build| object.hash(rule, build, *is_json));
+                *sum = exchange(*sum, *at, hash);
+            }
+        }
+        sums
+    }
+}
+
+/// A sum with a value in the place of the absent one that an attribute without a rule of its own has.
+fn exchange(sum: u64, at: usize, hash: u64) -> u64 {
+    sum.wrapping_sub(key::folded(at, ABSENT)).wrapping_add(key::folded(at, hash))
 }
 
 impl Ruled<'_> {
@@ -296,6 +381,7 @@ pub(super) fn rules_of(audit: &Audit<'_>, transform: &Transform) -> Vec<(AttrRul
     let rule = |attr: &Attr| {
         let found = transform.attrs.iter().find(|rule| rule.attr == attr.name);
         let plain = |from: Vec<Pick>| AttrRule {
+            built: None,
             attr: attr.name.clone(),
             from,
             template: None,
@@ -305,7 +391,12 @@ pub(super) fn rules_of(audit: &Audit<'_>, transform: &Transform) -> Vec<(AttrRul
         };
         let same = same_as(audit, transform, &attr.name);
         let same = same.map(|(_, source)| plain(vec![Pick::Attr(source.clone())])).collect();
-        (found.cloned().unwrap_or_else(|| plain(Vec::new())), same)
+        let mut rule = found.cloned().unwrap_or_else(|| plain(Vec::new()));
+        if rule.built.is_some() {
+            // It is filled as by a template without a source before it, which is no repair.
+            rule.template = rule.built.take();
+        }
+        (rule, same)
     };
     attrs.iter().map(rule).collect()
 }

@@ -421,8 +421,8 @@ pub(crate) enum Contract {
     Diff(crate::documents::Diff),
     /// Check a contract and list every misfit with its line
     Check {
-        /// A contract file, as `--contract` takes it [default: the built-in contract]
-        #[arg(conflicts_with = "contract")]
+        /// A contract, as `--contract` takes it [default: story-to-thread]
+        #[arg(conflicts_with = "contract", value_name = "CONTRACT")]
         file: Option<PathBuf>,
         /// The contract and what fills its blanks
         #[command(flatten)]
@@ -433,8 +433,8 @@ pub(crate) enum Contract {
         /// Write it to a new file instead of stdout
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// A contract file in place of the built-in one
-        #[arg(long, value_name = "FILE")]
+        /// A built-in contract by its name (story-to-thread, story-to-events), or a file
+        #[arg(long, value_name = "CONTRACT")]
         contract: Option<PathBuf>,
     },
 }
@@ -442,8 +442,8 @@ pub(crate) enum Contract {
 /// Which contract, and what fills its blanks.
 #[derive(Debug, Clone, Group)]
 pub(crate) struct Rules {
-    /// A contract file in place of the built-in one
-    #[arg(long, value_name = "FILE", help_heading = "Contract")]
+    /// A built-in contract by its name (story-to-thread, story-to-events), or a file
+    #[arg(long, value_name = "CONTRACT", help_heading = "Contract")]
     pub(crate) contract: Option<PathBuf>,
     /// A release file that fills the contract's blanks (`rethread contract init` starts one)
     #[arg(long, value_name = "FILE", help_heading = "Contract")]

@@ -11,8 +11,6 @@ use rethread::storage;
 use crate::args::{self, Rules};
 use crate::render::Ended;
 
-const BUILT_IN_NAME: &str = "story-to-thread.toml (built in)";
-
 /// Runs a command about contracts.
 pub(crate) fn run(command: &args::Contract, progress: &dyn Progress) -> Result<Ended> {
     match command {
@@ -72,15 +70,37 @@ pub(crate) fn load(rules: &Rules) -> Result<Contract> {
 
 /// The contract a bundle was made by, out of the bundle.
 pub(crate) fn of_bundle(bundle: &Bundle) -> Result<Contract> {
-    let (name, text) = named(&bundle.path("data/contract.toml"))?;
+    in_folder(bundle.root())
+}
+
+/// The contract in the folder of a bundle.
+pub(crate) fn in_folder(bundle: &Path) -> Result<Contract> {
+    let (name, text) = named(&bundle.join("data/contract.toml"))?;
     contract::load(&text, &name, &Overrides::default())
 }
 
-fn text(file: Option<&Path>) -> Result<(String, String)> {
-    match file {
-        Some(path) => named(path),
-        None => Ok((BUILT_IN_NAME.to_owned(), contract::BUILT_IN.to_owned())),
+/// A contract by the name of a built-in one, or in a file; the first built-in one where none is named.
+fn text(said: Option<&Path>) -> Result<(String, String)> {
+    let [first, ..] = contract::BUILT_INS;
+    let built_in = match said {
+        None => Some(first),
+        Some(said) => contract::BUILT_INS.into_iter().find(|(name, _)| said == Path::new(name)),
+    };
+    match (built_in, said) {
+        (Some((name, text)), _) => Ok((format!("{name}.toml (built in)"), text.to_owned())),
+        (None, Some(path)) if path.extension().is_none() && !path.exists() => {
+            Err(Error::usage("there is no contract of that name, and no such file")
+                .at(path.display())
+                .help(known()))
+        }
+        (None, path) => named(path.unwrap_or(Path::new(""))),
     }
+}
+
+fn known() -> String {
+    let names: Vec<String> =
+        contract::BUILT_INS.iter().map(|(name, _)| format!("`{name}`")).collect();
+    format!("name a file, or a built-in contract: {}", names.join(" or "))
 }
 
 fn named(path: &Path) -> Result<(String, String)> {

@@ -54,7 +54,8 @@ impl Home {
     pub(in crate::bundle) fn of(plan: &Plan, target: &str) -> Option<Self> {
         let (source, target) = plan.target(target)?;
         let transform = plan.contract.id_transform(&source.entity)?;
-        if transform.target != target.entity {
+        // Where a row becomes several ones, none of them is all of it.
+        if transform.target != target.entity || transform.explode.is_some() {
             return None;
         }
         let columns: Vec<Column> = super::columns(&plan.before, &source.entity)

@@ -1,0 +1,70 @@
+//! Rules that make several rows of one, in words.
+
+use super::constant;
+use crate::contract::blanks::toml_text;
+use crate::contract::{Build, Case, Explode, Numbering, Pattern, Unlisted};
+
+/// `number`.
+pub(super) fn numbering(number: &Numbering) -> String {
+    let by = number.by.join(", ");
+    format!("numbered from 0 within {} by {by} of the legacy row", number.within)
+}
+
+/// `explode` and its cases: lines with their level.
+pub(super) fn explode(explode: &Explode) -> Vec<(usize, String)> {
+    let of = explode.of.join(", else ");
+    let by = explode.by.join(".");
+    let or =
+        explode.otherwise_by.as_ref().map_or_else(String::new, |name| format!(", else {name}"));
+    let mut lines = vec![(1, format!("becomes rows by {by} in the JSON of {of}{or}"))];
+    for case in &explode.cases {
+        lines.push((2, case_head(case)));
+        for row in &case.rows {
+            let attrs = row.iter().map(|(attr, value)| format!("{attr} = {}", build(value)));
+            lines.push((3, attrs.collect::<Vec<_>>().join("; ")));
+        }
+    }
+    let unlisted = |what: Unlisted| match what {
+        Unlisted::Drop => "dropped by rule",
+        Unlisted::Quarantine => "quarantined",
+    };
+    lines.push((2, format!("no object: {}", unlisted(explode.no_object))));
+    lines.push((2, format!("any other: {}", unlisted(explode.otherwise))));
+    lines
+}
+
+fn case_head(case: &Case) -> String {
+    let when = case.when.as_ref().map_or_else(String::new, |when| {
+        format!(" when {} is {}", when.path.join("."), patterns(&when.is))
+    });
+    let becomes = match case.rows.len() {
+        0 => "no row: dropped by rule".to_owned(),
+        1 => "1 row".to_owned(),
+        rows => format!("{rows} rows"),
+    };
+    format!("{}{when}: {becomes}", patterns(&case.is))
+}
+
+fn patterns(patterns: &[Pattern]) -> String {
+    let texts = patterns.iter().map(|pattern| toml_text(&pattern.spelled()));
+    texts.collect::<Vec<_>>().join(" or ")
+}
+
+fn build(value: &Build) -> String {
+    match value {
+        Build::Constant(value) => constant(value),
+        Build::Path(keys) => keys.join("."),
+        Build::After { mark, of } => {
+            format!("what follows {} in {}", toml_text(mark), of.join("."))
+        }
+        Build::Whole => "the whole object".to_owned(),
+        Build::Object(members) => {
+            let members = members.iter().map(|(key, value)| format!("{key}: {}", build(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        Build::Array(items) => {
+            let items: Vec<String> = items.iter().map(build).collect();
+            format!("[{}]", items.join(", "))
+        }
+    }
+}

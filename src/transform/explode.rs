@@ -1,0 +1,157 @@
+//! Which case of a contract a legacy row is, and what is built out of its object.
+//!
+//! Engine-neutral: it reads one object, and writes JSON out of the texts that stand in it. Nothing of
+//! a payload is rebuilt.
+
+use std::borrow::Cow;
+
+use crate::contract::{Build, Constant, Explode, Unlisted};
+use crate::json::{self, Object};
+
+/// The code of a row whose value is no object.
+pub const NO_OBJECT: i32 = -1;
+
+/// The code of a row that no case lists.
+pub const UNLISTED: i32 = -2;
+
+/// The case of a row, by its place, or why it has none.
+pub fn case_of(rule: &Explode, object: Option<&str>, attr: Option<&str>) -> i32 {
+    let Some(text) = object.filter(|text| json::is_object(text)) else { return NO_OBJECT };
+    let Some(object) = Object::read(text) else { return UNLISTED };
+    let Some(kind) = kind(rule, &object, attr) else { return UNLISTED };
+    let at = rule.cases.iter().position(|case| {
+        let holds = case.when.as_ref().is_none_or(|when| {
+            let found = object.text(&when.path);
+            found.is_some_and(|found| when.is.iter().any(|is| is.fits(&found)))
+        });
+        holds && case.is.iter().any(|is| is.fits(&kind))
+    });
+    at.and_then(|at| i32::try_from(at).ok()).unwrap_or(UNLISTED)
+}
+
+/// The text that picks the case.
+fn kind<'t>(rule: &Explode, object: &Object<'t>, attr: Option<&'t str>) -> Option<Cow<'t, str>> {
+    object.text(&rule.by).or_else(|| attr.map(Cow::Borrowed))
+}
+
+/// Whether a row of a case, or without one, is quarantined.
+pub fn is_refused(rule: &Explode, case: i32) -> bool {
+    let unlisted = match case {
+        NO_OBJECT => rule.no_object,
+        UNLISTED => rule.otherwise,
+        _ => return false,
+    };
+    unlisted == Unlisted::Quarantine
+}
+
+/// How many target rows a row of a case becomes; a refused one counts as one.
+pub fn results(rule: &Explode, case: i32) -> usize {
+    let listed = usize::try_from(case).ok().and_then(|at| rule.cases.get(at));
+    listed.map_or_else(|| usize::from(is_refused(rule, case)), |case| case.rows.len())
+}
+
+/// The most target rows that a row becomes.
+pub fn most(rule: &Explode) -> usize {
+    rule.cases.iter().map(|case| case.rows.len()).max().unwrap_or(0)
+}
+
+/// What fills an attribute in one of the rows that a row of a case becomes.
+pub fn value<'r>(rule: &'r Explode, case: i32, nth: i32, attr: &str) -> Option<&'r Build> {
+    let (case, nth) = (usize::try_from(case).ok()?, usize::try_from(nth).ok()?);
+    let row = rule.cases.get(case)?.rows.get(nth)?;
+    row.iter().find(|(name, _)| name == attr).map(|(_, value)| value)
+}
+
+/// The name of the rule that drops rows of a case.
+pub fn drop_rule(rule: &Explode, target: &str, case: i32) -> String {
+    let of = rule.of.first().map_or("", String::as_str);
+    let listed = usize::try_from(case).ok().and_then(|at| rule.cases.get(at));
+    match (listed, case) {
+        (Some(case), _) => {
+            let is: Vec<String> = case.is.iter().map(crate::contract::Pattern::spelled).collect();
+            format!("{target}.{of} is {}", is.join(" or "))
+        }
+        (None, NO_OBJECT) => format!("{target}.{of} is no object"),
+        (None, _) => format!("{target}.{of} not listed"),
+    }
+}
+
+/// An object that rows are built out of.
+#[derive(Debug)]
+pub struct Source<'t> {
+    text: &'t str,
+    object: Object<'t>,
+    kind: Option<Cow<'t, str>>,
+    by: Vec<String>,
+}
+
+impl<'t> Source<'t> {
+    /// Reads the object of a row that has a case.
+    pub fn read(rule: &Explode, text: &'t str, attr: Option<&'t str>) -> Option<Self> {
+        let object = Object::read(text)?;
+        let kind = kind(rule, &object, attr);
+        Some(Self { text, object, kind, by: rule.by.clone() })
+    }
+
+    /// Appends what a rule builds, as JSON; false, and nothing, when there is nothing.
+    pub fn build(&self, value: &Build, out: &mut Vec<u8>) -> bool {
+        match value {
+            Build::Constant(value) => constant(value, out),
+            Build::Whole => out.extend_from_slice(self.text.as_bytes()),
+            Build::Path(keys) => match self.object.raw(keys) {
+                Some(raw) => out.extend_from_slice(raw.as_bytes()),
+                None => return false,
+            },
+            Build::After { mark, of } => {
+                let text = if *of == self.by { self.kind.clone() } else { self.object.text(of) };
+                let rest = text.as_ref().and_then(|text| text.split_once(mark.as_str()));
+                let Some((_, rest)) = rest else { return false };
+                json::write_string(rest, out);
+            }
+            Build::Object(members) => {
+                out.push(b'{');
+                let mut has = false;
+                for (key, value) in members {
+                    let start = out.len();
+                    if has {
+                        out.push(b',');
+                    }
+                    json::write_string(key, out);
+                    out.push(b':');
+                    if self.build(value, out) { has = true } else { out.truncate(start) }
+                }
+                out.push(b'}');
+            }
+            Build::Array(items) => {
+                out.push(b'[');
+                let mut has = false;
+                for value in items {
+                    let start = out.len();
+                    if has {
+                        out.push(b',');
+                    }
+                    if self.build(value, out) { has = true } else { out.truncate(start) }
+                }
+                out.push(b']');
+            }
+        }
+        true
+    }
+}
+
+/// A constant as a text attribute holds it.
+pub fn plain(value: &Constant) -> String {
+    match value {
+        Constant::Text(text) => text.clone(),
+        Constant::Number(number) => number.to_string(),
+        Constant::Boolean(is) => is.to_string(),
+    }
+}
+
+fn constant(value: &Constant, out: &mut Vec<u8>) {
+    match value {
+        Constant::Text(text) => json::write_string(text, out),
+        Constant::Number(number) => out.extend_from_slice(format!("{number}").as_bytes()),
+        Constant::Boolean(is) => out.extend_from_slice(is.to_string().as_bytes()),
+    }
+}
