@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -84,14 +85,14 @@ pub fn payload(root: &Path) -> Result<Payload> {
     }
 }
 
-/// Reads the description a sealed folder has of itself: a `what` of a format version.
+/// Reads the description a sealed folder has of itself: a `what` of one of these format versions.
 ///
 /// # Errors
 /// It cannot be read, or is of another version.
 pub fn description<M: serde::de::DeserializeOwned>(
     root: &Path,
     file: &str,
-    (what, format): (&str, u32),
+    (what, formats): (&str, RangeInclusive<u32>),
     format_of: fn(&M) -> u32,
 ) -> Result<M> {
     let path = root.join(file);
@@ -102,10 +103,12 @@ pub fn description<M: serde::de::DeserializeOwned>(
             .because(error)
     })?;
     let found = format_of(&meta);
-    if found == format {
+    if formats.contains(&found) {
         return Ok(meta);
     }
-    Err(Error::usage(format!("the {what} has format {found}, this program reads {format}"))
+    let (oldest, newest) = (formats.start(), formats.end());
+    let read = if oldest == newest { newest.to_string() } else { format!("{oldest} to {newest}") };
+    Err(Error::usage(format!("the {what} has format {found}, this program reads {read}"))
         .at(path.display())
         .help("use the program version it names"))
 }

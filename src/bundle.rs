@@ -16,6 +16,9 @@
 //! data/adopted/<legacy>.parquet             migrated rows that stand on an existing target row
 //! data/repairs/<target>.parquet             values that did not come from their first source
 //! data/ids.parquet                          ids that are no UUID, and what they became
+//! data/residue/<legacy>.parquet             what a target row cannot give back of its legacy row
+//! data/residue/<legacy>.whole.parquet       legacy rows that stand nowhere else whole
+//! data/residue/links/<file>.parquet         the snapshot's link files
 //! report/…  import/…  thread.sqlite         beside the seal
 //! ```
 
@@ -27,9 +30,10 @@ mod dropped;
 mod jsonl;
 mod links;
 mod quarantine;
-mod read;
+pub(crate) mod read;
+mod residue;
 mod rows;
-mod sort;
+pub(crate) mod sort;
 mod table;
 mod write;
 
@@ -49,10 +53,14 @@ use crate::transform::names;
 
 pub use document::measured;
 pub(crate) use jsonl::write_date;
+pub use residue::{Beside, Residue, ResidueLinks};
+pub(crate) use residue::{HOW, columns as legacy_columns};
 pub use write::{folder, write};
 
-/// Version of the bundle format.
-pub const FORMAT: u32 = 1;
+/// Version of the bundle format. Since 2 a bundle has a residue.
+pub const FORMAT: u32 = 2;
+/// The oldest version that is still read.
+pub const OLDEST: u32 = 1;
 
 /// The columns every target table has beside its declared ones.
 #[derive(Debug)]
@@ -122,6 +130,12 @@ pub struct Meta {
     pub dropped_values: Vec<(String, String, u64)>,
     /// What the contract does not name.
     pub unmapped: snapshot::Unmapped,
+    /// What rebuilds each legacy table; empty in format 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residue: Vec<Residue>,
+    /// The snapshot's link files, as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub residue_links: Vec<ResidueLinks>,
 }
 
 /// A name and a digest.
@@ -291,13 +305,12 @@ impl Bundle {
     /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
-        let meta: Meta =
-            bag::description(root, "data/bundle.json", ("bundle", FORMAT), |meta: &Meta| {
-                meta.format
-            })?;
-        let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
-        for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
-        {
+        let meta = description(root)?;
+        let tables = meta.tables.iter().map(|table| (&table.file, table.rows));
+        let links = meta.links.iter().map(|links| (&links.file, links.rows));
+        let residue = meta.residue.iter().flat_map(Residue::files);
+        let carried = meta.residue_links.iter().map(|links| (&links.file, links.rows));
+        for (file, rows) in tables.chain(links).chain(residue).chain(carried) {
             snapshot::check_rows(&root.join(file), rows)?;
         }
         let schema_plan = schema_plan(root)?;
@@ -360,9 +373,12 @@ fn schema_plan(root: &Path) -> Result<Option<SchemaPlan>> {
 /// # Errors
 /// The description cannot be read.
 pub fn described(root: &Path) -> Result<(Meta, String)> {
+    Ok((description(root)?, bag::digest(root)?))
+}
+
+fn description(root: &Path) -> Result<Meta> {
     let format = |meta: &Meta| meta.format;
-    let meta = bag::description(root, "data/bundle.json", ("bundle", FORMAT), format)?;
-    Ok((meta, bag::digest(root)?))
+    bag::description(root, "data/bundle.json", ("bundle", OLDEST..=FORMAT), format)
 }
 
 /// The name of the bundle that a snapshot and a contract give: 16 hexadecimal digits.

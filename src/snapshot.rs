@@ -52,6 +52,7 @@ pub use dates::{ParsedDate, parse_date};
 pub(crate) use rebuild::{Member, Rebuild, Rebuilt, object};
 pub use take::take;
 pub(crate) use take::taken;
+pub(crate) use write::Table as TableFile;
 
 /// Version of the snapshot format.
 pub const FORMAT: u32 = 1;
@@ -98,14 +99,6 @@ pub struct Meta {
     pub links: Vec<LinksMeta>,
     /// What the contract does not name.
     pub unmapped: Unmapped,
-}
-
-impl Meta {
-    /// The format as [`bag::description`] compares it: both that there are are read.
-    fn known_format(&self) -> u32 {
-        let replayed = self.format == REPLAYED && !self.replays.is_empty();
-        if replayed { FORMAT } else { self.format }
-    }
 }
 
 /// Rows that were corrected and taken back in.
@@ -207,8 +200,12 @@ impl Snapshot {
     /// [`crate::error::Kind::Damaged`] when it is not as it was sealed.
     pub fn open(root: &Path, progress: &dyn Progress) -> Result<Self> {
         bag::check(root, progress)?;
-        let meta: Meta =
-            bag::description(root, "data/snapshot.json", ("snapshot", FORMAT), Meta::known_format)?;
+        let meta: Meta = bag::description(
+            root,
+            "data/snapshot.json",
+            ("snapshot", FORMAT..=REPLAYED),
+            |meta: &Meta| meta.format,
+        )?;
         let counted = meta.tables.iter().map(|table| (&table.file, table.rows));
         for (file, rows) in counted.chain(meta.links.iter().map(|links| (&links.file, links.rows)))
         {
@@ -223,7 +220,7 @@ impl Snapshot {
     /// The description cannot be read.
     pub(crate) fn outline(root: &Path) -> Result<Self> {
         let format = |meta: &Meta| meta.format;
-        let described = ("snapshot", FORMAT);
+        let described = ("snapshot", FORMAT..=REPLAYED);
         let meta = bag::description(root, "data/snapshot.json", described, format)?;
         // Below a file there is none.
         Ok(Self { root: root.join("bagit.txt"), meta, digest: bag::digest(root)? })
@@ -261,8 +258,8 @@ impl Snapshot {
 /// # Errors
 /// The description cannot be read.
 pub fn described(root: &Path) -> Result<(Meta, String)> {
-    let what = ("snapshot", FORMAT);
-    let meta = bag::description(root, "data/snapshot.json", what, Meta::known_format)?;
+    let what = ("snapshot", FORMAT..=REPLAYED);
+    let meta = bag::description(root, "data/snapshot.json", what, |meta: &Meta| meta.format)?;
     Ok((meta, bag::digest(root)?))
 }
 

@@ -18,7 +18,7 @@ use crate::snapshot;
 use crate::storage;
 
 /// Opens a file for some of its columns; `None` for all of them.
-pub(super) fn columns(
+pub(crate) fn columns(
     path: &Path,
     names: Option<&[String]>,
     selection: Option<RowSelection>,
@@ -43,7 +43,7 @@ pub(super) fn columns(
 }
 
 /// About how many bytes some columns of a file take in memory; all of them for `None`.
-pub(super) fn decoded_bytes(path: &Path, names: Option<&[String]>) -> Result<u64> {
+pub(crate) fn decoded_bytes(path: &Path, names: Option<&[String]>) -> Result<u64> {
     let builder = snapshot::scan(path)?;
     let is_wanted = |name: &str| names.is_none_or(|names| names.iter().any(|found| found == name));
     let groups = builder.metadata().row_groups().iter();
@@ -65,7 +65,7 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>> {
 }
 
 /// The next batch of a reader.
-pub(super) fn next(
+pub(crate) fn next(
     reader: &mut ParquetRecordBatchReader,
     path: &Path,
 ) -> Result<Option<RecordBatch>> {
@@ -73,24 +73,24 @@ pub(super) fn next(
 }
 
 /// A column by name, as a type.
-pub(super) fn column(batch: &RecordBatch, name: &str, ty: &DataType) -> Result<ArrayRef> {
+pub(crate) fn column(batch: &RecordBatch, name: &str, ty: &DataType) -> Result<ArrayRef> {
     let found = batch.column_by_name(name);
     let found = found.ok_or_else(|| Error::bug(format!("column `{name}` is not in the file")))?;
     if found.data_type() == ty { Ok(found.clone()) } else { cast(found, ty).map_err(arrow_failed) }
 }
 
 /// A column of whole numbers by name.
-pub(super) fn whole(batch: &RecordBatch, name: &str) -> Result<arrow::array::Int64Array> {
+pub(crate) fn whole(batch: &RecordBatch, name: &str) -> Result<arrow::array::Int64Array> {
     Ok(column(batch, name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
 }
 
 /// A column of texts by name.
-pub(super) fn text(batch: &RecordBatch, name: &str) -> Result<arrow::array::StringArray> {
+pub(crate) fn text(batch: &RecordBatch, name: &str) -> Result<arrow::array::StringArray> {
     Ok(column(batch, name, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
 /// A failure of arrow on data that was checked before.
-pub(super) fn arrow_failed(error: ArrowError) -> Error {
+pub(crate) fn arrow_failed(error: ArrowError) -> Error {
     Error::bug("rows could not be moved").because(error)
 }
 

@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::compute::{interleave, is_not_null, take};
 use arrow::datatypes::{DataType, Field, Schema as Columns, SchemaRef};
 
+use super::residue::Home;
 use super::{Origin, built, read};
 use crate::contract::{AttrRule, Pick};
 use crate::error::{Error, Result};
@@ -56,6 +57,8 @@ pub(super) fn columns(plan: &Plan, target: &str) -> SchemaRef {
             code(link_how(&link.label));
         }
         fields.push(Field::new(LEGACY_ID, DataType::Utf8, true));
+        let home = Home::of(plan, &target.entity);
+        fields.extend(home.iter().flat_map(Home::fields).cloned());
     }
     Arc::new(Columns::new(fields))
 }
@@ -105,19 +108,22 @@ fn migrated(
     moves: &Moves,
     give: &mut Take<'_>,
 ) -> Result<()> {
-    let wide = carried_columns(target);
+    let wide = carried_columns(plan, target);
     let schema = columns(plan, &target.entity);
+    let home = Home::of(plan, &target.entity);
     let decided = read::ByRow::open(&moves.file, Some(&moves.columns), &moves.except)?;
     walk(snapshot, (&source.entity, Some(&wide)), decided, &mut |batch, at, lines| {
         let kept = read::whole(lines, moves.place)?;
-        give(assemble((plan, target), &schema, (batch, at), lines)?, &kept)
+        give(assemble((plan, target, home.as_ref()), &schema, (batch, at), lines)?, &kept)
     })
 }
 
-/// The columns of a legacy table that a target carries, and the place of each row.
-pub(super) fn carried_columns(target: &TargetPlan) -> Vec<String> {
+/// The columns of a legacy table that a target carries, those that its residue is made of, and the
+/// place of each row.
+pub(super) fn carried_columns(plan: &Plan, target: &TargetPlan) -> Vec<String> {
     let mut wide: Vec<String> = vec![Extra::ROW.to_owned()];
     wide.extend(target.carried.iter().flat_map(|rule| &rule.from).filter_map(attr_of));
+    wide.extend(Home::of(plan, &target.entity).iter().flat_map(Home::reads));
     wide.extend(target.transform.explode.iter().flat_map(built::columns));
     wide
 }
@@ -157,7 +163,7 @@ fn attr_of(pick: &Pick) -> Option<String> {
 
 /// One batch of target rows out of the wide rows at some places and the decisions about them.
 fn assemble(
-    (plan, target): (&Plan, &TargetPlan),
+    (plan, target, home): (&Plan, &TargetPlan, Option<&Home>),
     schema: &SchemaRef,
     (wide, at): (&RecordBatch, &UInt32Array),
     lines: &RecordBatch,
@@ -177,7 +183,8 @@ fn assemble(
     let by_case = target.transform.case_attrs();
     let explode =
         |name: &str| target.transform.explode.as_ref().filter(|_| by_case.contains(&name));
-    for field in schema.fields() {
+    let left = home.map_or(0, |home| home.fields().len());
+    for field in schema.fields().iter().take(schema.fields().len() - left) {
         let name = field.name().as_str();
         let ty = field.data_type();
         let decided = |column: String| match lines.column_by_name(&column) {
@@ -207,7 +214,22 @@ fn assemble(
         };
         columns.push(value);
     }
+    if let Some(home) = home {
+        let made = |name: &str| {
+            let at = schema.index_of(name).map_err(read::arrow_failed)?;
+            Ok(columns[at].clone())
+        };
+        let legacy = |name: &str| taken(of_batch(wide, name)?, at);
+        let left = home.residue(rows, legacy, made)?;
+        columns.extend(left);
+    }
     RecordBatch::try_new(schema.clone(), columns).map_err(read::arrow_failed)
+}
+
+/// A column of a batch by its name.
+fn of_batch<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
+    let gone = || Error::bug(format!("column `{name}` is not in the file"));
+    batch.column_by_name(name).ok_or_else(gone)
 }
 
 /// The values at some places; without a copy where they are all of them.
@@ -224,10 +246,7 @@ fn texts(text: &str, rows: usize) -> ArrayRef {
 fn carry(rule: &AttrRule, wide: &RecordBatch, at: &UInt32Array) -> Result<(ArrayRef, ArrayRef)> {
     let mut places: Vec<ArrayRef> = Vec::new();
     for name in rule.from.iter().filter_map(attr_of) {
-        let found = wide.column_by_name(&name);
-        let found =
-            found.ok_or_else(|| Error::bug(format!("column `{name}` is not in the file")))?;
-        places.push(taken(found, at)?);
+        places.push(taken(of_batch(wide, &name)?, at)?);
     }
     let present: Vec<_> = places
         .iter()

@@ -30,11 +30,11 @@ const LEAST_BATCH: u64 = 64 << 10;
 
 /// How much memory a sorter may use, and how much will come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Bytes: two runs while they are gathered, then a batch of every run.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Bytes of all rows, as far as it is known.
-    pub(super) expected: u64,
+    pub(crate) expected: u64,
 }
 
 impl Room {
@@ -52,7 +52,7 @@ impl Room {
 
 /// Takes batches of ranked rows in any order and gives them back in the order of their ranks.
 #[derive(Debug)]
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     schema: SchemaRef,
     path: PathBuf,
     room: Room,
@@ -82,12 +82,12 @@ struct Batch {
 
 impl Sorter {
     /// A sorter that keeps its runs in a file of its own.
-    pub(super) fn new(schema: SchemaRef, path: PathBuf, room: Room) -> Self {
+    pub(crate) fn new(schema: SchemaRef, path: PathBuf, room: Room) -> Self {
         Self { schema, path, room, held: Held::default(), runs: Vec::new(), writing: None }
     }
 
     /// Takes rows with their ranks; no two rows of a sorter share one.
-    pub(super) fn push(&mut self, rows: RecordBatch, ranks: &[u32]) -> Result<()> {
+    pub(crate) fn push(&mut self, rows: RecordBatch, ranks: &[u32]) -> Result<()> {
         let at = u32::try_from(self.held.batches.len());
         let at = at.map_err(|_| Error::bug("too many batches in a run"))?;
         let widths = widths(&rows);
@@ -118,7 +118,7 @@ impl Sorter {
     }
 
     /// Gives every batch, in order, to `take`, and removes the runs.
-    pub(super) fn finish(mut self, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    pub(crate) fn finish(mut self, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
         if self.runs.is_empty() {
             let held = std::mem::take(&mut self.held);
             return held.ordered(BATCH_BYTES, |rows, _| take(rows));

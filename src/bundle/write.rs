@@ -1,5 +1,6 @@
 //! Writes a bundle: decisions first, then every row once.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +9,10 @@ use std::sync::mpsc::Receiver;
 use arrow::array::RecordBatch;
 use serde::Serialize;
 
-use super::{Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id};
-use super::{Equation, account, aside, document, dropped, links, rows, sort, table};
+use super::{
+    Beside, Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id,
+};
+use super::{Equation, account, aside, document, dropped, links, residue, rows, sort, table};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::digest::TableDigest;
@@ -133,6 +136,9 @@ fn pretty(value: &impl Serialize) -> Result<String> {
     Ok(text.map_err(failed)? + "\n")
 }
 
+/// Sees the rows of a table in their order, with the codes beside them.
+type See<'a> = dyn FnMut(&RecordBatch) -> Result<()> + 'a;
+
 /// A bundle in the making.
 pub(super) struct Writing<'a> {
     pub(super) plan: &'a Plan,
@@ -151,8 +157,9 @@ impl Writing<'_> {
         progress.begin("write", Some(total));
         let mut tables = Vec::new();
         let mut account = account::Account::new(self)?;
+        let mut beside = BTreeMap::new();
         for target in &self.plan.targets {
-            tables.push(self.table(target, &mut account, progress)?);
+            tables.push(self.table(target, (&mut account, &mut beside), progress)?);
         }
         let (repairs, mapped_ids) = account.finish(self)?;
         let links = self.link_files()?;
@@ -160,14 +167,18 @@ impl Writing<'_> {
         let mut equations = Vec::new();
         let mut link_equations = Vec::new();
         let mut quarantine = Vec::new();
+        let mut residue = Vec::new();
         let mut dropped_values = Vec::new();
         for source in &self.plan.sources {
             let aside = aside::write(self, source)?;
             link_equations.extend(aside.links(source, &lost));
             quarantine.extend(aside.refused(self.plan, &source.entity));
+            let beside = beside.remove(&source.entity);
+            residue.push(residue::whole(self, source, &aside.equation, beside)?);
             equations.push(aside.equation);
             dropped_values.extend(dropped::values(self, source)?);
         }
+        let residue_links = residue::links(self)?;
         for equation in &mut equations {
             equation.split = self.split(equation, &tables);
         }
@@ -197,6 +208,8 @@ impl Writing<'_> {
             mapped_ids,
             dropped_values,
             unmapped: meta.unmapped.clone(),
+            residue,
+            residue_links,
         })
     }
 
@@ -204,14 +217,17 @@ impl Writing<'_> {
     fn table(
         &mut self,
         target: &str,
-        account: &mut account::Account,
+        (account, beside): (&mut account::Account, &mut BTreeMap<String, Beside>),
         progress: &dyn Progress,
     ) -> Result<TableMeta> {
         let (sorter, digest) = self.gather(target)?;
         let file = format!("data/parquet/{target}.parquet");
         let jsonl = format!("data/jsonl/{target}.jsonl");
         let mut ledger = account::Account::ledger(self, target)?;
-        let (parquet, text) = self.put(target, (&file, &jsonl), sorter, (&mut ledger, progress))?;
+        let mut residue = residue::Ledger::begin(self, target)?;
+        let mut see = |rows: &RecordBatch| ledger.add(rows).and_then(|()| residue.add(rows));
+        let (parquet, text) = self.put(target, (&file, &jsonl), sorter, (&mut see, progress))?;
+        beside.extend(residue.finish(self)?);
         let (migrated, existing) = (ledger.migrated, ledger.existing);
         // The digest is of the rows that went into the sorter, the ledger of those that came out.
         if migrated + existing != digest.rows {
@@ -269,7 +285,7 @@ impl Writing<'_> {
         target: &str,
         (file, jsonl): (&str, &str),
         sorter: sort::Sorter,
-        (ledger, progress): (&mut account::Ledger, &dyn Progress),
+        (see, progress): (&mut See<'_>, &dyn Progress),
     ) -> Result<(Written, Written)> {
         let schema = Arc::new(super::columns(&self.plan.after, target));
         let kept: Vec<usize> = (0..schema.fields().len()).collect();
@@ -300,7 +316,7 @@ impl Writing<'_> {
                 progress.advance(rows.num_rows() as u64);
                 parquet.send(rows.clone())?;
                 text.send(rows)?;
-                ledger.add(&batch)
+                see(&batch)
             });
             let (parquet, text) = (parquet.end(), text.end());
             let written = (parquet?, text?);
@@ -315,7 +331,7 @@ impl Writing<'_> {
 
     /// The room for sorting the rows of a table: those columns a target carries, or all of them.
     pub(super) fn room(&self, path: &Path, target: Option<&TargetPlan>) -> Result<sort::Room> {
-        let carried = target.map(rows::carried_columns);
+        let carried = target.map(|target| rows::carried_columns(self.plan, target));
         let bytes = super::read::decoded_bytes(path, carried.as_deref())?;
         let most =
             target.and_then(|target| target.split.as_ref()).map_or(1, transform::Split::most);

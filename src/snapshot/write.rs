@@ -27,7 +27,7 @@ const GROUP_BYTES: usize = 32 << 20;
 const PAGE_BYTES: usize = 256 << 10;
 
 /// A Parquet file that is being written; the same rows always give the same bytes.
-pub(super) struct Table {
+pub(crate) struct Table {
     writer: ArrowWriter<HashingFile>,
     columns: SchemaRef,
     path: PathBuf,
@@ -39,7 +39,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Begins a file; the values of `wide` columns hardly repeat.
-    pub(super) fn create(path: &Path, columns: SchemaRef, wide: &[String]) -> Result<Self> {
+    pub(crate) fn create(path: &Path, columns: SchemaRef, wide: &[String]) -> Result<Self> {
         let file = HashingFile::create(path)?;
         let properties = properties(&columns, wide);
         let writer = ArrowWriter::try_new(file, columns.clone(), Some(properties))
@@ -65,9 +65,15 @@ impl Table {
 
     /// Appends rows.
     pub(super) fn write(&mut self, made: Made) -> Result<()> {
-        let mut rest = RecordBatch::try_new(self.columns.clone(), made.arrays)
+        let rows = RecordBatch::try_new(self.columns.clone(), made.arrays)
             .map_err(|error| Error::bug("a batch does not fit its table").because(error))?;
-        let width = made.bytes / made.rows.max(1);
+        self.append(rows, made.bytes)
+    }
+
+    /// Appends rows whose values take so many bytes.
+    pub(crate) fn append(&mut self, rows: RecordBatch, bytes: usize) -> Result<()> {
+        let mut rest = rows;
+        let width = bytes / rest.num_rows().max(1);
         while rest.num_rows() > 0 {
             let rows = rest.num_rows().min(GROUP_ROWS - self.open_rows);
             let part = rest.slice(0, rows);
@@ -89,7 +95,7 @@ impl Table {
     }
 
     /// Ends the file.
-    pub(super) fn finish(self) -> Result<Written> {
+    pub(crate) fn finish(self) -> Result<Written> {
         self.writer.into_inner().map_err(|error| failed(&self.path, error))?.finish()
     }
 }

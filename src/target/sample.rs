@@ -164,6 +164,8 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
         mapped_ids: Vec::new(),
         dropped_values: Vec::new(),
         unmapped: snapshot::Unmapped::default(),
+        residue: Vec::new(),
+        residue_links: Vec::new(),
     }
 }
 

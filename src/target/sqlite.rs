@@ -86,6 +86,24 @@ impl Sqlite {
     }
 }
 
+/// Rows and logical digest of every table of a database, which is opened for reading alone.
+///
+/// # Errors
+/// It is no database, lacks a table, or holds what this program never writes.
+pub fn digests(place: &Path, plan: &Plan, progress: &dyn Progress) -> Result<Vec<(u64, String)>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(place, flags).fails(place)?;
+    db.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON;").fails(place)?;
+    progress.begin("database", Some(plan.rows()));
+    let digest = |table| {
+        let found = check::digest(&db, table, progress).map_err(|error| error.told(place))?;
+        Ok((found.rows, found.hex()))
+    };
+    let found = plan.tables.iter().map(digest).collect();
+    progress.done("every table");
+    found
+}
+
 impl Target for Sqlite {
     fn kind(&self) -> &'static str {
         "sqlite"

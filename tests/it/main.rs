@@ -3,6 +3,7 @@
 
 mod support;
 mod data;
+mod resealed;
 #[allow(dead_code, reason = "the generator has options that no test takes")]
 #[path = "../../scripts/generator/generator.rs"]
 mod generator;

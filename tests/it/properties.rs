@@ -178,6 +178,7 @@ fn run(place: &Place, name: &str, app: &Value) -> Value {
     let violated: Vec<_> = violated.filter(|rule| rule["outcome"] == "failed").collect();
     assert!(violated.is_empty(), "{violated:#?}\n{app:#}");
     let root = place.path(output.json()["bundle"].as_str().expect("a folder"));
+    place.run(&["revert", root.to_str().expect("UTF-8"), "-q"]).ends(0);
     let text = std::fs::read_to_string(root.join("data/bundle.json")).expect("a description");
     serde_json::from_str(&text).expect("JSON")
 }

@@ -170,6 +170,17 @@ fn is_wanted(wanted: &bundle::Named, digest: &str, place: &Path) -> Result<()> {
         .help(format!("name the snapshot with the digest {} (`{}`)", wanted.digest, wanted.name)))
 }
 
+/// The snapshot a bundle was made from, when it is named or found.
+pub(crate) fn snapshot_if_there(
+    bundle: &bundle::Meta,
+    origin: &Origin,
+    progress: &dyn Progress,
+) -> Result<Option<Snapshot>> {
+    let is_there =
+        origin.snapshot.is_some() || search(&origin.snapshots, &bundle.snapshot.digest)?.is_some();
+    if is_there { snapshot_for(bundle, origin, progress).map(Some) } else { Ok(None) }
+}
+
 /// Where the snapshot of a bundle is, when it is there; its seal is not checked.
 pub(crate) fn place_of(bundle: &bundle::Meta, origin: &Origin) -> Result<Option<PathBuf>> {
     match &origin.snapshot {
@@ -178,7 +189,7 @@ pub(crate) fn place_of(bundle: &bundle::Meta, origin: &Origin) -> Result<Option<
     }
 }
 
-fn search(folder: &Path, digest: &str) -> Result<Option<PathBuf>> {
+pub(crate) fn search(folder: &Path, digest: &str) -> Result<Option<PathBuf>> {
     let has_digest = |place: &PathBuf| bag::digest(place).is_ok_and(|it| it == digest);
     Ok(sealed_in(folder, "data/snapshot.json")?.into_iter().find(has_digest))
 }

@@ -74,6 +74,28 @@ pub(super) fn read_back(
     Ok(ReadBack { rows, migrated, digest: digest.hex(), differing })
 }
 
+/// The logical digest of all rows of a table.
+pub(super) fn digest(
+    db: &Connection,
+    table: &Table,
+    progress: &dyn Progress,
+) -> Result<TableDigest, Unreadable> {
+    let columns: Vec<&Column> = table.logical().map(|(_, column)| column).collect();
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    let sql = format!("SELECT 0, {} FROM {}", names.join(", "), quoted(&table.name));
+    let mut select = db.prepare(&sql)?;
+    let mut rows = select.query([])?;
+    let (mut digest, mut row_digest) = (TableDigest::default(), RowDigest::default());
+    while let Some(row) = rows.next()? {
+        digest.add(row_digest.of(row_values(table, &columns, row)?));
+        if digest.rows.is_multiple_of(STEP) {
+            progress.advance(STEP);
+        }
+    }
+    progress.advance(digest.rows % STEP);
+    Ok(digest)
+}
+
 /// Rows between two signs of progress.
 const STEP: u64 = 1024;
 
