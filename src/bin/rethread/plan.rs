@@ -37,7 +37,7 @@ Examples:
 pub(crate) struct Plan {
     /// The snapshot's folder
     pub(crate) snapshot: PathBuf,
-    /// A plan that a server made (`{\"steps\": [[type, params], …]}`), to match with the contract in
+    /// A plan that a server made (`{"steps": [[type, params], …]}`), to match with the contract in
     /// place of the computed one
     #[arg(long = "schema-plan", value_name = "FILE")]
     pub(crate) given: Option<PathBuf>,
