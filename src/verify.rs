@@ -20,6 +20,7 @@ mod aside;
 mod dropped;
 mod split_sql;
 mod tables;
+mod times;
 mod existing;
 mod naming;
 mod firsts;

@@ -52,9 +52,7 @@ pub(super) fn right(
     let migrated = "t._origin = 'migrated'";
     let found = sql::found(audit, "t.id");
     let Some(rule) = rule else {
-        return format!(
-            "SELECT {found} FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL"
-        );
+        return format!("SELECT {found} FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL");
     };
     match &rule.how {
         LinkHow::From { .. } => {
@@ -133,7 +131,12 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
 
 /// As `m`, what the first place that names a row of the source names: `r` (source row), `id` (target
 /// id, null when that row is not in the target), `how` (what a repair says).
-pub(super) fn chosen(audit: &Audit<'_>, link: &Link, how: &LinkHow, transform: &Transform) -> String {
+pub(super) fn chosen(
+    audit: &Audit<'_>,
+    link: &Link,
+    how: &LinkHow,
+    transform: &Transform,
+) -> String {
     let LinkHow::From { picks, latest } = how else { return String::new() };
     let source = &transform.source;
     let mut parts = Vec::new();

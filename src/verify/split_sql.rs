@@ -11,14 +11,13 @@ use super::id_sql;
 use super::legacy::Legacy;
 use super::link_sql;
 use super::sql::{self, name, text};
-use crate::contract::{
-    Build, Case, Constant, Explode, LinkHow, Pattern, Transform, Unlisted,
-};
+use crate::contract::{Build, Case, Constant, Explode, LinkHow, Pattern, Transform, Unlisted};
 use crate::schema::Type;
 
 /// The codes of rows without a case.
 const DROPPED: i32 = -1;
-const REFUSED: i32 = -2;
+/// The code of a row that a rule refuses.
+pub(super) const REFUSED: i32 = -2;
 
 /// Rows listed as dropped that no rule drops, or without a rule.
 pub(super) fn dropped(
@@ -123,8 +122,7 @@ pub(super) fn slots(audit: &Audit<'_>, transform: &Transform) -> String {
         Some(rule) => format!("(SELECT r, results FROM {})", cases(audit, legacy, rule)),
         None => format!("(SELECT _row AS r, 1 AS results FROM {})", sql::legacy(audit, legacy)),
     };
-    let derived =
-        sql::uuid5("m.id || ':' || nth", &audit.contract.namespace, &transform.target);
+    let derived = sql::uuid5("m.id || ':' || nth", &audit.contract.namespace, &transform.target);
     let first = numbers(audit, transform, legacy, &all);
     format!(
         "(SELECT c.r, nth, CASE WHEN nth = 0 THEN m.id ELSE {derived} END AS id, n.first + nth AS \
@@ -143,8 +141,7 @@ fn numbers(audit: &Audit<'_>, transform: &Transform, legacy: &Legacy, all: &str)
         let column = if by == "id" { sql::id("s.id") } else { format!("s.{}", name(by)) };
         format!("{column} ASC NULLS LAST")
     };
-    let order: Vec<String> =
-        number.by.iter().map(key).chain(["m.id".to_owned()]).collect();
+    let order: Vec<String> = number.by.iter().map(key).chain(["m.id".to_owned()]).collect();
     let table = sql::target(audit, &transform.target);
     let within = name(&number.within);
     let side = |folder: &str, columns: &[&str]| {
@@ -223,7 +220,9 @@ pub(super) fn value(
 
 /// JSON as DuckDB writes it: two texts that mean the same are alike.
 fn normal(json: &str) -> String {
-    format!("(SELECT CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END FROM (SELECT {json} AS j))")
+    format!(
+        "(SELECT CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END FROM (SELECT {json} AS j))"
+    )
 }
 
 fn constant(value: &Constant) -> String {

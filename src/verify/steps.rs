@@ -10,7 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables, value,
+    Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables,
+    times, value,
 };
 use crate::contract::{Check, Transform};
 use crate::error::Result;
@@ -112,7 +113,10 @@ impl Piece<'_> {
                 aside::rules(audit, legacy, out)?;
                 dropped::rules(audit, legacy, out)?;
             }
-            Piece::Table(table) => tables::rules(audit, table, out)?,
+            Piece::Table(table) => {
+                tables::rules(audit, table, out)?;
+                times::rules(audit, table, out)?;
+            }
             Piece::Existing(table) => existing::rules(audit, table, lost, out)?,
             Piece::Ids(table) => id::rules(audit, &table.entity, out)?,
             Piece::MappedIds => id::counted(audit, out)?,

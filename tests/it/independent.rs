@@ -111,6 +111,17 @@ fn duckdb_finds_no_difference_in_a_dirty_set() {
 }
 
 #[test]
+fn duckdb_finds_no_difference_in_rows_that_are_split() {
+    if has_duckdb() {
+        let place = Place::new();
+        dirty(&place, "dirty.zip");
+        made(place, "dirty.zip", &["--contract", "story-to-events"]).holds();
+        made(Place::new(), &fixture("sample-backup.zip"), &["--contract", "story-to-events"])
+            .holds();
+    }
+}
+
+#[test]
 fn duckdb_finds_no_difference_where_rows_existed() {
     if has_duckdb() {
         let place = Place::new();
@@ -210,11 +221,53 @@ const FAULTS: [Fault; 14] = [
         "SELECT * FROM t WHERE NOT one",
         "repair thread_parts.",
     ),
+    ("an id that is not listed", "ids", "SELECT * FROM t WHERE NOT one", "count .id"),
+];
+
+/// Faults in rows that the second contract splits, numbers and drops.
+const SPLIT: [Fault; 7] = [
     (
-        "an id that is not listed",
-        "ids",
+        "a built character",
+        "parquet/event_parts",
+        "SELECT * REPLACE (CASE WHEN one THEN replace(part, '\"type\":\"', '\"type\":\"x') ELSE part \
+         END AS part) FROM t",
+        "value event_parts.part",
+    ),
+    (
+        "a number",
+        "parquet/event_parts",
+        "SELECT * REPLACE (CASE WHEN one THEN idx + 1 ELSE idx END AS idx) FROM t",
+        "value event_parts.idx; value event_parts.key",
+    ),
+    (
+        "a kind",
+        "parquet/event_parts",
+        "SELECT * REPLACE (CASE WHEN one THEN 'odd' ELSE type END AS type) FROM t",
+        "value event_parts.type",
+    ),
+    (
+        "one row of a split lost",
+        "parquet/event_parts",
         "SELECT * FROM t WHERE NOT one",
-        "count .id",
+        "account story_parts.; count story_parts.",
+    ),
+    (
+        "another id",
+        "parquet/event_parts",
+        "SELECT * REPLACE (CASE WHEN one THEN uuid()::VARCHAR ELSE id END AS id) FROM t",
+        "id event_parts.id",
+    ),
+    (
+        "a dropped row not listed",
+        "dropped/story_parts",
+        "SELECT * FROM t WHERE NOT one",
+        "account story_parts.; count story_parts.",
+    ),
+    (
+        "another row listed as dropped",
+        "dropped/story_parts",
+        "SELECT * REPLACE (CASE WHEN one THEN _row + 1 ELSE _row END AS _row) FROM t",
+        "account story_parts.",
     ),
 ];
 
@@ -234,26 +287,35 @@ if 'ORDER BY' not in sql:
     sql += ' ORDER BY place'
 columns = [c[0] for c in db.execute('DESCRIBE t').fetchall() if c[0] not in ('one', 'place', 'file_row_number')]
 names = ', '.join('\"' + c + '\"' for c in columns)
-db.execute(f\"COPY (SELECT {names} FROM ({sql})) TO '{file}.new' (FORMAT parquet)\")
+db.execute(f\"COPY (SELECT {names} FROM ({sql})) TO '{file}.new.parquet' (FORMAT parquet)\")
 before = db.execute(f\"SELECT list(r::VARCHAR) FROM (SELECT {names} FROM '{file}') r\").fetchall()
-after = db.execute(f\"SELECT list(r::VARCHAR) FROM (SELECT {names} FROM '{file}.new') r\").fetchall()
+after = db.execute(f\"SELECT list(r::VARCHAR) FROM (SELECT {names} FROM '{file}.new.parquet') r\").fetchall()
 assert before != after, 'the fault changes nothing'
-os.replace(file + '.new', file)
+os.replace(file + '.new.parquet', file)
 ";
 
 #[test]
 fn duckdb_finds_every_fault_that_is_planted() {
+    planted(&[], &FAULTS);
+}
+
+#[test]
+fn duckdb_finds_every_fault_that_is_planted_in_split_rows() {
+    planted(&["--contract", "story-to-events"], &SPLIT);
+}
+
+fn planted(more: &[&str], faults: &[Fault]) {
     if !has_duckdb() {
         return;
     }
     let place = Place::new();
     dirty(&place, "dirty.zip");
-    let made = made(place, "dirty.zip", &[]);
-    for (name, file, sql, wanted) in FAULTS {
+    let made = made(place, "dirty.zip", more);
+    for (name, file, sql, wanted) in faults {
         let bundle = made.place.path("tampered").join(name.replace(' ', "-"));
         copy(&made.bundle, &bundle);
         let file = bundle.join(format!("data/{file}.parquet"));
-        python(TAMPER, &[&file, Path::new(sql)]);
+        python(TAMPER, &[&file, Path::new(*sql)]);
         let told = made.verdict(&bundle);
         assert!(told.starts_with("ERROR"), "{name}: {told}");
         assert!(told.contains("rules do not hold, first: "), "{name}: {told}");
@@ -298,7 +360,6 @@ fn names_of_a_contract_and_folders_do_no_harm_in_the_script() {
     let text = include_str!("../../src/contract/story-to-thread.toml")
         .replace("rule = \"payloads are unchanged\"", "rule = \"it's\\n'; SELECT error('x'); --\"");
     place.write("contract.toml", text);
-    let more =
-        ["--contract", "contract.toml", "--out", "it's; --/out", "--name", "app"];
+    let more = ["--contract", "contract.toml", "--out", "it's; --/out", "--name", "app"];
     made(place, "it's; --/app.json", &more).holds();
 }
