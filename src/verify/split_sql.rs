@@ -221,7 +221,7 @@ pub(super) fn value(
 /// JSON as DuckDB writes it: two texts that mean the same are alike.
 fn normal(json: &str) -> String {
     format!(
-        "(SELECT CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END FROM (SELECT {json} AS j))"
+        "list_transform([{json}], lambda j: CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END)[1]"
     )
 }
 

@@ -80,7 +80,7 @@ impl Made {
 fn dirty(place: &Place, name: &str) {
     let options = Options {
         kind: Kind::Archive,
-        parts: 4000,
+        parts: 1500,
         seed: 23,
         dirty: 0.05,
         links: Links::Forward,

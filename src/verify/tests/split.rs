@@ -43,6 +43,11 @@ fn parts() -> Vec<Given> {
 }
 
 fn place() -> Place {
+    with_existing(&[])
+}
+
+/// The bundle of these parts, in a target that has some rows.
+fn with_existing(existing: &[Given]) -> Place {
     let text = |column, number: u64| (column, Cell::Text(id(number)));
     let timed = |number: u64| vec![text("id", number), ("createdAt", at(1))];
     let step = |number: u64| {
@@ -59,6 +64,7 @@ fn place() -> Place {
             ("story_executions", vec![execution]),
             ("story_steps", vec![step(301), step(302)]),
             ("story_parts", parts()),
+            ("event_parts", existing.to_vec()),
         ],
         &[],
     )
@@ -85,6 +91,33 @@ fn sound_split_rows_pass() {
     for attr in ["part", "type", "idx", "key"] {
         assert_eq!(looked("value", attr), 9, "{attr}");
     }
+}
+
+#[test]
+fn rows_that_are_there_already_keep_their_numbers() {
+    let there = |number: u64, step: u64, idx: f64, part: &str| {
+        vec![
+            ("id", Cell::Text(id(number))),
+            ("key", Cell::Text(format!("{}:{idx}", id(step)))),
+            ("stepId", Cell::Text(id(step))),
+            ("step", Cell::Text(id(step))),
+            ("idx", Cell::Number(idx)),
+            ("type", Cell::from("message")),
+            ("part", Cell::from(part)),
+        ]
+    };
+    // One says the same as part 401 makes, the other stands in the way of part 412.
+    let same = r#"{"type":"message","content":{"text":"é\u0041"}}"#;
+    let place = with_existing(&[there(401, 301, 0.0, same), there(412, 302, 2.0, "{}")]);
+    let copy = place.copy("clean");
+    let found = copy.verify();
+    assert_eq!(failed(&found), Vec::<String>::new());
+    let numbered = |rule: &&crate::verify::Rule| rule.kind == "value" && rule.attr == "idx";
+    assert_eq!(found.rules.iter().find(numbered).unwrap().evaluated, 7);
+    let refused = |rule: &crate::bundle::Quarantined| rule.rule == "event_parts.id not taken";
+    let (bundle, _) = copy.sealed();
+    assert!(bundle.meta().quarantine.iter().any(refused));
+    assert_eq!(bundle.meta().equations.iter().map(|it| it.merged).sum::<u64>(), 1);
 }
 
 fn change(copy: &Copied<'_>, file: &str, row: usize, (column, value): (&str, Cell)) {
