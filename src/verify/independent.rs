@@ -8,7 +8,6 @@
 mod script;
 mod readme;
 mod aside;
-mod beside;
 
 use std::path::Path;
 
@@ -48,7 +47,6 @@ pub fn emit(bundle: &Path, snapshot: &Path, contract: &Contract, to: &Path) -> R
     let mut audit = Audit::read(&bundle, &snapshot, contract, 1)?;
     audit.views = Some(Views { bundle: &folders.0, snapshot: &folders.1 });
     let mut rules = steps::rules(&audit, &Silent)?;
-    rules.extend(beside::rules(&audit));
     rules.extend(aside::rules(&audit));
     let in_sql = |rule: &Rule| !rule.query.is_empty() && !rule.query.starts_with(sql::NO_SQL);
     let (rules, left_out): (Vec<Rule>, Vec<Rule>) = rules.into_iter().partition(in_sql);

@@ -16,7 +16,8 @@ use crate::schema::Type;
 
 /// The codes of rows without a case.
 const DROPPED: i32 = -1;
-const REFUSED: i32 = -2;
+/// The code of a row that a rule refuses.
+pub(super) const REFUSED: i32 = -2;
 
 /// Rows listed as dropped that no rule drops, or without a rule.
 pub(super) fn dropped(
@@ -220,7 +221,7 @@ pub(super) fn value(
 /// JSON as DuckDB writes it: two texts that mean the same are alike.
 fn normal(json: &str) -> String {
     format!(
-        "(SELECT CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END FROM (SELECT {json} AS j))"
+        "list_transform([{json}], lambda j: CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END)[1]"
     )
 }
 

@@ -113,7 +113,9 @@ impl Piece<'_> {
                 aside::rules(audit, legacy, out)?;
                 dropped::rules(audit, legacy, out)?;
             }
-            Piece::Table(table) => tables::rules(audit, table, out)?,
+            Piece::Table(table) => {
+                tables::rules(audit, table, out)?;
+            }
             Piece::Existing(table) => existing::rules(audit, table, lost, out)?,
             Piece::Ids(table) => id::rules(audit, &table.entity, out)?,
             Piece::MappedIds => id::counted(audit, out)?,

@@ -2,7 +2,6 @@
 //! from its first source is listed as a repair.
 
 use super::Rule;
-use super::cases::Columns;
 use super::derive::{self, Derived, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
@@ -11,7 +10,7 @@ use super::read::{self, Row};
 use super::repair::Listed;
 use super::rows::Counted;
 use super::rule::Tally;
-use super::slots::{self, Slots};
+use super::split::Own;
 use super::table::Table;
 use super::value_sql;
 use super::whole;
@@ -96,7 +95,7 @@ impl Tallies {
 impl Checked<'_> {
     fn run(&self, out: &mut Vec<Rule>) -> Result<()> {
         let derived = derive::derive(self.audit, self.transform, self.rule)?;
-        let own = self.own()?;
+        let own = Own::read(self.audit, self.transform, (&self.rule.attr, self.ty))?;
         let table = self.audit.table(&self.transform.target)?;
         let mut tallies = self.tallies();
         let mut raws = Vec::new();
@@ -252,57 +251,6 @@ impl Checked<'_> {
             }
         }
         Some(text)
-    }
-}
-
-/// What an attribute is in each row that a legacy row becomes.
-enum Own<'a> {
-    Number(&'a Slots),
-    /// The hashes of what the case builds, by slot.
-    Built(Vec<u64>),
-}
-
-impl Own<'_> {
-    fn of(&self, source: usize, slot: usize) -> u64 {
-        match self {
-            Own::Number(slots) => {
-                let number = slots.number(source, slot - slots.start(source));
-                key::value_hash(number.map_or(Value::Absent, Value::Number))
-            }
-            Own::Built(hashes) => hashes[slot],
-        }
-    }
-}
-
-impl Checked<'_> {
-    /// What the attribute is in each row, where a number or a case gives it.
-    fn own(&self) -> Result<Option<Own<'_>>> {
-        let (transform, attr) = (self.transform, &self.rule.attr);
-        let Some(slots) = self.audit.slots(&transform.target) else { return Ok(None) };
-        if transform.number.as_ref().is_some_and(|number| number.attr == *attr) {
-            return Ok(Some(Own::Number(slots)));
-        }
-        let cases = slots::cases(self.audit, transform);
-        let Some((rule, cases)) = transform.explode.as_ref().zip(cases) else { return Ok(None) };
-        if !transform.case_attrs().contains(&attr.as_str()) {
-            return Ok(None);
-        }
-        let mut hashes = vec![ABSENT; slots.len()];
-        let (mut names, is_json) = (Vec::new(), self.ty == Type::Any);
-        let columns = Columns::new(rule, &mut names);
-        let legacy = self.audit.legacy(&transform.source)?;
-        let path = legacy.path.as_deref().unwrap_or(std::path::Path::new(""));
-        read::scan_if_there(path, &names, &mut |row| {
-            let Ok(object) = columns.object(rule, row) else { return Ok(()) };
-            for nth in 0..slots.count(row.number) {
-                if let Some(build) = cases.build(rule, (row.number, nth), attr) {
-                    let slot = slots.start(row.number) + nth;
-                    hashes[slot] = object.hash(rule, build, is_json);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(Some(Own::Built(hashes)))
     }
 }
 

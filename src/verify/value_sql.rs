@@ -23,6 +23,27 @@ pub(super) fn value(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -
     format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from(&found), sql.expected())
 }
 
+/// Legacy rows for which no place of a rule has a value: `r`. What a template gives hangs on other
+/// values: every row may lack it.
+pub(super) fn lacking(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    let first = if rule.template.is_some() { "NULL".to_owned() } else { sql.first() };
+    format!("SELECT s.r FROM ({}) s WHERE {first} IS NULL", sql.source())
+}
+
+/// Legacy rows whose value a rule does not list: `r`.
+pub(super) fn unlisted(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    format!(
+        "SELECT s.r FROM ({}) s WHERE {} IS NOT NULL AND {} = '\u{fffd}refused'",
+        sql.source(),
+        sql.first(),
+        sql.mapped()
+    )
+}
+
 /// Migrated rows whose listed repairs are not those the rule gives.
 pub(super) fn repair(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
     let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
@@ -93,6 +114,16 @@ struct Sql<'a> {
 impl Sql<'_> {
     /// The migrated rows `t` with their source rows `s` and the places `p0`, `p1`, … of the rule.
     fn from(&self, columns: &str) -> String {
+        format!(
+            "SELECT {columns} FROM (SELECT * FROM {} WHERE _origin = 'migrated') t JOIN ({}) s ON s.r \
+             = t._source_row",
+            sql::target(self.audit, &self.transform.target),
+            self.source(),
+        )
+    }
+
+    /// The source rows, as `r`, with the places `p0`, `p1`, … of the rule.
+    fn source(&self) -> String {
         let Some(legacy) = self.audit.legacy.get(&self.transform.source) else {
             return String::new();
         };
@@ -103,13 +134,7 @@ impl Sql<'_> {
             .enumerate()
             .map(|(at, pick)| format!(", {} AS p{at}", self.place(pick)))
             .collect();
-        format!(
-            "SELECT {columns} FROM (SELECT * FROM {} WHERE _origin = 'migrated') t JOIN (SELECT \
-             _row AS r{} FROM {} s) s ON s.r = t._source_row",
-            sql::target(self.audit, &self.transform.target),
-            places.concat(),
-            sql::legacy(self.audit, legacy),
-        )
+        format!("SELECT _row AS r{} FROM {} s", places.concat(), sql::legacy(self.audit, legacy))
     }
 
     fn place(&self, pick: &Pick) -> String {

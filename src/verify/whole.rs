@@ -7,20 +7,20 @@
 //! differ is the same by accident once in 2^64.
 
 use super::bits::Bits;
-use super::cases::{Cases, Columns};
 use super::derive::{self, HOWS, Sources, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
-use super::legacy::Onto;
 use super::naming::type_of;
+use super::onto::Onto;
 use super::read::{self, Batch, Row};
 use super::repair::Places;
 use super::rows::Counted;
 use super::share::{self, Shared};
-use super::slots::{self, Slots};
+use super::slots::Slots;
+use super::split::Split;
 use super::table::Table;
 use super::value::{same_as, spelled, value_text};
-use crate::contract::{AttrRule, Explode, Pick, Piece, Transform};
+use crate::contract::{AttrRule, Pick, Piece, Transform};
 use crate::digest::Value;
 use crate::error::Result;
 use crate::schema::{Attr, Type};
@@ -275,72 +275,6 @@ fn part((ruled, split): (&[Ruled<'_>], Option<&Split<'_>>), batch: &Batch) -> Pa
         }
     }
     part
-}
-
-/// What a legacy row that is split adds to the sums of its rows, each on its own.
-struct Split<'a> {
-    slots: &'a Slots,
-    /// The place of the attribute that is numbered.
-    number: Option<usize>,
-    cases: Option<(&'a Explode, &'a Cases, Columns)>,
-    /// The attributes that cases fill: place, name, whether JSON.
-    attrs: Vec<(usize, &'a str, bool)>,
-}
-
-impl<'a> Split<'a> {
-    /// Adds the columns that have to be read.
-    fn new(
-        audit: &'a Audit<'a>,
-        transform: &'a Transform,
-        slots: &'a Slots,
-        columns: &mut Vec<&'a str>,
-    ) -> Self {
-        let attrs = audit.contract.after.schema.entity(&transform.target);
-        let attrs = attrs.map_or(&[][..], |entity| &entity.attrs);
-        let filled = transform.case_attrs();
-        let number = transform.number.as_ref();
-        let cases = transform.explode.as_ref().zip(slots::cases(audit, transform));
-        let attr = |(at, attr): (usize, &'a Attr)| {
-            let is_filled = filled.contains(&attr.name.as_str());
-            is_filled.then_some((at, attr.name.as_str(), attr.ty == Type::Any))
-        };
-        Self {
-            slots,
-            number: number.and_then(|number| attrs.iter().position(|it| it.name == number.attr)),
-            cases: cases.map(|(rule, cases)| (rule, cases, Columns::new(rule, columns))),
-            attrs: attrs.iter().enumerate().filter_map(attr).collect(),
-        }
-    }
-
-    /// The sums of the rows that a legacy row becomes, which have `sum` in common.
-    fn sums(&self, row: Row<'_>, sum: u64) -> Vec<u64> {
-        let source = row.number;
-        let count = self.slots.count(source);
-        let mut sums = vec![sum; count];
-        if let Some(at) = self.number {
-            for (nth, sum) in sums.iter_mut().enumerate() {
-                let number = self.slots.number(source, nth).map_or(Value::Absent, Value::Number);
-                *sum = exchange(*sum, at, key::value_hash(number));
-            }
-        }
-        let Some((rule, cases, columns)) = self.cases.as_ref().filter(|_| count > 0) else {
-            return sums;
-        };
-        let Ok(object) = columns.object(rule, row) else { return sums };
-        for (nth, sum) in sums.iter_mut().enumerate() {
-            for (at, name, is_json) in &self.attrs {
-                let build = cases.build(rule, (source, nth), name);
-                let hash = build.map_or(ABSENT, |build| object.hash(rule, build, *is_json));
-                *sum = exchange(*sum, *at, hash);
-            }
-        }
-        sums
-    }
-}
-
-/// A sum with a value in the place of the absent one that an attribute without a rule of its own has.
-fn exchange(sum: u64, at: usize, hash: u64) -> u64 {
-    sum.wrapping_sub(key::folded(at, ABSENT)).wrapping_add(key::folded(at, hash))
 }
 
 impl Ruled<'_> {

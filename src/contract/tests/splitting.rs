@@ -178,5 +178,10 @@ fn faults_of_splitting_rules_are_told() {
 
     the template names `idx`, which is filled after it
     `key` is read by a rule of its own
+
+    `key` is required, and `updatedAt` may be absent
+    `updatedAt` is a date, which has no one text
+
+    a template gives a string, `metadata` is of type `any`
     "#);
 }

@@ -14,6 +14,7 @@ const HEAD: &str = "\
 
 const SETTINGS: &str = "
 SET TimeZone = 'UTC';
+SET enable_progress_bar = false;
 
 -- What stands in a place that is told: printable, and not long.
 CREATE OR REPLACE MACRO told(place) AS regexp_replace(left(place, 100), '[^ -~]', '?', 'g');
