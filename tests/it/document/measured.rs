@@ -42,7 +42,7 @@ const CASES: [Case; 9] = [
     (
         "a link to nowhere",
         |app| {
-            app["story_executions"][0]["reaction"] = json!("00000000-0000-4000-8000-0002000000ff")
+            app["story_executions"][0]["reaction"] = json!("00000000-0000-4000-8000-0002000000ff");
         },
         "`story_executions` `reaction` leads to a row of `context_events`: 0 of 1 value lead to a row; \
              0 rows without one",
