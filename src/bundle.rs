@@ -299,6 +299,16 @@ impl Bundle {
         Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
     }
 
+    /// What a bundle says about itself, without its files: nothing was checked, and no file is found.
+    ///
+    /// # Errors
+    /// The description cannot be read.
+    pub(crate) fn outline(root: &Path) -> Result<Self> {
+        let (meta, digest) = described(root)?;
+        // Below a file there is none.
+        Ok(Self { root: root.join("bagit.txt"), meta, digest })
+    }
+
     /// Its folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -175,6 +175,18 @@ impl Snapshot {
         Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta })
     }
 
+    /// What a snapshot says about itself, without its files: nothing was checked, and no file is found.
+    ///
+    /// # Errors
+    /// The description cannot be read.
+    pub(crate) fn outline(root: &Path) -> Result<Self> {
+        let format = |meta: &Meta| meta.format;
+        let described = ("snapshot", FORMAT);
+        let meta = bag::description(root, "data/snapshot.json", described, format)?;
+        // Below a file there is none.
+        Ok(Self { root: root.join("bagit.txt"), meta, digest: bag::digest(root)? })
+    }
+
     /// Its folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -80,11 +80,12 @@ fn merged_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         })
         .collect();
     format!(
-        "SELECT count(*) FROM {merged} m SEMI JOIN {table} x ON x._row = m._row WHERE NOT \
+        "SELECT {} FROM {merged} m SEMI JOIN {table} x ON x._row = m._row WHERE NOT \
          coalesce(CASE WHEN m._winner_row IS NOT NULL THEN m._winner_row <> m._row AND m._winner_row \
          IN ({}) AND EXISTS (FROM {table} a JOIN {table} w ON {} = {} AND \
          w._digest = a._digest WHERE a._row = m._row AND w._row = m._winner_row) ELSE (m._entity, \
          lower(m.id)) IN (SELECT (e, id) FROM ({})) END, false)",
+        sql::found(audit, "m.id"),
         migrated.join(" UNION ALL "),
         sql::id("w.id"),
         sql::id("a.id"),
@@ -105,7 +106,8 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
     let mut tally = Tally::new("account", entity, "")
         .says(format!("every quarantined {entity} row is whole, as it stood in the source"))
         .query(format!(
-            "SELECT count(*) FROM {} q JOIN {} s ON s._row = q._row WHERE {}",
+            "SELECT {} FROM {} q JOIN {} s ON s._row = q._row WHERE {}",
+            sql::found(audit, "s.id"),
             sql::side(audit, &file, &names),
             sql::legacy(audit, legacy),
             differs.join(" OR ")
@@ -157,8 +159,9 @@ fn reasons(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
              '') = '') + (SELECT count(*) FROM (SELECT coalesce(_rule, '') AS rule, count(*) AS n \
              FROM {side} GROUP BY 1) f FULL JOIN (SELECT (q ->> '$.rule') AS rule, sum((q ->> \
              '$.rows')::BIGINT) AS n FROM (SELECT unnest(quarantine::JSON[]) AS q FROM \
-             read_json('data/bundle.json', columns = {{quarantine: 'JSON'}})) WHERE (q ->> \
+             read_json({}, columns = {{quarantine: 'JSON'}})) WHERE (q ->> \
              '$.source') = {} GROUP BY 1) b USING (rule) WHERE f.n IS DISTINCT FROM b.n)",
+            sql::path(audit, "data/bundle.json"),
             sql::text(entity)
         ));
     let mut found: BTreeMap<String, u64> = BTreeMap::new();

@@ -63,7 +63,8 @@ fn attribute(
         let mut presence = Tally::new("presence", entity, name)
             .says(format!("every {entity} row has {name}"))
             .query(format!(
-                "SELECT count(*) FROM {} WHERE {} IS NULL",
+                "SELECT {} FROM {} WHERE {} IS NULL",
+                sql::found(audit, "id"),
                 sql::target(audit, entity),
                 sql::name(name)
             ));

@@ -17,9 +17,10 @@ pub(super) fn provenance(audit: &Audit<'_>) -> Rule {
         .says("the bundle was made of this snapshot by this contract")
         .query(format!(
             "SELECT (snapshot.digest <> {})::INT + (contract.digest <> {})::INT FROM \
-             read_json('data/bundle.json')",
+             read_json({})",
             sql::text(snapshot),
-            sql::text(&contract)
+            sql::text(&contract),
+            sql::path(audit, "data/bundle.json")
         ));
     for (what, said, found) in [
         ("snapshot", &meta.snapshot.digest, snapshot),
@@ -69,11 +70,12 @@ fn said(audit: &Audit<'_>, table: &Table, (rows, lines): (TableDigest, TableDige
     let differs =
         |digest: TableDigest| format!("(d IS DISTINCT FROM {})::INT", sql::text(&digest.hex()));
     let query = format!(
-        "/* SQL has no canonical JSON: these are the digests that were recomputed */ SELECT {} + {} \
-         FROM (SELECT (SELECT t.digest FROM (SELECT unnest(tables) AS t FROM \
-         read_json('data/bundle.json')) WHERE t.entity = {}) AS d)",
+        "{}: these are the digests that were recomputed */ SELECT {} + {} FROM (SELECT (SELECT \
+         t.digest FROM (SELECT unnest(tables) AS t FROM read_json({})) WHERE t.entity = {}) AS d)",
+        sql::NO_SQL,
         differs(rows),
         differs(lines),
+        sql::path(audit, "data/bundle.json"),
         sql::text(entity)
     );
     let mut tally = Tally::new("digest", entity, "")
@@ -96,8 +98,8 @@ fn said(audit: &Audit<'_>, table: &Table, (rows, lines): (TableDigest, TableDige
 /// Rows of one file that the other has not. The digest itself is `rethread`'s; rows that say the same
 /// in both files have the same one.
 fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
-    let (_, lines) = audit.file(&format!("data/jsonl/{entity}.jsonl"));
-    let (_, rows) = audit.file(&format!("data/parquet/{entity}.parquet"));
+    let lines = sql::is_there(audit, &format!("data/jsonl/{entity}.jsonl"));
+    let rows = sql::is_there(audit, &format!("data/parquet/{entity}.parquet"));
     if !lines || !rows {
         return "SELECT 0".to_owned();
     }
@@ -132,14 +134,14 @@ fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
             format!("{value} AS {}", sql::name(name))
         })
         .collect();
-    let file = sql::text(&format!("data/jsonl/{entity}.jsonl"));
+    let file = sql::path(audit, &format!("data/jsonl/{entity}.jsonl"));
     format!(
-        "WITH p AS (SELECT file_row_number AS f, {} FROM read_parquet({}, file_row_number = true)), \
-         l AS (SELECT row_number() OVER () - 1 AS f, {} FROM (SELECT json AS j FROM \
-         read_ndjson_objects({file}))) SELECT count(*) FROM p FULL JOIN l USING (f) WHERE p IS \
-         DISTINCT FROM l",
+        "WITH p AS (SELECT file_row_number AS f, {} FROM {}), l AS (SELECT row_number() OVER () - 1 \
+         AS f, {} FROM (SELECT json AS j FROM read_ndjson_objects({file}))) SELECT {} FROM p FULL \
+         JOIN l USING (f) WHERE p IS DISTINCT FROM l",
         ours.join(", "),
-        sql::target(audit, entity),
+        sql::numbered(audit, &sql::target(audit, entity)),
         theirs.join(", "),
+        sql::found(audit, "'row ' || f"),
     )
 }

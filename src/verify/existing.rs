@@ -103,7 +103,8 @@ fn equation(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
     let entity = &table.entity;
     let said = format!(
         "(SELECT to_json(e) FROM (SELECT unnest(existing::JSON[]) AS e FROM \
-         read_json('data/bundle.json', columns = {{existing: 'JSON'}})) WHERE (e ->> '$.entity') = {})",
+         read_json({}, columns = {{existing: 'JSON'}})) WHERE (e ->> '$.entity') = {})",
+        sql::path(audit, "data/bundle.json"),
         sql::text(entity)
     );
     let all = format!("(SELECT count(*) FROM {})", sql::existing(audit, entity));
@@ -153,8 +154,9 @@ fn unchanged(audit: &Audit<'_>, table: &Table, before: &Before) -> Result<Rule> 
     let mut tally = Tally::new("value", entity, "")
         .says(format!("every {entity} row that existed is as it was"))
         .query(format!(
-            "SELECT count(*) FROM {} t JOIN {} s ON s._row = t._source_row WHERE t._origin = \
-             'existing' AND ({})",
+            "SELECT {} FROM {} t JOIN {} s ON s._row = t._source_row WHERE t._origin = 'existing' AND \
+             ({})",
+            sql::found(audit, "t.id"),
             sql::target(audit, entity),
             sql::existing(audit, entity),
             differs.join(" OR ")
@@ -242,10 +244,11 @@ fn links_sql(audit: &Audit<'_>, link: &Link) -> String {
     let dropped = sql::side(audit, "data/quarantine/links.parquet", &["entity", "label", "_row"]);
     format!(
         "WITH n AS ({naming}), b AS (SELECT r, old FROM n WHERE k = (SELECT min(k) FROM n m WHERE \
-         m.r = n.r)) SELECT count(*) FROM {} t WHERE t._origin = 'existing' AND CASE WHEN t.{label} \
+         m.r = n.r)) SELECT {} FROM {} t WHERE t._origin = 'existing' AND CASE WHEN t.{label} \
          IS NULL THEN t._source_row IN (SELECT r FROM b) AND t._source_row NOT IN (SELECT _row FROM \
          {dropped} WHERE entity = {} AND label = {}) ELSE (t._source_row, t.{label}) NOT IN (SELECT \
          (r, old) FROM b) END",
+        sql::found(audit, "t.id"),
         sql::target(audit, &link.on),
         sql::text(&link.on),
         sql::text(&link.label),

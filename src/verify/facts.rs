@@ -1,7 +1,7 @@
 //! What verification keeps of every row: ids as 128-bit keys, row numbers, fates. Never payload.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ use super::firsts::Firsts;
 use super::key;
 use super::legacy::Legacy;
 use super::naming::no_link;
+use super::slots::Slots;
 use super::table::Table;
 use crate::bundle::Bundle;
 use crate::contract::{Contract, Transform};
@@ -28,10 +29,21 @@ pub(super) struct Audit<'a> {
     pub(super) legacy: BTreeMap<String, Legacy>,
     /// What the legacy rows name by each link, by entity and label.
     firsts: BTreeMap<(String, String), Firsts>,
+    /// The places of the rows of target tables whose rows are split or numbered.
+    slots: BTreeMap<String, Slots>,
     /// What ids are derived in.
     pub(super) space: Uuid,
     /// How many threads may work.
     pub(super) threads: usize,
+    /// The folders whose files queries name by views, when it is queries alone that are wanted.
+    pub(super) views: Option<Views<'a>>,
+}
+
+/// The folders of a bundle and its snapshot, whose files queries name by views.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Views<'a> {
+    pub(super) bundle: &'a Path,
+    pub(super) snapshot: &'a Path,
 }
 
 /// What an id of the source leads to in a target table.
@@ -69,14 +81,20 @@ impl<'a> Audit<'a> {
             tables: tables.into_iter().collect(),
             legacy: BTreeMap::new(),
             firsts: BTreeMap::new(),
+            slots: BTreeMap::new(),
             space: key::space(&contract.namespace),
             threads,
+            views: None,
         };
         for (entity, mut legacy) in before.into_iter().zip(legacy) {
             legacy.read_fates(&audit)?;
             audit.legacy.insert(entity.to_owned(), legacy);
         }
         audit.firsts = audit.read_firsts()?;
+        for transform in contract.transforms.iter().filter(|transform| transform.splits()) {
+            let slots = Slots::read(&audit, transform)?;
+            audit.slots.insert(transform.target.clone(), slots);
+        }
         Ok(audit)
     }
 
@@ -96,6 +114,17 @@ impl<'a> Audit<'a> {
     pub(super) fn firsts(&self, entity: &str, label: &str) -> Result<&Firsts> {
         let name = (entity.to_owned(), label.to_owned());
         self.firsts.get(&name).ok_or_else(|| no_link(entity, label))
+    }
+
+    /// The places of the rows of a target table, where a contract splits or numbers them.
+    pub(super) fn slots(&self, target: &str) -> Option<&Slots> {
+        self.slots.get(target)
+    }
+
+    /// What stands for a target row made from this legacy row in what is kept by row: the legacy row
+    /// itself or, where one becomes several, the slot; `None` when the row's id is none that it gives.
+    pub(super) fn slot(&self, target: &str, row: usize, source: usize) -> Option<usize> {
+        self.slots(target).map_or(Some(source), |slots| slots.of(row, source))
     }
 
     /// A target table; the contract names it, so it is there.

@@ -182,12 +182,14 @@ fn equation(
     let merged = count(&|row| legacy.merged_times[row] > 0);
     let quarantined = count(&|row| legacy.quarantined[row] > 0 && legacy.merged_times[row] == 0);
     let lost = dropped.of(entity, label).len() as u64;
+    let dropped_rows = count(&|row| legacy.dropped_times(row) > 0);
     let found = [
         ("values", values),
         ("merged", merged),
         ("quarantined", quarantined),
         ("dropped", lost),
-        ("migrated", values.saturating_sub(merged + quarantined + lost)),
+        ("dropped_rows", dropped_rows),
+        ("migrated", values.saturating_sub(merged + quarantined + lost + dropped_rows)),
     ];
     let mut tally = Tally::new("count", entity, label)
         .says(format!("bundle.json gives the equation of {entity}.{label} as the files do"))
@@ -200,6 +202,7 @@ fn equation(
             "merged" => said.merged,
             "quarantined" => said.quarantined,
             "dropped" => said.dropped,
+            "dropped_rows" => said.dropped_rows,
             _ => said.migrated,
         });
         tally.check(said == found, || {
@@ -251,7 +254,7 @@ fn carried(
     for links in links {
         let listed: BTreeSet<(u128, u128)> =
             dropped.of(&links.entity, label).iter().map(|(_, from, to)| (*from, *to)).collect();
-        read::scan(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
+        read::scan_if_there(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
             let pair = (key::link_key(row.text(0)), key::link_key(row.text(1)));
             let ends = (end(audit, &links.entity, pair.0), end(audit, &links.target, pair.1));
             match ends {

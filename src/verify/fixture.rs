@@ -165,11 +165,16 @@ pub(super) struct Place {
 impl Place {
     /// The bundle that the transform makes of these tables and link files.
     pub(super) fn new(tables: &[(&str, Vec<Given>)], links: &[Pairs]) -> Self {
+        Self::by(contract::BUILT_IN, tables, links)
+    }
+
+    /// The bundle that the transform makes of these tables by a contract.
+    pub(super) fn by(text: &str, tables: &[(&str, Vec<Given>)], links: &[Pairs]) -> Self {
         let overrides = Overrides {
             release: None,
             set: vec![("rollout.max_quarantined".to_owned(), "any".to_owned())],
         };
-        let contract = contract::load(contract::BUILT_IN, "built-in", &overrides).unwrap();
+        let contract = contract::load(text, "built-in", &overrides).unwrap();
         let folder = tempfile::tempdir().unwrap();
         write_snapshot(&folder.path().join("snapshot"), &contract, tables, links);
         let snapshot = Snapshot::open(&folder.path().join("snapshot"), &Silent).unwrap();

@@ -49,8 +49,12 @@ fn recomputed(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Resu
         .query(id_sql::recomputed(audit, transform));
     for row in 0..table.rows() {
         let Some(source) = table.migrated(row) else { continue };
-        let made = made.of(source);
-        let right = made.is_some_and(|(id, how)| id == table.ids[row] && how != How::Adopted);
+        let right = match audit.slots(target) {
+            Some(slots) => slots.nth(row).is_some(),
+            None => {
+                made.of(source).is_some_and(|(id, how)| id == table.ids[row] && how != How::Adopted)
+            }
+        };
         tally.check(right, || table.place(row));
     }
     Ok(tally.finish())

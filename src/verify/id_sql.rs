@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::facts::Audit;
 use super::link_sql;
 use super::naming::type_of;
+use super::split_sql;
 use super::sql::{self, name, text};
 use super::value::spelled;
 use crate::contract::{Pick, Transform};
@@ -15,14 +16,25 @@ const UUID: &str = "'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'";
 /// Rows whose id is no UUID in lower case.
 pub(super) fn well_formed(audit: &Audit<'_>, entity: &str) -> String {
     let table = sql::target(audit, entity);
-    format!("SELECT count(*) FROM {table} WHERE id IS NULL OR NOT regexp_full_match(id, {UUID})")
+    let found = sql::found(audit, "id");
+    format!("SELECT {found} FROM {table} WHERE id IS NULL OR NOT regexp_full_match(id, {UUID})")
 }
 
 /// Migrated rows whose id is not the one their legacy row gives.
 pub(super) fn recomputed(audit: &Audit<'_>, transform: &Transform) -> String {
+    if transform.splits() {
+        return format!(
+            "SELECT {} FROM {} t ANTI JOIN {} x ON x.r = t._source_row AND x.id = t.id WHERE \
+             t._origin = 'migrated'",
+            sql::found(audit, "t.id"),
+            sql::target(audit, &transform.target),
+            split_sql::slots(audit, transform)
+        );
+    }
     format!(
-        "SELECT count(*) FROM {} t LEFT JOIN ({}) m ON m.r = t._source_row WHERE t._origin = \
-         'migrated' AND (t.id IS DISTINCT FROM m.id OR m.adopted)",
+        "SELECT {} FROM {} t LEFT JOIN ({}) m ON m.r = t._source_row WHERE t._origin = 'migrated' \
+         AND (t.id IS DISTINCT FROM m.id OR m.adopted)",
+        sql::found(audit, "t.id"),
         sql::target(audit, &transform.target),
         made(audit, transform)
     )
@@ -64,11 +76,12 @@ pub(super) fn adopted(audit: &Audit<'_>, transform: &Transform) -> String {
         .collect();
     let keys = if keys.is_empty() { "false".to_owned() } else { keys.join(" OR ") };
     format!(
-        "WITH m AS ({}) SELECT count(*) FROM {} a LEFT JOIN {} e ON e.id = a.id AND e._origin = \
+        "WITH m AS ({}) SELECT {} FROM {} a LEFT JOIN {} e ON e.id = a.id AND e._origin = \
          'existing' LEFT JOIN {} s ON s._row = a._row LEFT JOIN m ON m.r = a._row WHERE a.entity = \
          {} AND NOT coalesce(CASE WHEN e.id IS NULL THEN false WHEN m.adopted THEN m.id = a.id ELSE \
          {keys} END, false)",
         made(audit, transform),
+        sql::found(audit, "a.id"),
         sql::side(audit, &side, &["_row", "entity", "id"]),
         sql::target(audit, &transform.target),
         sql::legacy(audit, legacy),
@@ -89,16 +102,17 @@ pub(super) fn counted(audit: &Audit<'_>) -> String {
     format!(
         "SELECT (SELECT count(*) FROM (VALUES {}) e(entity) WHERE (SELECT count(*) FROM {lines} l \
          WHERE l.entity = e.entity) <> coalesce((SELECT sum((p ->> 1)::BIGINT) FROM (SELECT \
-         unnest(mapped_ids::JSON[]) AS p FROM read_json('data/bundle.json', columns = \
+         unnest(mapped_ids::JSON[]) AS p FROM read_json({}, columns = \
          {{mapped_ids: 'JSON'}})) WHERE (p ->> 0) = e.entity), 0)) + (SELECT count(*) FROM {lines} \
          WHERE (entity, target) NOT IN ({}))",
         entities.join(", "),
+        sql::path(audit, "data/bundle.json"),
         known.join(", ")
     )
 }
 
 /// For every legacy row: `r`, `id`, whether it is an existing row's, and the text that was mapped.
-fn made(audit: &Audit<'_>, transform: &Transform) -> String {
+pub(super) fn made(audit: &Audit<'_>, transform: &Transform) -> String {
     let before = &audit.contract.before.schema;
     let (source, target) = (&transform.source, &transform.target);
     let Some(legacy) = audit.legacy.get(source) else { return String::new() };

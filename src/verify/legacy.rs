@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::bits::Bits;
+use super::cases::Cases;
 use super::facts::{Audit, Heir};
 use super::index::Index;
 use super::key::{self, NONE};
+use super::onto::Onto;
 use super::read;
 use super::table::{NO_ROW, Table, narrow, place};
+use crate::contract::Transform;
 use crate::error::Result;
 use crate::snapshot::{Extra, Snapshot};
 
@@ -33,20 +36,12 @@ pub(super) struct Legacy {
     pub(super) merged_times: Vec<u8>,
     /// How often a row is quarantined.
     pub(super) quarantined: Vec<u8>,
+    /// How often a row is listed as dropped by a rule; empty where no rule drops any.
+    dropped: Vec<u8>,
     /// Rows whose `_row` is not their place.
     pub(super) misplaced: u64,
     /// Rows of the side files that name no row of the snapshot, with the rows there are.
     pub(super) strays: (u64, u64),
-}
-
-/// Which target rows the rows of a legacy table became.
-pub(super) struct Onto {
-    pub(super) target: String,
-    /// How often a legacy row was migrated.
-    pub(super) seen: Vec<u8>,
-    at: Vec<u32>,
-    /// Legacy rows that stand on an existing row, by row: (row, id).
-    pub(super) adopted: Vec<(u32, u128)>,
 }
 
 /// A legacy row that another row stands for.
@@ -76,6 +71,7 @@ impl Legacy {
             merged: Vec::new(),
             merged_times: Vec::new(),
             quarantined: Vec::new(),
+            dropped: Vec::new(),
             misplaced: 0,
             strays: (0, 0),
             path,
@@ -87,12 +83,13 @@ impl Legacy {
     /// Reads where the rows went.
     pub(super) fn read_fates(&mut self, audit: &Audit<'_>) -> Result<()> {
         for transform in audit.contract.transforms_of(&self.entity.clone()) {
-            let onto = self.read_onto(audit, &transform.target)?;
+            let onto = self.read_onto(audit, transform)?;
             self.onto.push(onto);
         }
         self.read_merged(audit)?;
         self.merged.sort_by_key(|merged| merged.row);
-        self.read_quarantined(audit)
+        self.read_quarantined(audit)?;
+        self.read_dropped(audit)
     }
 
     fn read_ids(&mut self) -> Result<()> {
@@ -116,7 +113,8 @@ impl Legacy {
         narrow(self.rows).map(|_| ())
     }
 
-    fn read_onto(&mut self, audit: &Audit<'_>, target: &str) -> Result<Onto> {
+    fn read_onto(&mut self, audit: &Audit<'_>, transform: &Transform) -> Result<Onto> {
+        let target = transform.target.as_str();
         let (mut seen, mut at) = (vec![0_u8; self.rows], vec![NO_ROW; self.rows]);
         let table = audit.table(target)?;
         for row in 0..table.rows() {
@@ -140,7 +138,10 @@ impl Legacy {
             Ok(())
         })?;
         adopted.sort_unstable();
-        Ok(Onto { target: target.to_owned(), seen, at, adopted })
+        let cases = transform.explode.as_ref();
+        let cases = cases.map(|rule| Cases::read(rule, self.path.as_deref(), self.rows));
+        let cases = cases.transpose()?;
+        Ok(Onto { target: target.to_owned(), seen, at, adopted, cases })
     }
 
     fn read_merged(&mut self, audit: &Audit<'_>) -> Result<()> {
@@ -169,6 +170,17 @@ impl Legacy {
         })
     }
 
+    fn read_dropped(&mut self, audit: &Audit<'_>) -> Result<()> {
+        let path = audit.bundle.path(&format!("data/dropped/{}.parquet", self.entity));
+        read::scan_if_there(&path, &[Extra::ROW], &mut |found| {
+            self.dropped.resize(self.rows, 0);
+            if let Some(row) = self.stray(found.row(0)) {
+                self.dropped[row] = self.dropped[row].saturating_add(1);
+            }
+            Ok(())
+        })
+    }
+
     /// Counts a row of a side file that names no row of this table.
     fn stray(&mut self, row: Option<usize>) -> Option<usize> {
         let found = row.filter(|row| *row < self.rows);
@@ -182,13 +194,30 @@ impl Legacy {
         self.onto.iter().any(|onto| onto.times(row) > 0)
     }
 
-    /// Whether a row is in exactly one place: in all its targets, merged, or quarantined.
+    /// How often a row is listed as dropped by a rule.
+    pub(super) fn dropped_times(&self, row: usize) -> u8 {
+        self.dropped.get(row).copied().unwrap_or_default()
+    }
+
+    /// Whether a rule drops a row.
+    pub(super) fn is_dropped(&self, row: usize) -> bool {
+        let mut cases = self.onto.iter().filter_map(|onto| onto.cases.as_ref());
+        cases.any(|cases| cases.is_dropped(row))
+    }
+
+    /// Whether a row is in exactly one place: in all its targets as often as it must, merged,
+    /// quarantined, or dropped as a rule says.
     pub(super) fn is_accounted(&self, row: usize) -> bool {
         let aside = self.merged_times[row].saturating_add(self.quarantined[row]);
         let mut onto = self.onto.iter();
-        match aside {
-            0 => !self.onto.is_empty() && onto.all(|onto| onto.times(row) == 1),
-            1 => onto.all(|onto| onto.times(row) == 0),
+        match (self.is_dropped(row), self.dropped_times(row), aside) {
+            (true, 1, 0) | (false, 0, 1) => onto.all(|onto| onto.times(row) == 0),
+            (false, 0, 0) => {
+                let is_whole = |onto: &Onto| {
+                    (1..).contains(&onto.wanted(row)) && onto.times(row) == onto.wanted(row)
+                };
+                !self.onto.is_empty() && onto.all(is_whole)
+            }
             _ => false,
         }
     }
@@ -250,30 +279,5 @@ impl Legacy {
     /// A row as a sample names it.
     pub(super) fn place(&self, row: usize) -> String {
         place(&self.entity, self.path.as_deref(), row)
-    }
-}
-
-impl Onto {
-    /// Whether no legacy row became two target rows.
-    pub(super) fn is_once(&self) -> bool {
-        self.seen.iter().all(|seen| *seen <= 1)
-    }
-
-    /// The target row a legacy row became.
-    pub(super) fn at(&self, row: usize) -> Option<usize> {
-        Some(self.at[row]).filter(|at| *at != NO_ROW).map(|at| at as usize)
-    }
-
-    /// The id of the existing row a legacy row stands on.
-    pub(super) fn adopted(&self, row: usize) -> Option<u128> {
-        let from = self.adopted.partition_point(|(at, _)| (*at as usize) < row);
-        self.adopted.get(from).filter(|(at, _)| *at as usize == row).map(|(_, id)| *id)
-    }
-
-    /// How often a legacy row became a target row or stands on one.
-    pub(super) fn times(&self, row: usize) -> usize {
-        let from = self.adopted.partition_point(|(at, _)| (*at as usize) < row);
-        let adopted = self.adopted[from..].iter().take_while(|(at, _)| *at as usize == row);
-        usize::from(self.seen[row]) + adopted.count()
     }
 }

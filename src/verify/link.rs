@@ -63,7 +63,8 @@ pub(super) fn rules(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Resu
                 || (value == NONE && expected.is_held(source, &held)));
         right.check(is_right, place);
         if let Some(repaired) = repaired.as_mut().filter(|_| source < rows) {
-            repaired.check(&link.label, (source, value), place);
+            let slot = audit.slot(&link.on, row.number, source);
+            repaired.check(&link.label, (source, slot, value), place);
         }
         Ok(())
     })?;
@@ -254,21 +255,23 @@ impl<'a> Repaired<'a> {
     fn check(
         &mut self,
         label: &str,
-        (source, value): (usize, u128),
+        (source, slot, value): (usize, Option<usize>, u128),
         place: impl FnOnce() -> String,
     ) {
+        // A row whose id is none that its source gives is told by the rule on ids.
+        let Some(slot) = slot else { return };
         // A link that is none the source names is told by the rule on that.
         let right = match self.judged.of(source) {
             Verdict::Must(id, how) if id == value => {
                 let how = self.judged.hows.get(usize::from(how)).map_or("", String::as_str);
-                is_listed_as(&self.listed, label, source, &[how])
+                is_listed_as(&self.listed, label, slot, &[how])
             }
             _ => {
                 let may = self.judged.allows(source, value);
-                may.is_none_or(|may| is_listed_as(&self.listed, label, source, &may))
+                may.is_none_or(|may| is_listed_as(&self.listed, label, slot, &may))
             }
         };
-        self.told += self.listed.of(label, source).count();
+        self.told += self.listed.of(label, slot).count();
         self.tally.check(right, place);
     }
 

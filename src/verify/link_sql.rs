@@ -9,7 +9,8 @@ use crate::schema::{Has, Link};
 pub(super) fn ends(audit: &Audit<'_>, link: &Link) -> String {
     let label = sql::name(&link.label);
     format!(
-        "SELECT count(*) FROM {} t ANTI JOIN {} o ON o.id = t.{label} WHERE t.{label} IS NOT NULL",
+        "SELECT {} FROM {} t ANTI JOIN {} o ON o.id = t.{label} WHERE t.{label} IS NOT NULL",
+        sql::found(audit, "t.id"),
         sql::target(audit, &link.on),
         sql::target(audit, &link.to)
     )
@@ -24,18 +25,19 @@ pub(super) fn required(
 ) -> String {
     let table = sql::target(audit, &link.on);
     let null = format!("t._origin = 'migrated' AND t.{} IS NULL", sql::name(&link.label));
+    let found = sql::found(audit, "t.id");
     match (&rule.how, rule.required) {
         (LinkHow::From { .. }, Required::WhenSourceExists) => format!(
-            "{} SELECT count(*) FROM {table} t SEMI JOIN m ON m.r = t._source_row WHERE {null}",
+            "{} SELECT {found} FROM {table} t SEMI JOIN m ON m.r = t._source_row WHERE {null}",
             chosen(audit, link, &rule.how, transform)
         ),
         (LinkHow::Via { link: via, .. }, Required::WhenSourceExists) => {
             format!(
-                "SELECT count(*) FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
+                "SELECT {found} FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
                 sql::name(via)
             )
         }
-        _ => format!("SELECT count(*) FROM {table} t WHERE {null}"),
+        _ => format!("SELECT {found} FROM {table} t WHERE {null}"),
     }
 }
 
@@ -48,15 +50,15 @@ pub(super) fn right(
 ) -> String {
     let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
     let migrated = "t._origin = 'migrated'";
+    let found = sql::found(audit, "t.id");
     let Some(rule) = rule else {
-        return format!(
-            "SELECT count(*) FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL"
-        );
+        return format!("SELECT {found} FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL");
     };
     match &rule.how {
         LinkHow::From { .. } => {
             let chosen = chosen(audit, link, &rule.how, transform);
-            format!("{chosen}, {} SELECT count(*) FROM x", wrong(audit, link))
+            let first = sql::found(audit, "id");
+            format!("{chosen}, {} SELECT {first} FROM x", wrong(audit, link))
         }
         LinkHow::SameRow { target } => {
             let stands = audit
@@ -65,7 +67,7 @@ pub(super) fn right(
                 .map(|legacy| sql::stands(audit, legacy, target))
                 .unwrap_or_default();
             format!(
-                "SELECT count(*) FROM {table} t LEFT JOIN {stands} o ON o.r = t._source_row WHERE \
+                "SELECT {found} FROM {table} t LEFT JOIN {stands} o ON o.r = t._source_row WHERE \
                  {migrated} AND t.{label} IS DISTINCT FROM o.id"
             )
         }
@@ -73,7 +75,7 @@ pub(super) fn right(
             let over = audit.contract.after.schema.link(&link.on, via);
             let other = over.map(|over| sql::target(audit, &over.to)).unwrap_or_default();
             format!(
-                "SELECT count(*) FROM {table} t LEFT JOIN {other} o ON o.id = t.{} WHERE {migrated} \
+                "SELECT {found} FROM {table} t LEFT JOIN {other} o ON o.id = t.{} WHERE {migrated} \
                  AND t.{label} IS DISTINCT FROM o.{}",
                 sql::name(via),
                 sql::name(take)
@@ -94,7 +96,7 @@ fn wrong(audit: &Audit<'_>, link: &Link) -> String {
     };
     format!(
         "n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1), x AS (SELECT \
-         t._source_row AS r FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
+         t._source_row AS r, t.id FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
          DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = t.{label} \
          WHERE t._origin = 'migrated' AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM n.id ELSE \
          t.{label} IS NOT NULL AND a.id IS NULL END{held})"
@@ -109,11 +111,13 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
     let side = sql::side(
         audit,
         &format!("data/repairs/{}.parquet", link.on),
-        &["_source_row", "attr", "how"],
+        &["_source_row", "attr", "how", "id"],
     );
+    // Where one row becomes several, each has repairs of its own.
+    let of = if transform.splits() { "_source_row, id" } else { "_source_row" };
     format!(
         "{chosen}, {}, f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
-         _source_row) AS n FROM {side} f ANTI JOIN x ON x.r = f._source_row WHERE attr = {}), e AS (SELECT t._source_row AS r, \
+         {of}) AS n FROM {side} f ANTI JOIN x ON x.r = f._source_row WHERE attr = {}), e AS (SELECT t._source_row AS r, \
          list(DISTINCT m.how) AS hows FROM {} t JOIN m ON m.r = t._source_row AND m.id = t.{} WHERE \
          t._origin = 'migrated' GROUP BY 1) SELECT count(DISTINCT coalesce(e.r, f.r)) FROM e FULL \
          JOIN f ON f.r = e.r WHERE CASE WHEN f.r IS NULL THEN NOT list_contains(e.hows, '') WHEN \
@@ -127,7 +131,12 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
 
 /// As `m`, what the first place that names a row of the source names: `r` (source row), `id` (target
 /// id, null when that row is not in the target), `how` (what a repair says).
-fn chosen(audit: &Audit<'_>, link: &Link, how: &LinkHow, transform: &Transform) -> String {
+pub(super) fn chosen(
+    audit: &Audit<'_>,
+    link: &Link,
+    how: &LinkHow,
+    transform: &Transform,
+) -> String {
     let LinkHow::From { picks, latest } = how else { return String::new() };
     let source = &transform.source;
     let mut parts = Vec::new();
@@ -244,7 +253,7 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
             parts.push(format!(
                 "SELECT s._row, 1, {}, {how} FROM {table} s JOIN {} p ON {} = {}",
                 sql::id(&format!("p.{to}")),
-                sql::text(&format!("$SNAPSHOT/{}", file.file)),
+                sql::source(audit, &file.file),
                 sql::id(&format!("p.{on}")),
                 sql::id("s.id")
             ));

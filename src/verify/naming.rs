@@ -43,7 +43,7 @@ impl Naming {
             if !ahead && !back {
                 continue;
             }
-            read::scan(&audit.snapshot.path(&file.file), &["from", "to"], &mut |row| {
+            read::scan_if_there(&audit.snapshot.path(&file.file), &["from", "to"], &mut |row| {
                 let (on, to) = if ahead { (0, 1) } else { (1, 0) };
                 let id = key::link_key(row.text(to));
                 pairs.push((key::link_key(row.text(on)), id));

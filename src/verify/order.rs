@@ -100,7 +100,7 @@ fn global(audit: &Audit<'_>, transform: &Transform) -> Result<Rule> {
 }
 
 fn global_sql(audit: &Audit<'_>, target: &str, columns: &[&str]) -> String {
-    if !audit.file(&format!("data/parquet/{target}.parquet")).1 {
+    if !sql::is_there(audit, &format!("data/parquet/{target}.parquet")) {
         return "SELECT 0".to_owned();
     }
     let mut equal = String::new();
@@ -110,13 +110,12 @@ fn global_sql(audit: &Audit<'_>, target: &str, columns: &[&str]) -> String {
         less.push(format!("({equal}({last} < {now} OR ({last} IS NULL AND {now} IS NOT NULL)))"));
         let _ = write!(equal, "{last} IS NOT DISTINCT FROM {now} AND ");
     }
-    let rows = format!(
-        "(SELECT * FROM read_parquet({}, file_row_number = true))",
-        sql::target(audit, target)
-    );
+    let rows = sql::numbered(audit, &sql::target(audit, target));
+    let rows = format!("(SELECT * FROM {rows})");
     format!(
-        "SELECT count(*) FROM {rows} t JOIN {rows} p ON p.file_row_number = t.file_row_number - 1 \
+        "SELECT {} FROM {rows} t JOIN {rows} p ON p.file_row_number = t.file_row_number - 1 \
          WHERE NOT coalesce({}, false)",
+        sql::found(audit, "t.id"),
         less.join(" OR ")
     )
 }
@@ -142,7 +141,9 @@ fn bijection(
         let adopted = onto.is_some_and(|onto| onto.adopted(row).is_some());
         // A row of its own: no other row of the table has its id.
         let own = onto.and_then(|onto| onto.at(row)).is_none_or(|at| table.is_alone(at));
-        let right = (seen == 1 && own) || (seen == 0 && adopted && unless_adopted);
+        let wanted = onto.map_or(1, |onto| onto.wanted(row));
+        let right =
+            (usize::from(seen) == wanted && own) || (seen == 0 && adopted && unless_adopted);
         tally.check(right, || format!("{}: {seen} rows", legacy.place(row)));
     }
     Ok(tally.finish())
@@ -164,11 +165,20 @@ fn bijection_sql(audit: &Audit<'_>, legacy: &Legacy, target: &str, unless_adopte
     } else {
         String::new()
     };
+    let rules = audit.contract.transform_into(target).and_then(|rules| rules.explode.as_ref());
+    let (wanted, cases) = match rules {
+        Some(rule) => {
+            let cases = super::split_sql::cases(audit, legacy, rule);
+            ("c.results", format!(" LEFT JOIN {cases} c ON c.r = s._row"))
+        }
+        None => ("1", String::new()),
+    };
     format!(
-        "SELECT count(*) FROM {} s SEMI JOIN ({}) m ON m.r = s._row LEFT JOIN (SELECT _source_row AS \
+        "SELECT {} FROM {} s SEMI JOIN ({}) m ON m.r = s._row LEFT JOIN (SELECT _source_row AS \
          r, count(*) AS n, bool_and(alone) AS alone FROM (SELECT *, count(*) OVER (PARTITION BY \
-         id) = 1 AS alone FROM {}) WHERE _origin = 'migrated' GROUP BY 1) t ON t.r = s._row WHERE \
-         NOT (coalesce(t.n, 0) = 1 AND t.alone) {exempt}",
+         id) = 1 AS alone FROM {}) WHERE _origin = 'migrated' GROUP BY 1) t ON t.r = s._row{cases} WHERE \
+         NOT (coalesce(t.n, 0) = {wanted} AND t.alone) {exempt}",
+        sql::found(audit, "s.id"),
         sql::legacy(audit, legacy),
         migrated.join(" UNION ALL "),
         sql::target(audit, target),

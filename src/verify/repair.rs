@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use super::Rule;
 use super::facts::Audit;
-use super::read;
+use super::key;
+use super::made::Made;
+use super::read::{self, Row};
 use super::rule::Tally;
 use super::sql;
+use crate::contract::Transform;
 use crate::error::{Result, grouped};
 
-/// The repairs listed for one target table: by attribute, the legacy rows and what was done.
+/// The repairs listed for one target table: by attribute, the legacy rows (where one becomes several, the
+/// slots) and what was done.
 #[derive(Default)]
 pub(super) struct Listed {
     hows: Vec<String>,
@@ -25,8 +29,10 @@ impl Listed {
     pub(super) fn read_of(audit: &Audit<'_>, target: &str, wanted: Option<&str>) -> Result<Self> {
         let mut listed = Self::default();
         let (path, _) = audit.file(&format!("data/repairs/{target}.parquet"));
-        read::scan_if_there(&path, &["_source_row", "attr", "how"], &mut |row| {
-            let source = row.row(0).and_then(|row| u32::try_from(row).ok()).unwrap_or(u32::MAX);
+        let places = Places::read(audit, target)?;
+        read::scan_if_there(&path, &["_source_row", "attr", "how", "id"], &mut |row| {
+            let place = places.of(row);
+            let source = place.and_then(|row| u32::try_from(row).ok()).unwrap_or(u32::MAX);
             let attr = row.text(1).unwrap_or_default();
             if wanted.is_some_and(|wanted| wanted != attr) {
                 return Ok(());
@@ -80,6 +86,31 @@ impl Listed {
     }
 }
 
+/// Tells which target row a listed repair is of.
+pub(super) struct Places<'a> {
+    split: Option<(&'a Audit<'a>, &'a Transform, Made<'a>)>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn read(audit: &'a Audit<'_>, target: &str) -> Result<Self> {
+        let transform = audit.contract.transform_into(target).filter(|rules| rules.splits());
+        let split = match transform {
+            Some(transform) => Some((audit, transform, Made::read(audit, transform)?)),
+            None => None,
+        };
+        Ok(Self { split })
+    }
+
+    /// The legacy row or slot of a line that gives `_source_row` first and `id` last of four columns.
+    pub(super) fn of(&self, line: Row<'_>) -> Option<usize> {
+        let source = line.row(0)?;
+        let Some((audit, transform, made)) = &self.split else { return Some(source) };
+        let slots = audit.slots(&transform.target)?;
+        made.of(source)?;
+        slots.with_id(audit, transform, (made, source, key::link_key(line.text(3))))
+    }
+}
+
 /// bundle.json counts the repairs of a target table as `data/repairs` lists them, and no attribute
 /// has any that the contract has no rule for.
 pub(super) fn rules(audit: &Audit<'_>, target: &str, out: &mut Vec<Rule>) -> Result<()> {
@@ -93,8 +124,9 @@ pub(super) fn rules(audit: &Audit<'_>, target: &str, out: &mut Vec<Rule>) -> Res
          FULL JOIN (SELECT r.attr AS attr, r.how AS how, r.\"rows\" AS n FROM (SELECT \
          unnest(from_json(repairs, '[{{\"target\":\"VARCHAR\",\"attr\":\"VARCHAR\",\
          \"how\":\"VARCHAR\",\"rows\":\"UBIGINT\"}}]')) AS r FROM \
-         read_json('data/bundle.json', columns = {{repairs: 'JSON'}})) WHERE r.target = \
-         {entity}) b ON b.attr = f.attr AND b.how = f.how WHERE f.n IS DISTINCT FROM b.n"
+         read_json({}, columns = {{repairs: 'JSON'}})) WHERE r.target = \
+         {entity}) b ON b.attr = f.attr AND b.how = f.how WHERE f.n IS DISTINCT FROM b.n",
+        sql::path(audit, "data/bundle.json")
     ));
     let mut said: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for repair in audit.bundle.meta().repairs.iter().filter(|said| said.target == *target) {

@@ -127,6 +127,9 @@ impl Keys {
         (_, b): (&Table, usize),
     ) -> Option<Ordering> {
         let (from, to) = (table.migrated(a)?, table.migrated(b)?);
+        if from == to {
+            return Some(Ordering::Equal);
+        }
         let mut column = 0;
         for name in by {
             let order = if name == "id" {
@@ -153,7 +156,7 @@ fn sequence_sql(
     (target, within): (&str, &str),
     by: &[String],
 ) -> String {
-    if !audit.file(&format!("data/parquet/{target}.parquet")).1 {
+    if !sql::is_there(audit, &format!("data/parquet/{target}.parquet")) {
         return "SELECT 0".to_owned();
     }
     let key = |name: &String| {
@@ -173,13 +176,14 @@ fn sequence_sql(
     let link = format!("t.{}", sql::name(within));
     let other = audit.contract.after.schema.link(target, within).map(|link| link.to.clone());
     format!(
-        "SELECT count(*) FROM (SELECT *, {} FROM (SELECT {link} AS g, t.file_row_number AS f, {} FROM \
-         read_parquet({}, file_row_number = true) t JOIN {} s ON s._row = t._source_row SEMI JOIN \
+        "SELECT {} FROM (SELECT *, {} FROM (SELECT t.id AS i, {link} AS g, t.file_row_number AS f, {} \
+         FROM {} t JOIN {} s ON s._row = t._source_row SEMI JOIN \
          {} o ON o.id = {link} WHERE t._origin = 'migrated' AND {}) WINDOW w AS (PARTITION BY g \
          ORDER BY f)) WHERE p0 IS NOT NULL AND ({})",
+        sql::found(audit, "i"),
         lag.join(", "),
         columns.join(", "),
-        sql::target(audit, target),
+        sql::numbered(audit, &sql::target(audit, target)),
         sql::legacy(audit, legacy),
         sql::target(audit, &other.unwrap_or_default()),
         there.join(" AND "),

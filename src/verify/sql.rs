@@ -1,6 +1,7 @@
 //! Pieces of the DuckDB queries that reproduce a rule.
 //!
-//! A query runs in the bundle's folder, with `$SNAPSHOT` for the snapshot's.
+//! A query runs in the bundle's folder, with `$SNAPSHOT` for the snapshot's; or over views of all files
+//! ([`super::independent`]).
 
 use super::facts::Audit;
 use super::legacy::Legacy;
@@ -23,8 +24,8 @@ pub(super) fn target(audit: &Audit<'_>, entity: &str) -> String {
 
 /// A legacy table of the snapshot.
 pub(super) fn legacy(audit: &Audit<'_>, legacy: &Legacy) -> String {
-    if legacy.path.is_some() {
-        return text(&format!("$SNAPSHOT/{}", legacy.file));
+    if in_snapshot(audit, &legacy.file) {
+        return source(audit, &legacy.file);
     }
     nothing(crate::snapshot::columns(&audit.contract.before.schema, &legacy.entity).fields())
 }
@@ -32,9 +33,7 @@ pub(super) fn legacy(audit: &Audit<'_>, legacy: &Legacy) -> String {
 /// A table of the snapshot that a target entity had already.
 pub(super) fn existing(audit: &Audit<'_>, entity: &str) -> String {
     match audit.snapshot.table(entity) {
-        Some(table) if audit.snapshot.path(&table.file).exists() => {
-            text(&format!("$SNAPSHOT/{}", table.file))
-        }
+        Some(table) if in_snapshot(audit, &table.file) => source(audit, &table.file),
         _ => {
             let columns = crate::snapshot::columns(&audit.contract.after.schema, entity);
             nothing(columns.fields())
@@ -58,9 +57,73 @@ fn bundle_file(
     file: &str,
     columns: &[std::sync::Arc<arrow::datatypes::Field>],
 ) -> String {
-    let (_, there) = audit.file(file);
-    if there { text(file) } else { nothing(columns) }
+    if !is_there(audit, file) {
+        return nothing(columns);
+    }
+    if audit.views.is_some() { view("bundle", file) } else { text(file) }
 }
+
+/// A file of the snapshot.
+pub(super) fn source(audit: &Audit<'_>, file: &str) -> String {
+    if audit.views.is_some() { view("snapshot", file) } else { text(&format!("$SNAPSHOT/{file}")) }
+}
+
+/// Whether a file of the bundle is there.
+pub(super) fn is_there(audit: &Audit<'_>, file: &str) -> bool {
+    audit.views.map_or_else(|| audit.file(file).1, |views| views.bundle.join(file).exists())
+}
+
+/// Whether a file of the snapshot is there.
+pub(super) fn in_snapshot(audit: &Audit<'_>, file: &str) -> bool {
+    let path = audit.views.map_or_else(|| audit.snapshot.path(file), |at| at.snapshot.join(file));
+    path.exists()
+}
+
+/// The view of a Parquet file: `target."<entity>"` for `data/parquet/<entity>.parquet`, else the folder
+/// as the schema.
+pub(super) fn view(side: &str, file: &str) -> String {
+    let file = file.strip_prefix("data/").unwrap_or(file);
+    let file = file.strip_suffix(".parquet").unwrap_or(file);
+    let (folder, rest) = file.split_once('/').unwrap_or((side, file));
+    let schema = match (side, folder) {
+        ("snapshot", "tables") => "source",
+        ("snapshot", _) => "source_links",
+        (_, "parquet") => "target",
+        (_, folder) => folder,
+    };
+    format!("{}.{}", name(schema), name(rest))
+}
+
+/// A table with its rows' places in the file as `file_row_number`.
+pub(super) fn numbered(audit: &Audit<'_>, table: &str) -> String {
+    // Every view has them.
+    if audit.views.is_some() {
+        return table.to_owned();
+    }
+    format!("read_parquet({table}, file_row_number = true)")
+}
+
+/// The path of a file that is no table, as a value.
+pub(super) fn path(audit: &Audit<'_>, file: &str) -> String {
+    if audit.views.is_some() {
+        return format!("getvariable('bundle') || {}", text(&format!("/{file}")));
+    }
+    text(file)
+}
+
+/// What a query gives of the rows it finds: how many, and where it is to be told the first by this.
+pub(super) fn found(audit: &Audit<'_>, first: &str) -> String {
+    if audit.views.is_none() {
+        return "count(*)".to_owned();
+    }
+    format!("count(*) AS violations, min(({first})::VARCHAR) AS {FIRST}")
+}
+
+/// The second column of a query that tells the first place.
+pub(super) const FIRST: &str = "first_place";
+
+/// How the query of a rule begins that SQL cannot decide.
+pub(super) const NO_SQL: &str = "/* SQL has no canonical JSON";
 
 /// A table without a row in place of a file that is not there.
 fn nothing(columns: &[std::sync::Arc<arrow::datatypes::Field>]) -> String {

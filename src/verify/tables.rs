@@ -28,9 +28,10 @@ fn stands(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
     let mut tally = Tally::new("account", entity, "")
         .says(format!("every {entity} row stands on a row of the snapshot"))
         .query(format!(
-            "SELECT count(*) FROM {} t LEFT JOIN {source} s ON s._row = t._source_row LEFT JOIN {} e \
+            "SELECT {} FROM {} t LEFT JOIN {source} s ON s._row = t._source_row LEFT JOIN {} e \
              ON e._row = t._source_row WHERE NOT coalesce(CASE t._origin WHEN 'migrated' THEN s._row \
              IS NOT NULL WHEN 'existing' THEN e._row IS NOT NULL END, false)",
+            sql::found(audit, "t.id"),
             sql::target(audit, entity),
             sql::existing(audit, entity)
         ));
@@ -55,8 +56,10 @@ fn stands(audit: &Audit<'_>, table: &Table) -> Result<Rule> {
 fn counted(audit: &Audit<'_>, table: &Table) -> Rule {
     let entity = &table.entity;
     let (name, target) = (sql::text(entity), sql::target(audit, entity));
-    let said = "(SELECT to_json(t) FROM (SELECT unnest(tables) AS t FROM \
-                read_json('data/bundle.json')) WHERE t.entity = ";
+    let said = format!(
+        "(SELECT to_json(t) FROM (SELECT unnest(tables) AS t FROM read_json({})) WHERE t.entity = ",
+        sql::path(audit, "data/bundle.json")
+    );
     let differs = |what: &str, condition: &str| {
         format!(
             "(({said}{name}) ->> '$.{what}')::UBIGINT IS DISTINCT FROM (SELECT count(*) FROM \

@@ -10,6 +10,7 @@ use super::read::{self, Row};
 use super::repair::Listed;
 use super::rows::Counted;
 use super::rule::Tally;
+use super::split::Own;
 use super::table::Table;
 use super::value_sql;
 use super::whole;
@@ -94,6 +95,7 @@ impl Tallies {
 impl Checked<'_> {
     fn run(&self, out: &mut Vec<Rule>) -> Result<()> {
         let derived = derive::derive(self.audit, self.transform, self.rule)?;
+        let own = Own::read(self.audit, self.transform, (&self.rule.attr, self.ty))?;
         let table = self.audit.table(&self.transform.target)?;
         let mut tallies = self.tallies();
         let mut raws = Vec::new();
@@ -110,7 +112,7 @@ impl Checked<'_> {
         read::scan_if_there(&table.path, &columns, &mut |row| {
             match table.migrated(row.number) {
                 Some(source) if source < rows => {
-                    self.row(table, (&derived, &raws), (row, source), &mut tallies);
+                    self.row(table, (&derived, &raws, own.as_ref()), (row, source), &mut tallies);
                 }
                 // A row from nowhere is told by the account.
                 _ => {}
@@ -175,20 +177,26 @@ impl Checked<'_> {
     fn row(
         &self,
         table: &Table,
-        (derived, raws): (&Derived, &[Vec<u64>]),
+        (derived, raws, own): (&Derived, &[Vec<u64>], Option<&Own<'_>>),
         (row, source): (Row<'_>, usize),
         tallies: &mut Tallies,
     ) {
         let place = || table.place(row.number);
         let attr = &self.rule.attr;
         let found = key::value_hash(row.value(0, self.ty));
-        let (expected, how, mapped) = self.expected(derived, row, source);
+        // A row whose id is none that its source gives is told by the rule on ids.
+        let slot = self.audit.slot(&self.transform.target, row.number, source);
+        let Some(slot) = slot else { return tallies.value.skip() };
+        let (expected, how, mapped) = match own {
+            Some(own) => (own.of(source, slot), String::new(), ""),
+            None => self.expected(derived, row, source),
+        };
         if expected == UNSURE {
             tallies.value.skip();
         } else {
             tallies.value.check(found == expected, place);
         }
-        let mut listed: Vec<&str> = self.listed.of(attr, source).collect();
+        let mut listed: Vec<&str> = self.listed.of(attr, slot).collect();
         tallies.told += listed.len();
         let mut wanted: Vec<&str> =
             [how.as_str(), mapped].into_iter().filter(|how| !how.is_empty()).collect();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::facts::Audit;
 use super::link_sql;
 use super::naming::type_of;
+use super::split_sql;
 use super::sql::{self, name, text};
 use super::value::spelled;
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Piece, Transform};
@@ -14,8 +15,33 @@ use crate::schema::Type;
 pub(super) fn value(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
     let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
     let attr = plain(&format!("t.{}", name(&rule.attr)), ty);
+    if let Some(query) = split_sql::value(audit, transform, (&rule.attr, ty)) {
+        return query;
+    }
     let sql = Sql { audit, transform, rule, ty };
-    format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from("count(*)"), sql.expected())
+    let found = sql::found(audit, "t.id");
+    format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from(&found), sql.expected())
+}
+
+/// Legacy rows for which no place of a rule has a value: `r`. What a template gives hangs on other
+/// values: every row may lack it.
+pub(super) fn lacking(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    let first = if rule.template.is_some() { "NULL".to_owned() } else { sql.first() };
+    format!("SELECT s.r FROM ({}) s WHERE {first} IS NULL", sql.source())
+}
+
+/// Legacy rows whose value a rule does not list: `r`.
+pub(super) fn unlisted(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    format!(
+        "SELECT s.r FROM ({}) s WHERE {} IS NOT NULL AND {} = '\u{fffd}refused'",
+        sql.source(),
+        sql.first(),
+        sql.mapped()
+    )
 }
 
 /// Migrated rows whose listed repairs are not those the rule gives.
@@ -23,19 +49,25 @@ pub(super) fn repair(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
     let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
     let sql = Sql { audit, transform, rule, ty };
     let file = format!("data/repairs/{}.parquet", transform.target);
-    let side = sql::side(audit, &file, &["_source_row", "attr", "how"]);
+    let side = sql::side(audit, &file, &["_source_row", "attr", "how", "id"]);
+    // Where one row becomes several, each has repairs of its own.
+    let (of, row) = if transform.splits() {
+        ("(_source_row, id)", "(t._source_row, t.id)")
+    } else {
+        ("_source_row", "t._source_row")
+    };
     let wanted = format!(
         "list_sort(list_filter([{}, {}], lambda x: x IS NOT NULL))",
         sql.how(),
         sql.mapped_how()
     );
     format!(
-        "WITH f AS (SELECT _source_row AS r, list_sort(list(how)) AS hows, count(*) AS n FROM {side} \
+        "WITH f AS (SELECT {of} AS r, list_sort(list(how)) AS hows, count(*) AS n FROM {side} \
          WHERE attr = {} GROUP BY 1), e AS ({}) SELECT (SELECT count(*) FROM e LEFT JOIN f USING \
          (r) WHERE e.hows IS DISTINCT FROM coalesce(f.hows, [])) + (SELECT coalesce(sum(n), 0) \
          FROM f ANTI JOIN e USING (r))",
         text(&rule.attr),
-        sql.from(&format!("t._source_row AS r, {wanted} AS hows")),
+        sql.from(&format!("{row} AS r, {wanted} AS hows")),
     )
 }
 
@@ -51,14 +83,20 @@ pub(super) fn same(
     let (target_attr, source_attr) = (name(attr), name(source_attr));
     let Some(legacy) = audit.legacy.get(&transform.source) else { return String::new() };
     format!(
-        "SELECT count(*) FROM {} t JOIN {} s ON t._origin = 'migrated' AND s._row = t._source_row \
+        "SELECT {} FROM {} t JOIN {} s ON t._origin = 'migrated' AND s._row = t._source_row \
          LEFT JOIN (SELECT DISTINCT _source_row FROM {side} WHERE attr = {}) r ON r._source_row = \
          s._row WHERE t.{target_attr} IS DISTINCT FROM s.{source_attr} AND NOT (s.{source_attr} IS \
          NULL AND r._source_row IS NOT NULL)",
+        sql::found(audit, "t.id"),
         sql::target(audit, &transform.target),
         sql::legacy(audit, legacy),
         text(attr),
     )
+}
+
+/// A text whose ASCII letters are small ones.
+fn ascii_lower(text: &str) -> String {
+    format!("translate({text}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')")
 }
 
 /// A column as it is compared: moments as microseconds.
@@ -76,6 +114,16 @@ struct Sql<'a> {
 impl Sql<'_> {
     /// The migrated rows `t` with their source rows `s` and the places `p0`, `p1`, … of the rule.
     fn from(&self, columns: &str) -> String {
+        format!(
+            "SELECT {columns} FROM (SELECT * FROM {} WHERE _origin = 'migrated') t JOIN ({}) s ON s.r \
+             = t._source_row",
+            sql::target(self.audit, &self.transform.target),
+            self.source(),
+        )
+    }
+
+    /// The source rows, as `r`, with the places `p0`, `p1`, … of the rule.
+    fn source(&self) -> String {
         let Some(legacy) = self.audit.legacy.get(&self.transform.source) else {
             return String::new();
         };
@@ -86,13 +134,7 @@ impl Sql<'_> {
             .enumerate()
             .map(|(at, pick)| format!(", {} AS p{at}", self.place(pick)))
             .collect();
-        format!(
-            "SELECT {columns} FROM (SELECT * FROM {} WHERE _origin = 'migrated') t JOIN (SELECT \
-             _row AS r{} FROM {} s) s ON s.r = t._source_row",
-            sql::target(self.audit, &self.transform.target),
-            places.concat(),
-            sql::legacy(self.audit, legacy),
-        )
+        format!("SELECT _row AS r{} FROM {} s", places.concat(), sql::legacy(self.audit, legacy))
     }
 
     fn place(&self, pick: &Pick) -> String {
@@ -222,6 +264,9 @@ impl Sql<'_> {
                     let column = format!("t.{}", name(attr));
                     match type_of(schema, &self.transform.target, attr) {
                         Type::Number => sql::number_text(&column),
+                        Type::Date => format!(
+                            "strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+                        ),
                         _ => format!("{column}::VARCHAR"),
                     }
                 }
@@ -244,7 +289,8 @@ impl Sql<'_> {
         }
         for (from, to) in values.map.iter().filter(|_| values.fold_case) {
             let from = text(&from.to_ascii_lowercase());
-            let _ = write!(cases, " WHEN lower({first}) = {from} THEN {}", text(to));
+            let folded = ascii_lower(&first);
+            let _ = write!(cases, " WHEN {folded} = {from} THEN {}", text(to));
         }
         format!("CASE WHEN {first} IS NULL THEN NULL{cases} ELSE {other} END")
     }
@@ -285,7 +331,7 @@ impl Sql<'_> {
             Otherwise::Value(_) => "'value otherwise'",
         };
         let folded = if values.fold_case {
-            format!(" WHEN lower({first}) IN ({}) THEN 'value folded'", listed(true))
+            format!(" WHEN {} IN ({}) THEN 'value folded'", ascii_lower(&first), listed(true))
         } else {
             String::new()
         };

@@ -10,11 +10,14 @@ use super::bits::Bits;
 use super::derive::{self, HOWS, Sources, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
-use super::legacy::Onto;
 use super::naming::type_of;
+use super::onto::Onto;
 use super::read::{self, Batch, Row};
+use super::repair::Places;
 use super::rows::Counted;
 use super::share::{self, Shared};
+use super::slots::Slots;
+use super::split::Split;
 use super::table::Table;
 use super::value::{same_as, spelled, value_text};
 use crate::contract::{AttrRule, Pick, Piece, Transform};
@@ -27,9 +30,12 @@ pub(super) struct Whole<'a> {
     audit: &'a Audit<'a>,
     transform: &'a Transform,
     attrs: &'a [Attr],
+    /// How many legacy rows there are.
+    rows: usize,
     templates: Vec<Option<&'a AttrRule>>,
     /// By attribute: the attributes whose values a `same` rule takes as they are.
     same: Vec<usize>,
+    /// By legacy row; by slot where one becomes several.
     sums: Vec<u64>,
     /// By attribute: the rows whose value cannot be known.
     unsure: Vec<Bits>,
@@ -45,6 +51,7 @@ const SAME: usize = 1 << 17;
 
 /// What is wanted of the rows of a batch.
 struct Part {
+    /// The first legacy row, or the first of its slots.
     start: usize,
     sums: Vec<u64>,
     /// Rows with a kind and a place: rare.
@@ -74,7 +81,11 @@ impl<'a> Whole<'a> {
         rules: &'a [(AttrRule, Vec<AttrRule>)],
     ) -> Result<Option<Self>> {
         let (table, legacy) = (audit.table(&transform.target)?, audit.legacy(&transform.source)?);
-        let is_once = legacy.onto(&table.entity).is_some_and(Onto::is_once);
+        let slots = audit.slots(&transform.target);
+        let is_once = match slots {
+            Some(slots) => slots.is_once(table, legacy.rows),
+            None => legacy.onto(&table.entity).is_some_and(Onto::is_once),
+        };
         let schema = audit.contract.after.schema.entity(&transform.target);
         let (Some(schema), true) = (schema, is_once) else { return Ok(None) };
         let same: usize = rules.iter().map(|(_, same)| same.len()).sum();
@@ -83,6 +94,7 @@ impl<'a> Whole<'a> {
             audit,
             transform,
             attrs: &schema.attrs,
+            rows: legacy.rows,
             templates: rules
                 .iter()
                 .map(|(rule, _)| Some(rule).filter(|r| r.template.is_some()))
@@ -92,7 +104,7 @@ impl<'a> Whole<'a> {
                 .enumerate()
                 .flat_map(|(at, (_, same))| same.iter().map(move |_| at))
                 .collect(),
-            sums: vec![0; legacy.rows],
+            sums: vec![0; slots.map_or(legacy.rows, Slots::len)],
             unsure: bits(rules.len()),
             templated: bits(rules.len()),
             stands_in: bits(same),
@@ -109,12 +121,13 @@ impl<'a> Whole<'a> {
             let same = same.iter().map(raw).collect::<Result<_>>()?;
             ruled.push(Ruled { rule, ty: attr.ty, sources, same });
         }
+        let split = slots.map(|slots| Split::new(audit, transform, slots, &mut columns));
         if columns.is_empty() {
             columns.push("id");
         }
         let shared = Shared {
             beside: |_| Ok(()),
-            work: |batch: &Batch, ()| Ok(part(&ruled, batch)),
+            work: |batch: &Batch, ()| Ok(part((&ruled, split.as_ref()), batch)),
             take: |part: Part| {
                 whole.take(&part);
                 Ok(())
@@ -129,16 +142,17 @@ impl<'a> Whole<'a> {
         let (legacy, attrs) = (self.audit.legacy(&self.transform.source)?, self.attrs);
         let onto = legacy.onto(&self.transform.target);
         let (path, _) = self.audit.file(&format!("data/repairs/{}.parquet", self.transform.target));
+        let places = Places::read(self.audit, &self.transform.target)?;
         let (sums, mut is_whole) = (&mut self.sums, true);
-        read::scan_if_there(&path, &["_source_row", "attr", "how"], &mut |row| {
+        read::scan_if_there(&path, &["_source_row", "attr", "how", "id"], &mut |row| {
             let attr = row.text(1).unwrap_or_default();
             let Some(at) = attrs.iter().position(|known| known.name == attr) else { return Ok(()) };
             let source = row.row(0).filter(|source| *source < legacy.rows);
             let source = source.filter(|row| onto.is_some_and(|onto| onto.at(*row).is_some()));
-            match source {
-                Some(source) => {
+            match source.and_then(|_| places.of(row)) {
+                Some(place) => {
                     let how = repair(at, row.text(2).unwrap_or_default());
-                    sums[source] = sums[source].wrapping_sub(how);
+                    sums[place] = sums[place].wrapping_sub(how);
                 }
                 None => is_whole = false,
             }
@@ -168,11 +182,13 @@ impl<'a> Whole<'a> {
         row: Row<'_>,
         (hashes, counted): (&[u64], &mut Counted),
     ) -> bool {
-        let source = table.migrated(row.number).filter(|source| *source < self.sums.len());
+        let source = table.migrated(row.number).filter(|source| *source < self.rows);
         // A row from nowhere is told by the account.
         let Some(source) = source else { return true };
+        let place = self.audit.slot(&table.entity, row.number, source);
+        let Some(place) = place else { return false };
         counted.rows += 1;
-        let mut sum = self.sums[source];
+        let mut sum = self.sums[place];
         for (at, found) in hashes.iter().enumerate() {
             if self.unsure[at].get(source) {
                 counted.unsure[at] += 1;
@@ -232,11 +248,11 @@ fn constant(rule: Option<&AttrRule>, ty: Type) -> (u64, &'static str) {
     }
 }
 
-fn part(ruled: &[Ruled<'_>], batch: &Batch) -> Part {
+fn part((ruled, split): (&[Ruled<'_>], Option<&Split<'_>>), batch: &Batch) -> Part {
     let mut part = Part { start: 0, sums: Vec::with_capacity(batch.count), marks: Vec::new() };
     for (number, row) in batch.rows().enumerate() {
         if number == 0 {
-            part.start = row.number;
+            part.start = split.map_or(row.number, |split| split.slots.start(row.number));
         }
         let (mut sum, mut same) = (0_u64, 0);
         for (at, one) in ruled.iter().enumerate() {
@@ -253,7 +269,10 @@ fn part(ruled: &[Ruled<'_>], batch: &Batch) -> Part {
                 same += 1;
             }
         }
-        part.sums.push(sum);
+        match split {
+            Some(split) => part.sums.extend(split.sums(row, sum)),
+            None => part.sums.push(sum),
+        }
     }
     part
 }
@@ -306,7 +325,12 @@ pub(super) fn rules_of(audit: &Audit<'_>, transform: &Transform) -> Vec<(AttrRul
         };
         let same = same_as(audit, transform, &attr.name);
         let same = same.map(|(_, source)| plain(vec![Pick::Attr(source.clone())])).collect();
-        (found.cloned().unwrap_or_else(|| plain(Vec::new())), same)
+        let mut rule = found.cloned().unwrap_or_else(|| plain(Vec::new()));
+        if rule.built.is_some() {
+            // It is filled as by a template without a source before it, which is no repair.
+            rule.template = rule.built.take();
+        }
+        (rule, same)
     };
     attrs.iter().map(rule).collect()
 }

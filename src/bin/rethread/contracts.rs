@@ -70,7 +70,12 @@ pub(crate) fn load(rules: &Rules) -> Result<Contract> {
 
 /// The contract a bundle was made by, out of the bundle.
 pub(crate) fn of_bundle(bundle: &Bundle) -> Result<Contract> {
-    let (name, text) = named(&bundle.path("data/contract.toml"))?;
+    in_folder(bundle.root())
+}
+
+/// The contract in the folder of a bundle.
+pub(crate) fn in_folder(bundle: &Path) -> Result<Contract> {
+    let (name, text) = named(&bundle.join("data/contract.toml"))?;
     contract::load(&text, &name, &Overrides::default())
 }
 
@@ -83,8 +88,10 @@ pub(crate) fn text(said: Option<&Path>) -> Result<(String, String)> {
     };
     match (built_in, said) {
         (Some((name, text)), _) => Ok((format!("{name}.toml (built in)"), text.to_owned())),
-        (None, Some(path)) if path.components().count() == 1 && path.extension().is_none() => {
-            named(path).map_err(|error| error.help(known()))
+        (None, Some(path)) if path.extension().is_none() && !path.exists() => {
+            Err(Error::usage("there is no contract of that name, and no such file")
+                .at(path.display())
+                .help(known()))
         }
         (None, path) => named(path.unwrap_or(Path::new(""))),
     }

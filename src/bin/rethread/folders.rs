@@ -137,18 +137,33 @@ pub(crate) fn snapshot_for(
     origin: &Origin,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    let wanted = &bundle.snapshot;
-    let place = match &origin.snapshot {
-        Some(place) => place.clone(),
-        None => search(&origin.snapshots, &wanted.digest)?.ok_or_else(|| {
-            Error::usage(format!("the bundle's snapshot `{}` is not there", wanted.name))
-                .at(origin.snapshots.display())
-                .help("name its folder with `--snapshot`")
-        })?,
-    };
+    let place = named_place(&bundle.snapshot, origin)?;
     let snapshot = Snapshot::open(&place, progress)?;
-    if snapshot.digest() == wanted.digest {
-        return Ok(snapshot);
+    is_wanted(&bundle.snapshot, snapshot.digest(), &place)?;
+    Ok(snapshot)
+}
+
+/// Where the snapshot a bundle was made from stands. Its files are not looked at.
+pub(crate) fn place_of_snapshot(bundle: &bundle::Meta, origin: &Origin) -> Result<PathBuf> {
+    let place = named_place(&bundle.snapshot, origin)?;
+    is_wanted(&bundle.snapshot, &bag::digest(&place)?, &place)?;
+    Ok(place)
+}
+
+fn named_place(wanted: &bundle::Named, origin: &Origin) -> Result<PathBuf> {
+    if let Some(place) = &origin.snapshot {
+        return Ok(place.clone());
+    }
+    search(&origin.snapshots, &wanted.digest)?.ok_or_else(|| {
+        Error::usage(format!("the bundle's snapshot `{}` is not there", wanted.name))
+            .at(origin.snapshots.display())
+            .help("name its folder with `--snapshot`")
+    })
+}
+
+fn is_wanted(wanted: &bundle::Named, digest: &str, place: &Path) -> Result<()> {
+    if digest == wanted.digest {
+        return Ok(());
     }
     Err(Error::usage("the bundle was made from another snapshot")
         .at(place.display())

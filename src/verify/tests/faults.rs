@@ -81,6 +81,11 @@ fn rows_dropped_doubled_or_foreign_are_caught() {
             "id thread_parts.id; value thread_parts.part; same thread_parts.part",
         ),
         (
+            "a time in the store changed",
+            &|copy| change(copy, THREADS, ("key", "e"), ("_server_created_at", Cell::Whole(5001))),
+            "value thread_threads._server_created_at",
+        ),
+        (
             "existing row dropped",
             &|copy| drop_row(copy, ITEMS, ("id", &id(910))),
             "account thread_items.; count thread_items.",

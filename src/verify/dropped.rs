@@ -1,0 +1,134 @@
+//! What a rule drops: whole rows, values of attributes without a home, and beside them the rows that no
+//! case lists.
+
+use super::Rule;
+use super::facts::Audit;
+use super::legacy::Legacy;
+use super::read;
+use super::rule::Tally;
+use super::split_sql;
+use super::sql;
+use crate::bundle::Quarantine;
+use crate::contract::{Explode, Transform};
+use crate::error::{Result, grouped};
+use crate::snapshot::Extra;
+
+/// The rules of a legacy table whose rows may be dropped or split, or whose attributes are.
+pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> Result<()> {
+    for transform in audit.contract.transforms_of(&legacy.entity) {
+        if let Some(rule) = &transform.explode {
+            out.push(rows(audit, legacy, (transform, rule))?);
+            out.push(listed(audit, legacy, (transform, rule))?);
+        }
+    }
+    let mut homeless: Vec<&String> = Vec::new();
+    for attr in audit.contract.transforms_of(&legacy.entity).flat_map(|rules| &rules.drop) {
+        if !homeless.contains(&attr) {
+            homeless.push(attr);
+        }
+    }
+    for attr in homeless {
+        out.push(values(audit, legacy, attr)?);
+    }
+    Ok(())
+}
+
+/// The rows listed as dropped are those that the contract drops, each with its rule.
+fn rows(
+    audit: &Audit<'_>,
+    legacy: &Legacy,
+    (transform, rule): (&Transform, &Explode),
+) -> Result<Rule> {
+    let entity = &legacy.entity;
+    let file = format!("data/dropped/{entity}.parquet");
+    let mut tally = Tally::new("account", entity, "")
+        .says(format!(
+            "every {entity} row that is listed as dropped is one the contract drops, by that rule"
+        ))
+        .query(split_sql::dropped(audit, legacy, (transform, rule)));
+    let onto = legacy.onto(&transform.target);
+    let Some(cases) = onto.and_then(|onto| onto.cases.as_ref()) else { return Ok(tally.finish()) };
+    let (path, _) = audit.file(&file);
+    read::scan_if_there(&path, &[Extra::ROW, Quarantine::RULE], &mut |found| {
+        // A row that is none of the source is told by the account.
+        if let Some(row) = found.row(0).filter(|row| *row < legacy.rows) {
+            let begins = format!("{}.", transform.target);
+            let is_named = found.text(1).is_some_and(|rule| rule.starts_with(&begins));
+            tally.check(cases.is_dropped(row) && is_named, || legacy.place(row));
+        }
+        Ok(())
+    })?;
+    Ok(tally.finish())
+}
+
+/// A row that no case lists is not migrated; one that is quarantined for that is such a row.
+fn listed(
+    audit: &Audit<'_>,
+    legacy: &Legacy,
+    (transform, rule): (&Transform, &Explode),
+) -> Result<Rule> {
+    let entity = &legacy.entity;
+    let mut tally = Tally::new("account", entity, "")
+        .says(format!(
+            "every {entity} row that no case lists is set aside, and none is quarantined for it that one \
+             does"
+        ))
+        .query(split_sql::listed(audit, legacy, (transform, rule)));
+    let onto = legacy.onto(&transform.target);
+    let Some(cases) = onto.and_then(|onto| onto.cases.as_ref()) else { return Ok(tally.finish()) };
+    for row in (0..legacy.rows).filter(|row| cases.is_refused(*row)) {
+        let aside = legacy.merged_times[row] > 0 || legacy.quarantined[row] > 0;
+        tally.check(aside && !legacy.is_migrated(row), || legacy.place(row));
+    }
+    let names = refusals(transform, rule);
+    let (path, _) = audit.file(&format!("data/quarantine/{entity}.parquet"));
+    read::scan_if_there(&path, &[Extra::ROW, Quarantine::RULE], &mut |found| {
+        let is_it = found.text(1).is_some_and(|rule| names.iter().any(|name| name == rule));
+        if let Some(row) = found.row(0).filter(|row| is_it && *row < legacy.rows) {
+            tally.check(cases.is_refused(row), || legacy.place(row));
+        }
+        Ok(())
+    })?;
+    Ok(tally.finish())
+}
+
+/// The rules by which a row without a case is quarantined.
+pub(super) fn refusals(transform: &Transform, rule: &Explode) -> [String; 2] {
+    let of = rule.of.first().map_or("", String::as_str);
+    ["listed", "an object"].map(|what| format!("{}.{of} {what}", transform.target))
+}
+
+/// bundle.json counts the values of an attribute without a home.
+fn values(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> Result<Rule> {
+    let entity = &legacy.entity;
+    let mut tally = Tally::new("count", entity, attr)
+        .says(format!("bundle.json counts the {entity} rows with {attr}, which the contract drops"))
+        .query(values_sql(audit, legacy, attr));
+    let mut found = 0;
+    if let Some(path) = &legacy.path {
+        read::scan(path, &[attr], &mut |row| {
+            found += u64::from(row.is_there(0));
+            Ok(())
+        })?;
+    }
+    let said = audit.bundle.meta().dropped_values.iter();
+    let said = said.filter(|(source, name, _)| source == entity && name == attr);
+    let said: u64 = said.map(|(_, _, rows)| *rows).sum();
+    tally.check_all(legacy.rows as u64, u64::from(said != found), || {
+        format!("bundle.json says {}, there are {}", grouped(said), grouped(found))
+    });
+    Ok(tally.finish())
+}
+
+fn values_sql(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> String {
+    format!(
+        "SELECT ((SELECT count({}) FROM {}) <> coalesce((SELECT sum((v ->> 2)::BIGINT) FROM (SELECT \
+         unnest(dropped_values::JSON[]) AS v FROM read_json({}, columns = {{dropped_values: \
+         'JSON'}})) WHERE (v ->> 0) = {} AND (v ->> 1) = {}), 0))::INT",
+        sql::name(attr),
+        sql::legacy(audit, legacy),
+        sql::path(audit, "data/bundle.json"),
+        sql::text(&legacy.entity),
+        sql::text(attr),
+    )
+}

@@ -1,0 +1,130 @@
+//! The object of a legacy row that a contract splits: which case it is, and what its rows are built of.
+//! Derived anew from the contract alone.
+
+use std::borrow::Cow;
+
+use super::key;
+use crate::contract::{Build, Constant, Explode, Unlisted};
+use crate::digest::Value;
+use crate::json;
+
+/// The code of a row that becomes none: a rule drops it.
+pub(super) const DROPPED: u16 = u16::MAX - 1;
+/// The code of a row that a rule refuses.
+pub(super) const REFUSED: u16 = u16::MAX;
+
+/// An object of which every key stands once.
+pub(super) struct Object<'t> {
+    text: &'t str,
+    members: Vec<(Cow<'t, str>, &'t str)>,
+    /// The text that picks the case.
+    kind: Option<Cow<'t, str>>,
+}
+
+impl<'t> Object<'t> {
+    /// The object of a row, with the attribute that may stand in for its kind; else what becomes of the
+    /// row.
+    pub(super) fn of(
+        rule: &Explode,
+        text: Option<&'t str>,
+        beside: Option<&'t str>,
+    ) -> Result<Self, u16> {
+        let fate = |unlisted| match unlisted {
+            Unlisted::Drop => DROPPED,
+            Unlisted::Quarantine => REFUSED,
+        };
+        let blanks = [' ', '\t', '\r', '\n'];
+        let text = text.filter(|text| text.trim_start_matches(blanks).starts_with('{'));
+        let Some(text) = text else { return Err(fate(rule.no_object)) };
+        let members = json::members(text).map_err(|_| fate(rule.otherwise))?;
+        let mut keys = std::collections::BTreeSet::new();
+        if !members.iter().all(|(key, _)| keys.insert(key.as_ref())) {
+            return Err(fate(rule.otherwise));
+        }
+        let mut object = Self { text, members, kind: None };
+        object.kind = object.text_at(&rule.by).or(beside.map(Cow::Borrowed));
+        Ok(object)
+    }
+
+    /// The case of a row, or what becomes of it without one.
+    pub(super) fn case(&self, rule: &Explode) -> u16 {
+        let fits = |is: &[crate::contract::Pattern], text: Option<&str>| {
+            text.is_some_and(|text| is.iter().any(|pattern| pattern.fits(text)))
+        };
+        for (at, case) in (0_u16..DROPPED).zip(&rule.cases) {
+            let when = case.when.as_ref();
+            let holds = when.is_none_or(|when| fits(&when.is, self.text_at(&when.path).as_deref()));
+            if fits(&case.is, self.kind.as_deref()) && holds {
+                return at;
+            }
+        }
+        match rule.otherwise {
+            Unlisted::Drop => DROPPED,
+            Unlisted::Quarantine => REFUSED,
+        }
+    }
+
+    /// The JSON at a path, as it stands. On the way a key that stands twice leads nowhere.
+    fn at(&self, path: &[String]) -> Option<&'t str> {
+        let (first, rest) = path.split_first()?;
+        let own = self.members.iter().find(|(key, _)| key == first);
+        rest.iter().try_fold(own?.1, |value, key| {
+            let members = json::members(value).ok()?;
+            let named: Vec<&str> =
+                members.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).collect();
+            match named[..] {
+                [only] => Some(only),
+                _ => None,
+            }
+        })
+    }
+
+    fn text_at(&self, path: &[String]) -> Option<Cow<'t, str>> {
+        json::string(self.at(path)?)
+    }
+
+    /// The hash of what a rule builds for an attribute.
+    pub(super) fn hash(&self, rule: &Explode, build: &Build, is_json: bool) -> u64 {
+        match build {
+            Build::Constant(constant) if !is_json => key::value_hash(match constant {
+                Constant::Text(text) => Value::Text(text),
+                Constant::Number(number) => Value::Number(*number),
+                Constant::Boolean(value) => Value::Boolean(*value),
+            }),
+            build => {
+                let built = self.build(rule, build);
+                key::value_hash(built.as_deref().map_or(Value::Absent, Value::Json))
+            }
+        }
+    }
+
+    /// What a rule builds, as JSON; `None` for nothing.
+    pub(super) fn build(&self, rule: &Explode, build: &Build) -> Option<String> {
+        let quoted = |text: &str| {
+            let mut out = Vec::new();
+            json::write_string(text, &mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        Some(match build {
+            Build::Constant(Constant::Text(text)) => quoted(text),
+            Build::Constant(Constant::Number(number)) => key::number_text(*number),
+            Build::Constant(Constant::Boolean(value)) => value.to_string(),
+            Build::Path(path) => self.at(path)?.to_owned(),
+            Build::After { mark, of } => {
+                let text = if *of == rule.by { self.kind.clone() } else { self.text_at(of) }?;
+                quoted(text.split_once(mark.as_str())?.1)
+            }
+            Build::Whole => self.text.to_owned(),
+            Build::Object(members) => {
+                let member = |(name, build): &(String, Build)| {
+                    self.build(rule, build).map(|value| format!("{}:{value}", quoted(name)))
+                };
+                format!("{{{}}}", members.iter().filter_map(member).collect::<Vec<_>>().join(","))
+            }
+            Build::Array(items) => {
+                let items = items.iter().filter_map(|build| self.build(rule, build));
+                format!("[{}]", items.collect::<Vec<_>>().join(","))
+            }
+        })
+    }
+}
