@@ -53,37 +53,6 @@ pub fn measured(bundle: &Bundle) -> Result<Measured> {
 }
 
 fn facts(meta: &Meta) -> BundleFacts {
-    let parts = |parts: &[(&str, u64)], if_any: (&str, u64)| {
-        let if_any = Some(&if_any).filter(|(_, count)| *count > 0);
-        let parts = parts.iter().chain(if_any);
-        parts.map(|(name, count)| ((*name).to_owned(), *count)).collect()
-    };
-    let rows = meta.equations.iter().map(|it| Equation {
-        of: it.source.clone(),
-        total: it.rows,
-        parts: parts(
-            &[("migrated", it.migrated), ("merged", it.merged), ("quarantined", it.quarantined)],
-            ("dropped by rule", it.dropped),
-        ),
-    });
-    let existing = meta.existing.iter().map(|it| Equation {
-        of: it.entity.clone(),
-        total: it.rows,
-        parts: parts(&[("carried", it.carried), ("merged", it.merged)], ("", 0)),
-    });
-    let links = meta.link_equations.iter().map(|it| Equation {
-        of: format!("{}.{}", it.source, it.label),
-        total: it.values,
-        parts: parts(
-            &[
-                ("migrated", it.migrated),
-                ("merged", it.merged),
-                ("quarantined", it.quarantined),
-                ("dropped", it.dropped),
-            ],
-            ("of rows dropped by rule", it.dropped_rows),
-        ),
-    });
     let split = meta.equations.iter().flat_map(|it| {
         it.split.iter().map(|(target, rows, made)| Split {
             source: it.source.clone(),
@@ -92,36 +61,62 @@ fn facts(meta: &Meta) -> BundleFacts {
             made: *made,
         })
     });
+    let tables = meta.tables.iter().map(|it| MadeTable {
+        entity: it.entity.clone(),
+        migrated: it.migrated,
+        existing: it.existing,
+    });
+    let repairs = meta.repairs.iter().map(|it| Repairs {
+        target: it.target.clone(),
+        attr: it.attr.clone(),
+        how: it.how.clone(),
+        rows: it.rows,
+    });
+    let refused = meta.quarantine.iter().map(|it| (it.source.clone(), it.rule.clone(), it.rows));
     BundleFacts {
         program: meta.program.clone(),
-        tables: meta
-            .tables
-            .iter()
-            .map(|table| MadeTable {
-                entity: table.entity.clone(),
-                migrated: table.migrated,
-                existing: table.existing,
-            })
-            .collect(),
+        tables: tables.collect(),
         legacy_rows: meta.equations.iter().map(|it| it.rows).sum(),
-        rows: rows.chain(existing).collect(),
+        rows: rows(meta),
         split: split.collect(),
         dropped_values: meta.dropped_values.clone(),
-        links: links.collect(),
-        repairs: meta
-            .repairs
-            .iter()
-            .map(|it| Repairs {
-                target: it.target.clone(),
-                attr: it.attr.clone(),
-                how: it.how.clone(),
-                rows: it.rows,
-            })
-            .collect(),
-        quarantine: meta
-            .quarantine
-            .iter()
-            .map(|it| (it.source.clone(), it.rule.clone(), it.rows))
-            .collect(),
+        links: links(meta),
+        repairs: repairs.collect(),
+        quarantine: refused.collect(),
     }
+}
+
+/// Where something went; the last part is told only where there is any.
+fn parts(parts: &[(&str, u64)], if_any: (&str, u64)) -> Vec<(String, u64)> {
+    let if_any = Some(&if_any).filter(|(_, count)| *count > 0);
+    parts.iter().chain(if_any).map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+fn rows(meta: &Meta) -> Vec<Equation> {
+    let legacy = meta.equations.iter().map(|it| {
+        let [migrated, merged] = [("migrated", it.migrated), ("merged", it.merged)];
+        let parts = parts(
+            &[migrated, merged, ("quarantined", it.quarantined)],
+            ("dropped by rule", it.dropped),
+        );
+        Equation { of: it.source.clone(), total: it.rows, parts }
+    });
+    let existing = meta.existing.iter().map(|it| {
+        let parts = parts(&[("carried", it.carried), ("merged", it.merged)], ("", 0));
+        Equation { of: it.entity.clone(), total: it.rows, parts }
+    });
+    legacy.chain(existing).collect()
+}
+
+fn links(meta: &Meta) -> Vec<Equation> {
+    let links = meta.link_equations.iter().map(|it| {
+        let [migrated, merged] = [("migrated", it.migrated), ("merged", it.merged)];
+        let [quarantined, dropped] = [("quarantined", it.quarantined), ("dropped", it.dropped)];
+        let parts = parts(
+            &[migrated, merged, quarantined, dropped],
+            ("of rows dropped by rule", it.dropped_rows),
+        );
+        Equation { of: format!("{}.{}", it.source, it.label), total: it.values, parts }
+    });
+    links.collect()
 }

@@ -17,68 +17,71 @@ fn broken(place: &Place, app: &Value) -> Vec<String> {
     found.map(|row| format!("{} {}: {}", row[0], row[1], row[2])).collect()
 }
 
+/// A name, what is spoilt in a sound dataset, and which invariant then does not hold.
+type Case = (&'static str, fn(&mut Value), &'static str);
+
+const CASES: [Case; 9] = [
+    (
+        "an id twice",
+        |app| {
+            let event = app["context_events"][1].clone();
+            app["context_events"].as_array_mut().expect("rows").push(event);
+        },
+        "`context_events` every row has an id of its own: 2 different ids in 3 rows",
+    ),
+    (
+        "no required date",
+        |app| app["story_executions"][0]["createdAt"] = Value::Null,
+        "`story_executions` `createdAt` is there: in 0 of 1 row",
+    ),
+    (
+        "no first source",
+        |app| drop(app["story_steps"][0].as_object_mut().expect("a row").remove("iteration")),
+        "`story_steps` `iteration` is there, first source of what the target requires: in 0 of 1 row",
+    ),
+    (
+        "a link to nowhere",
+        |app| {
+            app["story_executions"][0]["reaction"] = json!("00000000-0000-4000-8000-0002000000ff");
+        },
+        "`story_executions` `reaction` leads to a row of `context_events`: 0 of 1 value lead to a row; \
+             0 rows without one",
+    ),
+    (
+        "a gap",
+        |app| app["story_parts"][1]["idx"] = json!(2),
+        "`story_parts` `idx` counts from 0 without a gap or a repeat within `step`: in 0 of 1 group \
+             with 2 rows",
+    ),
+    (
+        "a repeat",
+        |app| app["story_parts"][1]["idx"] = json!(0),
+        "`story_parts` `idx` counts from 0 without a gap or a repeat within `step`: in 0 of 1 group \
+             with 2 rows",
+    ),
+    (
+        "a key twice",
+        |app| app["story_parts"][1]["key"] = app["story_parts"][0]["key"].clone(),
+        "`story_parts` no two rows share a `key`: 1 different values in 2 rows",
+    ),
+    (
+        "a status nobody lists",
+        |app| app["story_steps"][0]["status"] = json!("odd"),
+        "`story_steps` `status` is a value that the contract lists: 0 of 1 value; 0 rows without one",
+    ),
+    (
+        "a value of another type",
+        |app| app["story_steps"][0]["continueLoop"] = json!("perhaps"),
+        "`story_steps` values are of their declared types: other types: `continueLoop` in 1 row",
+    ),
+];
+
 #[test]
 fn a_fault_breaks_its_invariant_and_no_other() {
     let place = Place::new();
     assert_eq!(broken(&place, &data::sound()), Vec::<String>::new());
     let step = data::sound()["story_steps"][0]["id"].clone();
-    let cases: [(&str, fn(&mut Value), &str); 9] = [
-        (
-            "an id twice",
-            |app| {
-                let event = app["context_events"][1].clone();
-                app["context_events"].as_array_mut().expect("rows").push(event);
-            },
-            "`context_events` every row has an id of its own: 2 different ids in 3 rows",
-        ),
-        (
-            "no required date",
-            |app| app["story_executions"][0]["createdAt"] = Value::Null,
-            "`story_executions` `createdAt` is there: in 0 of 1 row",
-        ),
-        (
-            "no first source",
-            |app| drop(app["story_steps"][0].as_object_mut().expect("a row").remove("iteration")),
-            "`story_steps` `iteration` is there, first source of what the target requires: in 0 of 1 row",
-        ),
-        (
-            "a link to nowhere",
-            |app| {
-                app["story_executions"][0]["reaction"] =
-                    json!("00000000-0000-4000-8000-0002000000ff")
-            },
-            "`story_executions` `reaction` leads to a row of `context_events`: 0 of 1 value lead to a row; \
-             0 rows without one",
-        ),
-        (
-            "a gap",
-            |app| app["story_parts"][1]["idx"] = json!(2),
-            "`story_parts` `idx` counts from 0 without a gap or a repeat within `step`: in 0 of 1 group \
-             with 2 rows",
-        ),
-        (
-            "a repeat",
-            |app| app["story_parts"][1]["idx"] = json!(0),
-            "`story_parts` `idx` counts from 0 without a gap or a repeat within `step`: in 0 of 1 group \
-             with 2 rows",
-        ),
-        (
-            "a key twice",
-            |app| app["story_parts"][1]["key"] = app["story_parts"][0]["key"].clone(),
-            "`story_parts` no two rows share a `key`: 1 different values in 2 rows",
-        ),
-        (
-            "a status nobody lists",
-            |app| app["story_steps"][0]["status"] = json!("odd"),
-            "`story_steps` `status` is a value that the contract lists: 0 of 1 value; 0 rows without one",
-        ),
-        (
-            "a value of another type",
-            |app| app["story_steps"][0]["continueLoop"] = json!("perhaps"),
-            "`story_steps` values are of their declared types: other types: `continueLoop` in 1 row",
-        ),
-    ];
-    for (name, spoil, expected) in cases {
+    for (name, spoil, expected) in CASES {
         let mut app = data::sound();
         spoil(&mut app);
         let found = broken(&place, &app);
