@@ -18,6 +18,7 @@ mod sql;
 mod count;
 mod cause;
 mod set_aside;
+mod dropped;
 mod aside;
 mod tables;
 mod existing;

@@ -114,6 +114,37 @@ pub(super) fn quarantined(ground: &Ground<'_>) -> Planted {
     })
 }
 
+/// One row more was dropped by a rule, it says.
+pub(super) fn dropped(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        let equation = meta.equations.iter_mut().find(|equation| equation.dropped > 0)?;
+        equation.dropped += 1;
+        let (source, rows) = (equation.source.clone(), equation.dropped);
+        Some((source.clone(), format!("rows of {source} that were dropped"), says("dropped", rows)))
+    })
+}
+
+/// One row more was made of rows that were split, it says.
+pub(super) fn split(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        let equation = meta.equations.iter_mut().find(|equation| !equation.split.is_empty())?;
+        let (target, _, made) = equation.split.first_mut()?;
+        *made += 1;
+        let (figure, said) = (format!("rows of {target} that were made"), says("made", *made));
+        Some((equation.source.clone(), figure, said))
+    })
+}
+
+/// One value more had no home, it says.
+pub(super) fn homeless(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let (source, attr, rows) = turned(&mut meta.dropped_values, turn)?;
+        *rows += 1;
+        let figure = format!("values of {source}.{attr} without a home");
+        Some((source.clone(), figure, says(attr, *rows)))
+    })
+}
+
 /// One id more became another, it says.
 pub(super) fn mapped(ground: &Ground<'_>) -> Planted {
     edited(ground, |meta, turn| {

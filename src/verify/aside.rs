@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
 use super::cause;
+use super::dropped;
 use super::facts::Audit;
 use super::key;
 use super::legacy::Legacy;
@@ -22,7 +23,7 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> 
     out.push(merged(audit, legacy)?);
     out.push(whole(audit, legacy)?);
     out.push(reasons(audit, legacy)?);
-    Ok(())
+    dropped::rules(audit, legacy, out)
 }
 
 /// A merged row equals the migrated row that stands for it, or an existing row of its id does.
@@ -110,9 +111,8 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
             "every quarantined {entity} row is whole, as it stood in the source, and so is its line"
         ))
         .query(format!(
-            "SELECT {} FROM ({} UNION ALL SELECT s.id FROM {} q JOIN {} s ON s._row = q._row WHERE {}) x",
-            sql::found(audit, "x.id"),
-            set_aside::wrong_sql(audit, legacy),
+            "SELECT {} FROM {} q JOIN {} s ON s._row = q._row WHERE {}",
+            sql::found(audit, "s.id"),
             sql::side(audit, &file, &names),
             sql::legacy(audit, legacy),
             differs.join(" OR ")
