@@ -87,7 +87,8 @@ pub fn memory(plan: &Plan, snapshot: &Snapshot) -> u64 {
     for source in &plan.sources {
         let most = source.split().map_or(1, |(_, split)| split.most().max(1) as u64);
         places += 4 * rows(&source.entity) * most * source.targets.len() as u64;
-        places += if most > 1 { 4 * rows(&source.entity) } else { 0 };
+        // The numbers of a table, and how many rows each of its rows becomes.
+        places += if source.split().is_some() { 8 * rows(&source.entity) } else { 0 };
         widest = widest.max(most * rows(&source.entity));
     }
     let is_linked = |entity: &&String| plan.before.links.iter().any(|link| link.to == **entity);

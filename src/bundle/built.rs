@@ -42,19 +42,21 @@ pub(super) fn fill(
     });
     Ok(match ty {
         DataType::Float64 => {
-            Arc::new(Float64Array::from_iter(constants.map(|value| match value {
+            let number = |value: Option<&Constant>| match value {
                 Some(Constant::Number(number)) => Some(*number),
                 _ => None,
-            })))
+            };
+            Arc::new(constants.map(number).collect::<Float64Array>())
         }
         DataType::Boolean => {
-            Arc::new(BooleanArray::from_iter(constants.map(|value| match value {
+            let truth = |value: Option<&Constant>| match value {
                 Some(Constant::Boolean(is)) => Some(*is),
                 _ => None,
-            })))
+            };
+            Arc::new(constants.map(truth).collect::<BooleanArray>())
         }
         _ if !is_json => {
-            Arc::new(StringArray::from_iter(constants.map(|value| value.map(explode::plain))))
+            Arc::new(constants.map(|value| value.map(explode::plain)).collect::<StringArray>())
         }
         _ => Arc::new(json(rule, &rules, (wide, at))?),
     })

@@ -21,7 +21,7 @@ pub(super) fn check(
         let place = fields.get("attrs").and_then(|attrs| attrs.get(&rule.attr));
         let place = place.map_or(fields.place(), |node| node.place);
         for (template, late) in [(&rule.template, false), (&rule.built, true)] {
-            names(scope, transform, template.as_ref(), late, place);
+            names((scope, transform), (&rule.attr, template.as_ref(), late), place);
         }
     }
     if transform.splits() {
@@ -44,10 +44,8 @@ fn reads(transform: &Transform, name: &str) -> bool {
 
 /// A template sees what is there when it is filled: the number only when it is built last.
 fn names(
-    scope: &Scope<'_>,
-    transform: &Transform,
-    template: Option<&Template>,
-    late: bool,
+    (scope, transform): (&Scope<'_>, &Transform),
+    (rule, template, late): (&str, Option<&Template>, bool),
     place: Place,
 ) {
     let is_built = |name: &str| {
@@ -62,7 +60,21 @@ fn names(
         if by_case.contains(&name.as_str()) || is_built(name) || (is_numbered(name) && !late) {
             let said = format!("the template names {}, which is filled after it", quoted(name));
             scope.misfits.add(place, said);
+        } else if late && !is_numbered(name) {
+            always(scope, (rule, name), place);
         }
+    }
+}
+
+/// A text that is always built and that the target requires is built of what is always there.
+fn always(scope: &Scope<'_>, (rule, name): (&str, &str), place: Place) {
+    let required = |name: &str| {
+        let found = scope.model.attr(&scope.model.after, scope.target, name).yes();
+        found.map(|attr| attr.required)
+    };
+    if required(rule) == Some(true) && required(name) == Some(false) {
+        let said = format!("{} is required, and {} may be absent", quoted(rule), quoted(name));
+        scope.misfits.add(place, said);
     }
 }
 

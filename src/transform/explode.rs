@@ -155,3 +155,91 @@ fn constant(value: &Constant, out: &mut Vec<u8>) {
         Constant::Boolean(is) => out.extend_from_slice(is.to_string().as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Case, Pattern, When};
+
+    fn rule() -> Explode {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let exact = |text: &str| Pattern::Exact(text.to_owned());
+        let path = |key: &str| Build::Path(vec![key.to_owned()]);
+        let text = |text: &str| Build::Constant(Constant::Text(text.to_owned()));
+        let members = vec![
+            ("gone".to_owned(), path("gone")),
+            ("t\"".to_owned(), text("a\"\n")),
+            ("v".to_owned(), path("v")),
+            ("gone too".to_owned(), path("gone")),
+            (
+                "l".to_owned(),
+                Build::Array(vec![
+                    path("gone"),
+                    Build::Constant(Constant::Number(1.0)),
+                    Build::Constant(Constant::Boolean(true)),
+                    Build::After { mark: "-".to_owned(), of: vec!["kind".to_owned()] },
+                ]),
+            ),
+            ("w".to_owned(), Build::Whole),
+        ];
+        let row = vec![("json".to_owned(), Build::Object(members))];
+        let when = When { path: texts(&["state"]), is: vec![exact("done")] };
+        Explode {
+            of: texts(&["part"]),
+            by: texts(&["kind"]),
+            otherwise_by: Some("kind".to_owned()),
+            no_object: Unlisted::Drop,
+            otherwise: Unlisted::Quarantine,
+            cases: vec![
+                Case {
+                    is: vec![Pattern::Begins("x-".to_owned())],
+                    when: Some(when),
+                    rows: vec![row.clone(), row.clone()],
+                },
+                Case { is: vec![exact("y"), exact("x-a")], when: None, rows: vec![row] },
+                Case { is: vec![exact("z")], when: None, rows: Vec::new() },
+            ],
+        }
+    }
+
+    #[test]
+    fn the_first_case_that_matches_counts() {
+        let rule = rule();
+        for (object, attr, expected) in [
+            (Some(r#"{"kind":"x-a","state":"done"}"#), None, 0),
+            (Some(r#"{"kind":"x-a","state":"else"}"#), None, 1),
+            (Some(r#"{"kind":"x-b"}"#), None, UNLISTED),
+            (Some(r#"{"kind":"x-","state":"done"}"#), Some("y"), 0),
+            (Some(r#"{"kind":7}"#), Some("y"), 1),
+            (Some(r#"{"kind":"q"}"#), Some("y"), UNLISTED),
+            (Some("{}"), Some("z"), 2),
+            (Some(r#"{"a":1,"a":1}"#), Some("y"), UNLISTED),
+            (Some("[]"), Some("y"), NO_OBJECT),
+            (None, Some("y"), NO_OBJECT),
+        ] {
+            assert_eq!(case_of(&rule, object, attr), expected, "{object:?} {attr:?}");
+        }
+        let rows = [0, 1, 2, NO_OBJECT, UNLISTED].map(|case| results(&rule, case));
+        assert_eq!(rows, [2, 1, 0, 0, 1]);
+        assert!(is_refused(&rule, UNLISTED) && !is_refused(&rule, NO_OBJECT));
+        let names = [2, NO_OBJECT, UNLISTED].map(|case| drop_rule(&rule, "t", case));
+        assert_eq!(names, ["t.part is z", "t.part is no object", "t.part not listed"]);
+    }
+
+    #[test]
+    fn what_is_built_is_json_of_the_texts_that_stand_there() {
+        let rule = rule();
+        let text = r#"{"v": [1.50,{"a":1,"a":2}] }"#;
+        let source = Source::read(&rule, text, Some("x-y-z")).unwrap();
+        let mut out = Vec::new();
+        assert!(source.build(value(&rule, 0, 1, "json").unwrap(), &mut out));
+        let made = String::from_utf8(out).unwrap();
+        let expected = format!(
+            r#"{{"t\"":"a\"\u000a","v":[1.50,{{"a":1,"a":2}}],"l":[1,true,"y-z"],"w":{text}}}"#
+        );
+        assert_eq!(made, expected);
+        let mut none = Vec::new();
+        assert!(!source.build(&Build::Path(vec!["gone".to_owned()]), &mut none) && none.is_empty());
+        assert!(value(&rule, 0, 2, "json").is_none() && value(&rule, 0, 0, "other").is_none());
+    }
+}

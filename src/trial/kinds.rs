@@ -5,9 +5,7 @@ use super::fault::Fault;
 use super::ground::Ground;
 use super::rows::Planted;
 use super::values::{Column, On};
-use super::{
-    aside, described, letters, lines, links, listed, rows, split, tokens, values,
-};
+use super::{aside, described, letters, lines, links, listed, rows, split, tokens, values};
 use crate::error::Result;
 use crate::schema::Type;
 
@@ -99,7 +97,11 @@ fn of_splits() -> Vec<Kind> {
     vec![
         any("a second result of a split row is left out", split::result_dropped, NO_SPLIT),
         any("two results of a split row have each other's id", split::results_swapped, NO_SPLIT),
-        any("a number that the contract gives, + 1", split::misnumbered, "nothing is numbered anew"),
+        any(
+            "a number that the contract gives, + 1",
+            split::misnumbered,
+            "nothing is numbered anew",
+        ),
         any("a text that is built of others", split::misbuilt, "no text is built of others"),
         any("a row dropped by rule is not listed", split::unlisted, NO_DROP),
         any("a row dropped by rule is listed twice", split::listed_twice, NO_DROP),

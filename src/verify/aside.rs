@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
 use super::cause;
-use super::dropped;
 use super::facts::Audit;
 use super::key;
 use super::legacy::Legacy;
@@ -23,7 +22,7 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> 
     out.push(merged(audit, legacy)?);
     out.push(whole(audit, legacy)?);
     out.push(reasons(audit, legacy)?);
-    dropped::rules(audit, legacy, out)
+    Ok(())
 }
 
 /// A merged row equals the migrated row that stands for it, or an existing row of its id does.

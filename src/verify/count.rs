@@ -6,6 +6,7 @@ use super::Rule;
 use super::facts::Audit;
 use super::legacy::Legacy;
 use super::rule::Tally;
+use super::split_sql;
 use super::sql;
 use crate::bundle::Equation;
 use crate::error::grouped;
@@ -98,6 +99,16 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         tally.check(said == found, || {
             format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
         });
+    }
+    for onto in legacy.onto.iter().filter(|onto| onto.cases.is_some()) {
+        let split = said.split.iter().find(|(target, ..)| *target == onto.target);
+        let (said_of, said_made) = split.map_or((0, 0), |(_, of, made)| (*of, *made));
+        let made = onto.seen.iter().map(|seen| u64::from(*seen)).sum();
+        for (what, said, found) in [("split", said_of, migrated), ("made", said_made, made)] {
+            tally.check(said == found, || {
+                format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
+            });
+        }
     }
     for onto in &legacy.onto {
         let target = &onto.target;
@@ -226,6 +237,19 @@ fn described_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         &format!("data/adopted/{}.parquet", legacy.entity),
         &["_row", "entity", "id"],
     );
+    for onto in legacy.onto.iter().filter(|onto| onto.cases.is_some()) {
+        let made = format!(
+            "(SELECT count(*) FROM {} WHERE _origin = 'migrated')",
+            sql::target(audit, &onto.target)
+        );
+        for (at, found) in [(1, migrated_sql(audit, legacy)), (2, made)] {
+            parts.push(format!(
+                "(coalesce((SELECT sum((a ->> {at})::BIGINT) FROM (SELECT unnest(({said} -> \
+                 '$.split')::JSON[]) AS a) WHERE (a ->> 0) = {}), 0) <> {found})::INT",
+                sql::text(&onto.target)
+            ));
+        }
+    }
     for onto in &legacy.onto {
         let target = sql::text(&onto.target);
         parts.push(format!(
@@ -243,12 +267,15 @@ fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         format!("SELECT _row AS r, count(*) AS n FROM {side} GROUP BY 1")
     };
     let mut joins = format!(
-        " LEFT JOIN ({}) m ON m.r = s._row LEFT JOIN ({}) q ON q.r = s._row",
+        " LEFT JOIN ({}) m ON m.r = s._row LEFT JOIN ({}) q ON q.r = s._row LEFT JOIN ({}) d ON d.r = \
+         s._row",
         side("merged"),
-        side("quarantine")
+        side("quarantine"),
+        side("dropped")
     );
+    let mut drops = vec!["false".to_owned()];
     let aside = "coalesce(m.n, 0) + coalesce(q.n, 0)";
-    let (mut one, mut none) = (vec![format!("{aside} = 0")], vec![format!("{aside} = 1")]);
+    let (mut one, mut none) = (vec![format!("{aside} = 0")], vec!["true".to_owned()]);
     for (at, onto) in legacy.onto.iter().enumerate() {
         let stands = sql::stands(audit, legacy, &onto.target);
         let _ = write!(
@@ -256,16 +283,28 @@ fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
             " LEFT JOIN (SELECT r, count(*) AS n FROM {stands} GROUP BY 1) t{at} ON t{at}.r = \
              s._row"
         );
-        one.push(format!("coalesce(t{at}.n, 0) = 1"));
+        let rules = audit.contract.transform_into(&onto.target);
+        match rules.and_then(|rules| rules.explode.as_ref()) {
+            Some(rule) => {
+                let cases = split_sql::cases(audit, legacy, rule);
+                let _ = write!(joins, " LEFT JOIN {cases} c{at} ON c{at}.r = s._row");
+                one.push(format!("c{at}.results > 0 AND coalesce(t{at}.n, 0) = c{at}.results"));
+                drops.push(format!("c{at}.kase <> -2 AND c{at}.results = 0"));
+            }
+            None => one.push(format!("coalesce(t{at}.n, 0) = 1")),
+        }
         none.push(format!("coalesce(t{at}.n, 0) = 0"));
     }
     if legacy.onto.is_empty() {
         one.push("false".to_owned());
     }
     format!(
-        "SELECT {} FROM {} s{joins} WHERE NOT ({} OR {})",
+        "SELECT {} FROM {} s{joins} WHERE NOT CASE WHEN {} THEN coalesce(d.n, 0) = 1 AND {aside} = 0 \
+         AND {} ELSE d.n IS NULL AND ({} OR {aside} = 1 AND {}) END",
         sql::found(audit, "s.id"),
         sql::legacy(audit, legacy),
+        drops.join(" OR "),
+        none.join(" AND "),
         one.join(" AND "),
         none.join(" AND "),
     )

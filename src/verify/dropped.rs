@@ -1,7 +1,5 @@
-//! What rules drop: each row is listed under the rule that drops it, and values without a home are
-//! counted.
-
-use std::collections::BTreeMap;
+//! What a rule drops: whole rows, values of attributes without a home, and beside them the rows that no
+//! case lists.
 
 use super::Rule;
 use super::cases::Cases;
@@ -9,102 +7,147 @@ use super::facts::Audit;
 use super::legacy::Legacy;
 use super::read;
 use super::rule::Tally;
+use super::split_sql;
 use super::sql;
-use crate::contract::{Explode, Pattern};
+use crate::bundle::Quarantine;
+use crate::contract::{Explode, Pattern, Transform};
 use crate::error::{Result, grouped};
 use crate::snapshot::Extra;
 
-/// The rules of what is dropped of a legacy table; none where the contract drops nothing of it.
+/// The rules of a legacy table whose rows may be dropped or split, or whose attributes are.
 pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> Result<()> {
     for transform in audit.contract.transforms_of(&legacy.entity) {
-        let cases = legacy.onto(&transform.target).and_then(|onto| onto.cases.as_ref());
-        if let (Some(rule), Some(cases)) = (&transform.explode, cases) {
-            out.push(listed(audit, legacy, (&transform.target, rule), cases)?);
+        if let Some(rule) = &transform.explode {
+            out.push(rows(audit, legacy, (transform, rule))?);
+            out.push(listed(audit, legacy, (transform, rule))?);
         }
     }
-    let homeless = audit.contract.transforms_of(&legacy.entity).flat_map(|found| &found.drop);
-    let homeless: Vec<&str> = homeless.map(String::as_str).collect();
-    if !homeless.is_empty() {
-        out.push(counted(audit, legacy, homeless)?);
+    let mut homeless: Vec<&String> = Vec::new();
+    for attr in audit.contract.transforms_of(&legacy.entity).flat_map(|rules| &rules.drop) {
+        if !homeless.contains(&attr) {
+            homeless.push(attr);
+        }
+    }
+    for attr in homeless {
+        out.push(values(audit, legacy, attr)?);
     }
     Ok(())
 }
 
-fn listed(
+/// Whether this is the name of the rule that drops a row: by its case, or because it has none.
+fn is_name(
+    said: &str,
+    (transform, rule): (&Transform, &Explode),
+    cases: &Cases,
+    row: usize,
+) -> bool {
+    let of = rule.of.first().map_or("", String::as_str);
+    let is = |how: &str| said == format!("{}.{of} {how}", transform.target);
+    match cases.case(rule, row) {
+        Some(case) => {
+            let listed: Vec<String> = case.is.iter().map(Pattern::spelled).collect();
+            is(&format!("is {}", listed.join(" or ")))
+        }
+        None => is("is no object") || is("not listed"),
+    }
+}
+
+/// The rows listed as dropped are those that the contract drops, each with its rule.
+fn rows(
     audit: &Audit<'_>,
     legacy: &Legacy,
-    (target, rule): (&str, &Explode),
-    cases: &Cases,
+    (transform, rule): (&Transform, &Explode),
 ) -> Result<Rule> {
     let entity = &legacy.entity;
+    let file = format!("data/dropped/{entity}.parquet");
     let mut tally = Tally::new("account", entity, "")
-        .says(format!("every {entity} row that a rule drops is listed under that rule"));
-    let of = rule.of.first().map_or("", String::as_str);
-    let path = audit.bundle.path(&format!("data/dropped/{entity}.parquet"));
-    read::scan_if_there(&path, &[Extra::ROW, "_rule"], &mut |row| {
-        let (source, said) = (row.row(0).filter(|row| *row < legacy.rows), row.text(1));
-        let right = source.zip(said).is_some_and(|(source, said)| match cases.case(rule, source) {
-            Some(case) => {
-                let is: Vec<String> = case.is.iter().map(Pattern::spelled).collect();
-                said == format!("{target}.{of} is {}", is.join(" or "))
-            }
-            None => ["is no object", "not listed"]
-                .iter()
-                .any(|how| said == format!("{target}.{of} {how}")),
-        });
-        tally.check(right, || legacy.place(source.unwrap_or(usize::MAX)));
+        .says(format!(
+            "every {entity} row that is listed as dropped is one the contract drops, by that rule"
+        ))
+        .query(split_sql::dropped(audit, legacy, (transform, rule)));
+    let onto = legacy.onto(&transform.target);
+    let Some(cases) = onto.and_then(|onto| onto.cases.as_ref()) else { return Ok(tally.finish()) };
+    let (path, _) = audit.file(&file);
+    read::scan_if_there(&path, &[Extra::ROW, Quarantine::RULE], &mut |found| {
+        // A row that is none of the source is told by the account.
+        if let Some(row) = found.row(0).filter(|row| *row < legacy.rows) {
+            let is_named =
+                found.text(1).is_some_and(|said| is_name(said, (transform, rule), cases, row));
+            tally.check(cases.is_dropped(row) && is_named, || legacy.place(row));
+        }
         Ok(())
     })?;
     Ok(tally.finish())
 }
 
-/// bundle.json counts the values of every attribute without a home as the snapshot has them.
-fn counted(audit: &Audit<'_>, legacy: &Legacy, mut attrs: Vec<&str>) -> Result<Rule> {
+/// A row that no case lists is not migrated; one that is quarantined for that is such a row.
+fn listed(
+    audit: &Audit<'_>,
+    legacy: &Legacy,
+    (transform, rule): (&Transform, &Explode),
+) -> Result<Rule> {
     let entity = &legacy.entity;
-    attrs.sort_unstable();
-    attrs.dedup();
-    let mut tally = Tally::new("count", entity, "")
-        .says(format!("bundle.json counts the values of {entity} that have no home in the target"))
-        .query(counted_sql(audit, legacy, &attrs));
-    let mut found: BTreeMap<&str, u64> = attrs.iter().map(|attr| (*attr, 0)).collect();
-    if let Some(path) = &legacy.path {
-        let schema = &audit.contract.before.schema;
-        let types: Vec<_> =
-            attrs.iter().map(|attr| super::naming::type_of(schema, entity, attr)).collect();
-        read::scan(path, &attrs, &mut |row| {
-            for (at, attr) in attrs.iter().enumerate() {
-                let is_there = row.value(at, types[at]) != crate::digest::Value::Absent;
-                *found.entry(attr).or_default() += u64::from(is_there);
-            }
-            Ok(())
-        })?;
+    let mut tally = Tally::new("account", entity, "")
+        .says(format!(
+            "every {entity} row that no case lists is set aside, and none is quarantined for it that one \
+             does"
+        ))
+        .query(split_sql::listed(audit, legacy, (transform, rule)));
+    let onto = legacy.onto(&transform.target);
+    let Some(cases) = onto.and_then(|onto| onto.cases.as_ref()) else { return Ok(tally.finish()) };
+    for row in (0..legacy.rows).filter(|row| cases.is_refused(*row)) {
+        let aside = legacy.merged_times[row] > 0 || legacy.quarantined[row] > 0;
+        tally.check(aside && !legacy.is_migrated(row), || legacy.place(row));
     }
-    let said = audit.bundle.meta().dropped_values.iter().filter(|(source, ..)| source == entity);
-    let said: Vec<(&str, u64)> = said.map(|(_, attr, rows)| (attr.as_str(), *rows)).collect();
-    for (attr, found) in &found {
-        let said = said.iter().filter(|(name, _)| name == attr).map(|(_, rows)| *rows).sum();
-        tally.check(said == *found, || {
-            format!("{attr}: bundle.json says {}, there are {}", grouped(said), grouped(*found))
-        });
-    }
-    let strange = said.iter().filter(|(attr, _)| !found.contains_key(attr));
-    for (attr, _) in strange {
-        tally.violate(1, || format!("{attr}: bundle.json counts it, and it has a home"));
-    }
+    let names = refusals(transform, rule);
+    let (path, _) = audit.file(&format!("data/quarantine/{entity}.parquet"));
+    read::scan_if_there(&path, &[Extra::ROW, Quarantine::RULE], &mut |found| {
+        let is_it = found.text(1).is_some_and(|rule| names.iter().any(|name| name == rule));
+        if let Some(row) = found.row(0).filter(|row| is_it && *row < legacy.rows) {
+            tally.check(cases.is_refused(row), || legacy.place(row));
+        }
+        Ok(())
+    })?;
     Ok(tally.finish())
 }
 
-fn counted_sql(audit: &Audit<'_>, legacy: &Legacy, attrs: &[&str]) -> String {
-    let (table, meta) = (sql::legacy(audit, legacy), sql::path(audit, "data/bundle.json"));
-    let entity = sql::text(&legacy.entity);
-    let differs = attrs.iter().map(|attr| {
-        format!(
-            "((SELECT count({}) FROM {table}) IS DISTINCT FROM coalesce((SELECT sum((d ->> 2)::BIGINT) \
-             FROM (SELECT unnest(dropped_values::JSON[]) AS d FROM read_json({meta}, columns = \
-             {{dropped_values: 'JSON'}})) WHERE (d ->> 0) = {entity} AND (d ->> 1) = {}), 0))::INT",
-            sql::name(attr),
-            sql::text(attr)
-        )
+/// The rules by which a row without a case is quarantined.
+pub(super) fn refusals(transform: &Transform, rule: &Explode) -> [String; 2] {
+    let of = rule.of.first().map_or("", String::as_str);
+    ["listed", "an object"].map(|what| format!("{}.{of} {what}", transform.target))
+}
+
+/// bundle.json counts the values of an attribute without a home.
+fn values(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> Result<Rule> {
+    let entity = &legacy.entity;
+    let mut tally = Tally::new("count", entity, attr)
+        .says(format!("bundle.json counts the {entity} rows with {attr}, which the contract drops"))
+        .query(values_sql(audit, legacy, attr));
+    let mut found = 0;
+    if let Some(path) = &legacy.path {
+        read::scan(path, &[attr], &mut |row| {
+            found += u64::from(row.is_there(0));
+            Ok(())
+        })?;
+    }
+    let said = audit.bundle.meta().dropped_values.iter();
+    let said = said.filter(|(source, name, _)| source == entity && name == attr);
+    let said: u64 = said.map(|(_, _, rows)| *rows).sum();
+    tally.check_all(legacy.rows as u64, u64::from(said != found), || {
+        format!("bundle.json says {}, there are {}", grouped(said), grouped(found))
     });
-    format!("SELECT {}", differs.collect::<Vec<_>>().join(" + "))
+    Ok(tally.finish())
+}
+
+fn values_sql(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> String {
+    format!(
+        "SELECT ((SELECT count({}) FROM {}) <> coalesce((SELECT sum((v ->> 2)::BIGINT) FROM (SELECT \
+         unnest(dropped_values::JSON[]) AS v FROM read_json({}, columns = {{dropped_values: \
+         'JSON'}})) WHERE (v ->> 0) = {} AND (v ->> 1) = {}), 0))::INT",
+        sql::name(attr),
+        sql::legacy(audit, legacy),
+        sql::path(audit, "data/bundle.json"),
+        sql::text(&legacy.entity),
+        sql::text(attr),
+    )
 }

@@ -59,16 +59,19 @@ pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, link: &Link) -> Strin
     format!(
         "WITH n AS ({}), e AS (SELECT (SELECT count(*) FROM n) AS v, (SELECT count(*) FROM n SEMI \
          JOIN {} m ON m._row = n.r) AS m, (SELECT count(*) FROM n SEMI JOIN {} q ON q._row = n.r) AS \
-         q, (SELECT count(*) FROM {} WHERE entity = {entity} AND label = {label}) AS d), b AS (SELECT \
+         q, (SELECT count(*) FROM n SEMI JOIN {} x ON x._row = n.r) AS x, (SELECT count(*) FROM {} WHERE \
+         entity = {entity} AND label = {label}) AS d), b AS (SELECT \
          q FROM (SELECT unnest(link_equations::JSON[]) AS q FROM read_json({json}, columns = {{link_equations: 'JSON'}})) WHERE (q ->> '$.source') = {entity} AND (q ->> \
          '$.label') = {label}) SELECT (coalesce((b.q ->> '$.values')::BIGINT, 0) <> e.v)::INT + \
          (coalesce((b.q ->> '$.merged')::BIGINT, 0) <> e.m)::INT + (coalesce((b.q ->> \
          '$.quarantined')::BIGINT, 0) <> e.q)::INT + (coalesce((b.q ->> '$.dropped')::BIGINT, 0) <> \
-         e.d)::INT + (coalesce((b.q ->> '$.migrated')::BIGINT, 0) <> e.v - e.m - e.q - e.d)::INT \
+         e.d)::INT + (coalesce((b.q ->> '$.dropped_rows')::BIGINT, 0) <> e.x)::INT + (coalesce((b.q \
+         ->> '$.migrated')::BIGINT, 0) <> e.v - e.m - e.q - e.d - e.x)::INT \
          FROM e LEFT JOIN b ON true",
         named(audit, link),
         side("merged"),
         side("quarantine"),
+        side("dropped"),
         dropped_side(audit),
         json = sql::path(audit, "data/bundle.json"),
         entity = text(&link.on),

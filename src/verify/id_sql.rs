@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::facts::Audit;
 use super::link_sql;
 use super::naming::type_of;
+use super::split_sql;
 use super::sql::{self, name, text};
 use super::value::spelled;
 use crate::contract::{Pick, Transform};
@@ -21,6 +22,15 @@ pub(super) fn well_formed(audit: &Audit<'_>, entity: &str) -> String {
 
 /// Migrated rows whose id is not the one their legacy row gives.
 pub(super) fn recomputed(audit: &Audit<'_>, transform: &Transform) -> String {
+    if transform.splits() {
+        return format!(
+            "SELECT {} FROM {} t ANTI JOIN {} x ON x.r = t._source_row AND x.id = t.id WHERE \
+             t._origin = 'migrated'",
+            sql::found(audit, "t.id"),
+            sql::target(audit, &transform.target),
+            split_sql::slots(audit, transform)
+        );
+    }
     format!(
         "SELECT {} FROM {} t LEFT JOIN ({}) m ON m.r = t._source_row WHERE t._origin = 'migrated' \
          AND (t.id IS DISTINCT FROM m.id OR m.adopted)",
@@ -102,7 +112,7 @@ pub(super) fn counted(audit: &Audit<'_>) -> String {
 }
 
 /// For every legacy row: `r`, `id`, whether it is an existing row's, and the text that was mapped.
-fn made(audit: &Audit<'_>, transform: &Transform) -> String {
+pub(super) fn made(audit: &Audit<'_>, transform: &Transform) -> String {
     let before = &audit.contract.before.schema;
     let (source, target) = (&transform.source, &transform.target);
     let Some(legacy) = audit.legacy.get(source) else { return String::new() };

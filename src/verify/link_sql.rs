@@ -111,11 +111,13 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
     let side = sql::side(
         audit,
         &format!("data/repairs/{}.parquet", link.on),
-        &["_source_row", "attr", "how"],
+        &["_source_row", "attr", "how", "id"],
     );
+    // Where one row becomes several, each has repairs of its own.
+    let of = if transform.splits() { "_source_row, id" } else { "_source_row" };
     format!(
         "{chosen}, {}, f AS (SELECT _source_row AS r, how, count(*) OVER (PARTITION BY \
-         _source_row) AS n FROM {side} f ANTI JOIN x ON x.r = f._source_row WHERE attr = {}), e AS (SELECT t._source_row AS r, \
+         {of}) AS n FROM {side} f ANTI JOIN x ON x.r = f._source_row WHERE attr = {}), e AS (SELECT t._source_row AS r, \
          list(DISTINCT m.how) AS hows FROM {} t JOIN m ON m.r = t._source_row AND m.id = t.{} WHERE \
          t._origin = 'migrated' GROUP BY 1) SELECT count(DISTINCT coalesce(e.r, f.r)) FROM e FULL \
          JOIN f ON f.r = e.r WHERE CASE WHEN f.r IS NULL THEN NOT list_contains(e.hows, '') WHEN \
@@ -129,7 +131,12 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
 
 /// As `m`, what the first place that names a row of the source names: `r` (source row), `id` (target
 /// id, null when that row is not in the target), `how` (what a repair says).
-fn chosen(audit: &Audit<'_>, link: &Link, how: &LinkHow, transform: &Transform) -> String {
+pub(super) fn chosen(
+    audit: &Audit<'_>,
+    link: &Link,
+    how: &LinkHow,
+    transform: &Transform,
+) -> String {
     let LinkHow::From { picks, latest } = how else { return String::new() };
     let source = &transform.source;
     let mut parts = Vec::new();

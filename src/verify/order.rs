@@ -165,11 +165,19 @@ fn bijection_sql(audit: &Audit<'_>, legacy: &Legacy, target: &str, unless_adopte
     } else {
         String::new()
     };
+    let rules = audit.contract.transform_into(target).and_then(|rules| rules.explode.as_ref());
+    let (wanted, cases) = match rules {
+        Some(rule) => {
+            let cases = super::split_sql::cases(audit, legacy, rule);
+            ("c.results", format!(" LEFT JOIN {cases} c ON c.r = s._row"))
+        }
+        None => ("1", String::new()),
+    };
     format!(
         "SELECT {} FROM {} s SEMI JOIN ({}) m ON m.r = s._row LEFT JOIN (SELECT _source_row AS \
          r, count(*) AS n, bool_and(alone) AS alone FROM (SELECT *, count(*) OVER (PARTITION BY \
-         id) = 1 AS alone FROM {}) WHERE _origin = 'migrated' GROUP BY 1) t ON t.r = s._row WHERE \
-         NOT (coalesce(t.n, 0) = 1 AND t.alone) {exempt}",
+         id) = 1 AS alone FROM {}) WHERE _origin = 'migrated' GROUP BY 1) t ON t.r = s._row{cases} WHERE \
+         NOT (coalesce(t.n, 0) = {wanted} AND t.alone) {exempt}",
         sql::found(audit, "s.id"),
         sql::legacy(audit, legacy),
         migrated.join(" UNION ALL "),

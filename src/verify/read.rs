@@ -75,6 +75,18 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Whether a column has a value.
+    pub(super) fn is_there(self, column: usize) -> bool {
+        match &self.columns[column] {
+            Column::Text(array) => array.is_valid(self.at),
+            Column::Number(array) => array.is_valid(self.at),
+            Column::Boolean(array) => array.is_valid(self.at),
+            Column::Date(array) => array.is_valid(self.at),
+            Column::Whole(array) => array.is_valid(self.at),
+            Column::Missing => false,
+        }
+    }
+
     /// The whole number in a column.
     pub(super) fn whole(self, column: usize) -> Option<i64> {
         match &self.columns[column] {

@@ -10,7 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, content, count, existing, id, limit, link, order, repair, tables, value,
+    Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables,
+    value,
 };
 use crate::contract::{Check, Transform};
 use crate::error::Result;
@@ -49,11 +50,11 @@ pub(super) fn rules(audit: &Audit<'_>, progress: &dyn Progress) -> Result<Vec<Ru
         looked.insert(table.entity.as_str(), look(audit, table)?);
         progress.advance(1);
     }
-    let dropped = Dropped::read(audit)?;
+    let lost = Dropped::read(audit)?;
     let sizes: Vec<u64> = pieces.iter().map(|piece| piece.size(audit)).collect();
     let found = side_by_side(audit.threads, &sizes, |at| {
         let mut rules = Vec::new();
-        pieces[at].run(audit, (&looked, &dropped), &mut rules)?;
+        pieces[at].run(audit, (&looked, &lost), &mut rules)?;
         progress.advance(1);
         Ok(rules)
     })?;
@@ -102,21 +103,24 @@ impl Piece<'_> {
     fn run(
         &self,
         audit: &Audit<'_>,
-        (looked, dropped): (&BTreeMap<&str, Looked>, &Dropped),
+        (looked, lost): (&BTreeMap<&str, Looked>, &Dropped),
         out: &mut Vec<Rule>,
     ) -> Result<()> {
         match self {
             Piece::Provenance => out.push(content::provenance(audit)),
             Piece::Count(legacy) => count::rules(audit, legacy, out),
-            Piece::Aside(legacy) => aside::rules(audit, legacy, out)?,
+            Piece::Aside(legacy) => {
+                aside::rules(audit, legacy, out)?;
+                dropped::rules(audit, legacy, out)?;
+            }
             Piece::Table(table) => tables::rules(audit, table, out)?,
-            Piece::Existing(table) => existing::rules(audit, table, dropped, out)?,
+            Piece::Existing(table) => existing::rules(audit, table, lost, out)?,
             Piece::Ids(table) => id::rules(audit, &table.entity, out)?,
             Piece::MappedIds => id::counted(audit, out)?,
             Piece::Attrs(table) => attr::rules(audit, table, &looked[table.entity.as_str()], out)?,
             Piece::Link(link) => link::rules(audit, link, out)?,
-            Piece::Dropped(link) => files::rules(audit, link, dropped, out)?,
-            Piece::Carried => files::carried_rules(audit, dropped, out)?,
+            Piece::Dropped(link) => files::rules(audit, link, lost, out)?,
+            Piece::Carried => files::carried_rules(audit, lost, out)?,
             Piece::Order(table) => order::rules(audit, &table.entity, out)?,
             Piece::Written(check) => order::written(audit, check, out)?,
             Piece::Repairs(target) => repair::rules(audit, target, out)?,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::facts::Audit;
 use super::link_sql;
 use super::naming::type_of;
+use super::split_sql;
 use super::sql::{self, name, text};
 use super::value::spelled;
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Piece, Transform};
@@ -14,6 +15,9 @@ use crate::schema::Type;
 pub(super) fn value(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
     let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
     let attr = plain(&format!("t.{}", name(&rule.attr)), ty);
+    if let Some(query) = split_sql::value(audit, transform, (&rule.attr, ty)) {
+        return query;
+    }
     let sql = Sql { audit, transform, rule, ty };
     let found = sql::found(audit, "t.id");
     format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from(&found), sql.expected())
@@ -24,19 +28,25 @@ pub(super) fn repair(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
     let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
     let sql = Sql { audit, transform, rule, ty };
     let file = format!("data/repairs/{}.parquet", transform.target);
-    let side = sql::side(audit, &file, &["_source_row", "attr", "how"]);
+    let side = sql::side(audit, &file, &["_source_row", "attr", "how", "id"]);
+    // Where one row becomes several, each has repairs of its own.
+    let (of, row) = if transform.splits() {
+        ("(_source_row, id)", "(t._source_row, t.id)")
+    } else {
+        ("_source_row", "t._source_row")
+    };
     let wanted = format!(
         "list_sort(list_filter([{}, {}], lambda x: x IS NOT NULL))",
         sql.how(),
         sql.mapped_how()
     );
     format!(
-        "WITH f AS (SELECT _source_row AS r, list_sort(list(how)) AS hows, count(*) AS n FROM {side} \
+        "WITH f AS (SELECT {of} AS r, list_sort(list(how)) AS hows, count(*) AS n FROM {side} \
          WHERE attr = {} GROUP BY 1), e AS ({}) SELECT (SELECT count(*) FROM e LEFT JOIN f USING \
          (r) WHERE e.hows IS DISTINCT FROM coalesce(f.hows, [])) + (SELECT coalesce(sum(n), 0) \
          FROM f ANTI JOIN e USING (r))",
         text(&rule.attr),
-        sql.from(&format!("t._source_row AS r, {wanted} AS hows")),
+        sql.from(&format!("{row} AS r, {wanted} AS hows")),
     )
 }
 

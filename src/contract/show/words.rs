@@ -14,8 +14,10 @@ pub(super) fn numbering(number: &Numbering) -> String {
 pub(super) fn explode(explode: &Explode) -> Vec<(usize, String)> {
     let of = explode.of.join(", else ");
     let by = explode.by.join(".");
-    let or =
-        explode.otherwise_by.as_ref().map_or_else(String::new, |name| format!(", else {name}"));
+    let or = explode
+        .otherwise_by
+        .as_ref()
+        .map_or_else(String::new, |name| format!("; where it has no such text, by {name}"));
     let mut lines = vec![(1, format!("becomes rows by {by} in the JSON of {of}{or}"))];
     for case in &explode.cases {
         lines.push((2, case_head(case)));

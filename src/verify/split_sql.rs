@@ -1,0 +1,268 @@
+//! The queries of the rules on rows that a contract splits, numbers and drops.
+//!
+//! JSON that is built is compared by what it means: DuckDB does not give the text of a value as it
+//! stands.
+
+use std::fmt::Write as _;
+
+use super::dropped::refusals;
+use super::facts::Audit;
+use super::id_sql;
+use super::legacy::Legacy;
+use super::link_sql;
+use super::sql::{self, name, text};
+use crate::contract::{Build, Case, Constant, Explode, LinkHow, Pattern, Transform, Unlisted};
+use crate::schema::Type;
+
+/// The codes of rows without a case.
+const DROPPED: i32 = -1;
+const REFUSED: i32 = -2;
+
+/// Rows listed as dropped that no rule drops, or without a rule.
+pub(super) fn dropped(
+    audit: &Audit<'_>,
+    legacy: &Legacy,
+    (transform, rule): (&Transform, &Explode),
+) -> String {
+    let file = format!("data/dropped/{}.parquet", legacy.entity);
+    let side = sql::side(audit, &file, &["_row", "_rule"]);
+    format!(
+        "SELECT {} FROM {side} d JOIN {} c ON c.r = d._row WHERE c.results > 0 OR c.kase = {REFUSED} \
+         OR NOT coalesce(starts_with(d._rule, {}), false)",
+        sql::found(audit, "'row ' || d._row"),
+        cases(audit, legacy, rule),
+        text(&format!("{}.", transform.target)),
+    )
+}
+
+/// Rows without a case that are migrated or nowhere, and rows quarantined for it that have one.
+pub(super) fn listed(
+    audit: &Audit<'_>,
+    legacy: &Legacy,
+    (transform, rule): (&Transform, &Explode),
+) -> String {
+    let side = |folder: &str, columns: &[&str]| {
+        sql::side(audit, &format!("data/{folder}/{}.parquet", legacy.entity), columns)
+    };
+    let names = refusals(transform, rule).map(|name| text(&name)).join(", ");
+    format!(
+        "WITH c AS (FROM {} x) SELECT (SELECT count(*) FROM c WHERE kase = {REFUSED} AND (r IN \
+         (SELECT r FROM {}) OR r NOT IN (SELECT _row FROM {} UNION ALL SELECT _row FROM {}))) + \
+         (SELECT count(*) FROM {} q JOIN c ON c.r = q._row WHERE q._rule IN ({names}) AND c.kase <> \
+         {REFUSED})",
+        cases(audit, legacy, rule),
+        sql::stands(audit, legacy, &transform.target),
+        side("merged", &["_row"]),
+        side("quarantine", &["_row"]),
+        side("quarantine", &["_row", "_rule"]),
+    )
+}
+
+/// For every legacy row: `r`, `o` (its object), `kind`, `kase` (the place of its case, or why there is
+/// none), `results` (how many rows it becomes).
+pub(super) fn cases(audit: &Audit<'_>, legacy: &Legacy, rule: &Explode) -> String {
+    let table = sql::legacy(audit, legacy);
+    let of: Vec<String> = rule.of.iter().map(|name| format!("s.{}", self::name(name))).collect();
+    let beside = match &rule.otherwise_by {
+        Some(attr) => format!("s.{}", name(attr)),
+        None => "NULL::VARCHAR".to_owned(),
+    };
+    let fate = |unlisted| if unlisted == Unlisted::Drop { DROPPED } else { REFUSED };
+    let (mut kases, mut results) = (String::new(), String::new());
+    for (at, case) in rule.cases.iter().enumerate() {
+        let _ = write!(kases, " WHEN {} THEN {at}", condition(case));
+        let _ = write!(results, " WHEN {at} THEN {}", case.rows.len());
+    }
+    format!(
+        "(SELECT r, o, kind, kase, CASE kase{results} ELSE 0 END AS results FROM (SELECT *, CASE WHEN \
+         o IS NULL OR json_type(o) IS DISTINCT FROM 'OBJECT' THEN {} WHEN len(json_keys(o)) <> \
+         len(list_distinct(json_keys(o))) THEN {}{kases} ELSE {} END AS kase FROM (SELECT r, o, \
+         coalesce({}, beside) AS kind FROM (SELECT s._row AS r, CASE WHEN json_valid({object}) THEN \
+         {object} END AS o, {beside} AS beside FROM {table} s))))",
+        fate(rule.no_object),
+        fate(rule.otherwise),
+        fate(rule.otherwise),
+        text_at("o", &rule.by),
+        object = format!("coalesce({}, NULL)", of.join(", ")),
+    )
+}
+
+fn condition(case: &Case) -> String {
+    let is = patterns("kind", &case.is);
+    match &case.when {
+        Some(when) => format!("{is} AND {}", patterns(&text_at("o", &when.path), &when.is)),
+        None => is,
+    }
+}
+
+fn patterns(value: &str, patterns: &[Pattern]) -> String {
+    let fits = |pattern: &Pattern| match pattern {
+        Pattern::Exact(whole) => format!("{value} = {}", text(whole)),
+        Pattern::Begins(start) => format!("starts_with({value}, {})", text(start)),
+    };
+    format!("({})", patterns.iter().map(fits).collect::<Vec<_>>().join(" OR "))
+}
+
+fn path(keys: &[String]) -> String {
+    let keys: Vec<String> =
+        keys.iter().map(|key| format!(".\"{}\"", key.replace('"', "\\\""))).collect();
+    text(&format!("${}", keys.concat()))
+}
+
+fn text_at(object: &str, keys: &[String]) -> String {
+    let path = path(keys);
+    format!("CASE WHEN json_type({object}, {path}) = 'VARCHAR' THEN {object} ->> {path} END")
+}
+
+/// For every row that a legacy row must become: `r`, `nth`, `id`; and `number` where rows are numbered.
+pub(super) fn slots(audit: &Audit<'_>, transform: &Transform) -> String {
+    let Some(legacy) = audit.legacy.get(&transform.source) else { return String::new() };
+    let all = match &transform.explode {
+        Some(rule) => format!("(SELECT r, results FROM {})", cases(audit, legacy, rule)),
+        None => format!("(SELECT _row AS r, 1 AS results FROM {})", sql::legacy(audit, legacy)),
+    };
+    let derived = sql::uuid5("m.id || ':' || nth", &audit.contract.namespace, &transform.target);
+    let first = numbers(audit, transform, legacy, &all);
+    format!(
+        "(SELECT c.r, nth, CASE WHEN nth = 0 THEN m.id ELSE {derived} END AS id, n.first + nth AS \
+         number FROM (SELECT r, unnest(range(results)) AS nth FROM {all}) c JOIN ({}) m ON m.r = c.r \
+         LEFT JOIN {first} n ON n.r = c.r)",
+        id_sql::made(audit, transform),
+    )
+}
+
+/// By legacy row, the number before the first of its rows.
+fn numbers(audit: &Audit<'_>, transform: &Transform, legacy: &Legacy, all: &str) -> String {
+    let Some(number) = &transform.number else {
+        return "(SELECT NULL::BIGINT AS r, NULL::BIGINT AS first WHERE false)".to_owned();
+    };
+    let key = |by: &String| {
+        let column = if by == "id" { sql::id("s.id") } else { format!("s.{}", name(by)) };
+        format!("{column} ASC NULLS LAST")
+    };
+    let order: Vec<String> = number.by.iter().map(key).chain(["m.id".to_owned()]).collect();
+    let table = sql::target(audit, &transform.target);
+    let within = name(&number.within);
+    let side = |folder: &str, columns: &[&str]| {
+        sql::side(audit, &format!("data/{folder}/{}.parquet", legacy.entity), columns)
+    };
+    let link = audit.contract.after.schema.link(&transform.target, &number.within);
+    let rule = transform.links.iter().find(|rule| rule.label == number.within);
+    // Rows that are in the target already keep their numbers: what they link to is found anew.
+    let there = match (link, rule.map(|rule| &rule.how)) {
+        (Some(link), Some(how @ LinkHow::From { .. })) => format!(
+            " UNION ALL SELECT r, any_value(id) AS g FROM ({} SELECT r, id FROM m) WHERE id IS NOT \
+             NULL AND r IN (SELECT _row FROM {} WHERE _rule LIKE '% not taken' UNION ALL SELECT _row \
+             FROM {} WHERE _winner_row IS NULL) GROUP BY 1",
+            link_sql::chosen(audit, link, how, transform),
+            side("quarantine", &["_row", "_rule"]),
+            side("merged", &["_row", "_winner_row"]),
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "(SELECT g.r, coalesce(sum(c.results) OVER (PARTITION BY g.g ORDER BY {} ROWS BETWEEN \
+         UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS first FROM (SELECT _source_row AS r, \
+         any_value({within}) AS g FROM {table} WHERE _origin = 'migrated' AND {within} IS NOT NULL \
+         GROUP BY 1{there}) g JOIN {all} c ON c.r = g.r AND c.results > 0 JOIN {} s ON s._row = g.r \
+         JOIN ({}) m ON m.r = g.r)",
+        order.join(", "),
+        sql::legacy(audit, legacy),
+        id_sql::made(audit, transform),
+    )
+}
+
+/// What an attribute must be where a number or a case gives it: rows where it is not.
+pub(super) fn value(
+    audit: &Audit<'_>,
+    transform: &Transform,
+    (attr, ty): (&str, Type),
+) -> Option<String> {
+    let table = sql::target(audit, &transform.target);
+    let column = format!("t.{}", name(attr));
+    let found = sql::found(audit, "t.id");
+    if transform.number.as_ref().is_some_and(|number| number.attr == attr) {
+        return Some(format!(
+            "SELECT {found} FROM {table} t JOIN {} x ON x.r = t._source_row AND x.id = t.id WHERE \
+             t._origin = 'migrated' AND {column} IS DISTINCT FROM x.number",
+            slots(audit, transform)
+        ));
+    }
+    let rule = transform.explode.as_ref()?;
+    if !transform.case_attrs().contains(&attr) {
+        return None;
+    }
+    let legacy = audit.legacy.get(&transform.source)?;
+    let mut built = String::new();
+    for (kase, case) in rule.cases.iter().enumerate() {
+        for (nth, row) in case.rows.iter().enumerate() {
+            if let Some((_, build)) = row.iter().find(|(name, _)| name == attr) {
+                let value = match (build, ty) {
+                    (Build::Constant(value), ty) if ty != Type::Any => constant(value),
+                    (build, _) => json(rule, build),
+                };
+                let _ = write!(built, " WHEN c.kase = {kase} AND x.nth = {nth} THEN {value}");
+            }
+        }
+    }
+    let (column, built) = match ty {
+        Type::Any => (normal(&column), normal(&format!("CASE{built} END"))),
+        _ => (column, format!("CASE{built} END")),
+    };
+    Some(format!(
+        "SELECT {found} FROM {table} t JOIN {} x ON x.r = t._source_row AND x.id = t.id JOIN {} c ON \
+         c.r = t._source_row WHERE t._origin = 'migrated' AND {column} IS DISTINCT FROM {built}",
+        slots(audit, transform),
+        cases(audit, legacy, rule),
+    ))
+}
+
+/// JSON as DuckDB writes it: two texts that mean the same are alike.
+fn normal(json: &str) -> String {
+    format!(
+        "(SELECT CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END FROM (SELECT {json} AS j))"
+    )
+}
+
+fn constant(value: &Constant) -> String {
+    match value {
+        Constant::Text(value) => text(value),
+        Constant::Number(value) => format!("{value}::DOUBLE"),
+        Constant::Boolean(value) => value.to_string(),
+    }
+}
+
+/// What a rule builds out of the object `c.o`, as JSON; NULL for nothing.
+fn json(rule: &Explode, build: &Build) -> String {
+    match build {
+        Build::Constant(value) => format!("to_json({})::VARCHAR", constant(value)),
+        Build::Path(keys) => format!("json_extract(c.o, {})::VARCHAR", path(keys)),
+        Build::Whole => "c.o".to_owned(),
+        Build::After { mark, of } => {
+            let from = if *of == rule.by { "c.kind".to_owned() } else { text_at("c.o", of) };
+            let mark = text(mark);
+            format!(
+                "CASE WHEN contains({from}, {mark}) THEN to_json(substr({from}, strpos({from}, {mark}) \
+                 + length({mark})))::VARCHAR END"
+            )
+        }
+        Build::Object(members) => {
+            let member = |(key, build): &(String, Build)| {
+                format!("to_json({})::VARCHAR || ':' || {}", text(key), json(rule, build))
+            };
+            let members: Vec<String> = members.iter().map(member).collect();
+            format!("'{{' || concat_ws(',', {}) || '}}'", or_null(&members))
+        }
+        Build::Array(items) => {
+            let items: Vec<String> = items.iter().map(|build| json(rule, build)).collect();
+            format!("'[' || concat_ws(',', {}) || ']'", or_null(&items))
+        }
+    }
+}
+
+fn or_null(parts: &[String]) -> String {
+    if parts.is_empty() {
+        return "NULL".to_owned();
+    }
+    parts.iter().map(|part| format!("({part})")).collect::<Vec<_>>().join(", ")
+}
