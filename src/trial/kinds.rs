@@ -323,6 +323,7 @@ fn of_description() -> Vec<Kind> {
         any("the count of migrated rows", described::table, NO_FIGURE),
         any("the count of existing rows", described::existing, NO_FIGURE),
         any("the equation of a link", described::link, NO_FIGURE),
+        any("the equation of a link of the rest of the app", described::carried, NO_FIGURE),
         any("the count of a repair", described::repairs, NO_FIGURE),
         any("the count of quarantined rows", described::quarantined, NO_FIGURE),
         any("the count of rows dropped by rule", described::dropped, NO_FIGURE),
