@@ -19,6 +19,7 @@ mod values;
 mod rows;
 mod links;
 mod aside;
+mod split;
 mod listed;
 mod lines;
 mod described;

@@ -11,15 +11,15 @@ use crate::error::Result;
 use crate::schema::Type;
 
 /// A row of a side file, and the legacy entity it is of.
-struct Side<'a> {
+pub(super) struct Side<'a> {
     entity: &'a str,
     table: Table,
     at: usize,
-    row: Row,
+    pub(super) row: Row,
 }
 
-/// A row of one of the side files of a kind (`quarantine`, `merged`, `adopted`).
-fn side<'a>(
+/// A row of one of the side files of a kind (`quarantine`, `merged`, `adopted`, `dropped`).
+pub(super) fn side<'a>(
     ground: &Ground<'a>,
     kind: &str,
     columns: &[&str],
@@ -45,7 +45,7 @@ impl Side<'_> {
     }
 
     /// The fault of these rows in place of the one, which verification calls by its place in the source.
-    fn becomes(&self, rows: Vec<Row>) -> Fault {
+    pub(super) fn becomes(&self, rows: Vec<Row>) -> Fault {
         let name = numbered(self.entity, self.source());
         Fault {
             changes: Changes::default().put(&self.table.file, self.at, rows),
@@ -61,7 +61,7 @@ impl Side<'_> {
     }
 
     /// The fault of another value in one column.
-    fn value(&self, column: &str, value: &Cell<'_>) -> Planted {
+    pub(super) fn value(&self, column: &str, value: &Cell<'_>) -> Planted {
         let fault = self.becomes(vec![self.row.with(column, value)?]);
         Ok(Some(Fault { place: format!("{}, `{column}`", fault.place), ..fault }))
     }
@@ -81,9 +81,14 @@ pub(super) fn doubled(ground: &Ground<'_>) -> Planted {
 
 /// A quarantined row was migrated as well.
 pub(super) fn migrated_too(ground: &Ground<'_>) -> Planted {
+    as_well(ground, "quarantine")
+}
+
+/// A row that was set aside in this way was migrated as well.
+pub(super) fn as_well(ground: &Ground<'_>, kind: &str) -> Planted {
     for target in ground.targets()? {
         let source = &target.transform.source;
-        let file = format!("data/quarantine/{source}.parquet");
+        let file = format!("data/{kind}/{source}.parquet");
         let Some(refused) = Table::open(ground.root(), &file)? else { continue };
         let refused = refused.row(ground.start(refused.rows))?;
         let number = refused.at(0).whole("_row").unwrap_or(-1);

@@ -85,12 +85,35 @@ pub(super) fn existing(ground: &Ground<'_>) -> Planted {
 
 /// One value more of a link was migrated, it says.
 pub(super) fn link(ground: &Ground<'_>) -> Planted {
-    edited(ground, |meta, turn| {
-        let link = turned(&mut meta.link_equations, turn)?;
+    link_of(ground, true)
+}
+
+/// One pair more of a link file was migrated, it says.
+pub(super) fn carried(ground: &Ground<'_>) -> Planted {
+    link_of(ground, false)
+}
+
+/// The equation of a link of the legacy model, or of another link file of the app.
+fn link_of(ground: &Ground<'_>, declared: bool) -> Planted {
+    let schema = &ground.contract.before.schema;
+    let read = |label: &str| ground.bundle.meta().links.iter().any(|links| links.label == label);
+    let fault = edited(ground, |meta, turn| {
+        let links = meta.link_equations.iter_mut().filter(|link| {
+            let is_declared = schema.link(&link.source, &link.label).is_some();
+            is_declared == declared && (declared || read(&link.label))
+        });
+        let mut links: Vec<_> = links.collect();
+        let link = turned(&mut links, turn)?;
         link.migrated += 1;
-        let name = format!("equation of {}.{}", link.source, link.label);
-        Some((link.source.clone(), name, says("migrated", link.migrated)))
-    })
+        let name = format!("{}.{}", link.source, link.label);
+        let said = says(&format!("{name} migrated"), link.migrated);
+        Some((link.source.clone(), format!("equation of {name}"), said))
+    })?;
+    // The rule may be about the entity that the rows became: the name of the link tells it.
+    Ok(fault.map(|fault| match fault.told {
+        Told::Figure(_, said) => Fault { told: Told::Line(said), ..fault },
+        told => Fault { told, ..fault },
+    }))
 }
 
 /// A repair was made once more, it says.
@@ -111,6 +134,37 @@ pub(super) fn quarantined(ground: &Ground<'_>) -> Planted {
         rule.rows += 1;
         let name = format!("{} rows quarantined by `{}`", rule.source, rule.rule);
         Some((rule.source.clone(), name, says(&rule.rule, rule.rows)))
+    })
+}
+
+/// One row more was dropped by a rule, it says.
+pub(super) fn dropped(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        let equation = meta.equations.iter_mut().find(|equation| equation.dropped > 0)?;
+        equation.dropped += 1;
+        let (source, rows) = (equation.source.clone(), equation.dropped);
+        Some((source.clone(), format!("rows of {source} that were dropped"), says("dropped", rows)))
+    })
+}
+
+/// One row more was made of rows that were split, it says.
+pub(super) fn split(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        let equation = meta.equations.iter_mut().find(|equation| !equation.split.is_empty())?;
+        let (target, _, made) = equation.split.first_mut()?;
+        *made += 1;
+        let (figure, said) = (format!("rows of {target} that were made"), says("made", *made));
+        Some((equation.source.clone(), figure, said))
+    })
+}
+
+/// One value more had no home, it says.
+pub(super) fn homeless(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let (source, attr, rows) = turned(&mut meta.dropped_values, turn)?;
+        *rows += 1;
+        let figure = format!("values of {source}.{attr} without a home");
+        Some((source.clone(), figure, format!("bundle.json says {},", grouped(*rows))))
     })
 }
 

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::ground::Ground;
 use super::rows::Planted;
 use super::values::{Column, On};
-use super::{aside, described, letters, lines, links, listed, rows, tokens, values};
+use super::{aside, described, letters, lines, links, listed, rows, split, tokens, values};
 use crate::error::Result;
 use crate::schema::Type;
 
@@ -42,7 +42,7 @@ impl Kind {
 
 /// Every kind of fault, in the order in which they are tried.
 pub(super) fn all() -> Vec<Kind> {
-    let parts = [whole_rows(), of_links(), of_texts(), of_figures(), of_payloads()];
+    let parts = [whole_rows(), of_splits(), of_links(), of_texts(), of_figures(), of_payloads()];
     let beside = [of_existing(), of_aside(), of_lists(), of_lines(), of_description()];
     parts.into_iter().chain(beside).flatten().collect()
 }
@@ -87,6 +87,26 @@ fn whole_rows() -> Vec<Kind> {
         any("two rows have each other's source row", rows::exchanged_sources, NO_PAIR),
         any("a row has its neighbour's source row", rows::other_source, NO_PAIR),
         any("the store's time of a row", rows::other_time, NO_ROW),
+    ]
+}
+
+const NO_SPLIT: &str = "the contract splits no row";
+const NO_DROP: &str = "no rule drops a row";
+
+fn of_splits() -> Vec<Kind> {
+    vec![
+        any("a second result of a split row is left out", split::result_dropped, NO_SPLIT),
+        any("two results of a split row have each other's id", split::results_swapped, NO_SPLIT),
+        any(
+            "a number that the contract gives, + 1",
+            split::misnumbered,
+            "nothing is numbered anew",
+        ),
+        any("a text that is built of others", split::misbuilt, "no text is built of others"),
+        any("a row dropped by rule is not listed", split::unlisted, NO_DROP),
+        any("a row dropped by rule is listed twice", split::listed_twice, NO_DROP),
+        any("a row dropped by another rule", split::other_rule, NO_DROP),
+        any("a row dropped by rule is migrated as well", split::migrated_too, NO_DROP),
     ]
 }
 
@@ -303,8 +323,12 @@ fn of_description() -> Vec<Kind> {
         any("the count of migrated rows", described::table, NO_FIGURE),
         any("the count of existing rows", described::existing, NO_FIGURE),
         any("the equation of a link", described::link, NO_FIGURE),
+        any("the equation of a link of the rest of the app", described::carried, NO_FIGURE),
         any("the count of a repair", described::repairs, NO_FIGURE),
         any("the count of quarantined rows", described::quarantined, NO_FIGURE),
+        any("the count of rows dropped by rule", described::dropped, NO_FIGURE),
+        any("the count of results of split rows", described::split, NO_FIGURE),
+        any("the count of values without a home", described::homeless, NO_FIGURE),
         any("the count of mapped ids", described::mapped, NO_FIGURE),
         any("the digest of the snapshot", described::snapshot, NO_FIGURE),
         any("the digest of the contract", described::contract, NO_FIGURE),

@@ -123,7 +123,8 @@ pub(super) fn other_time(ground: &Ground<'_>) -> Planted {
     Ok(Some(one.becomes(vec![row], Vec::new())))
 }
 
-/// Two migrated rows that follow each other, with a column of the order in which they are alike or not.
+/// Two rows that follow each other and were made of different rows, with a column of the order in which
+/// they are alike or not.
 fn neighbours<'a>(
     ground: &Ground<'a>,
     alike: Option<bool>,
@@ -132,17 +133,20 @@ fn neighbours<'a>(
         let Some(first) = target.transform.order.first() else { continue };
         let columns = [&OWN[..], &[first.as_str()]].concat();
         let start = ground.start(target.table.rows);
-        let mut last: Option<Cell<'static>> = None;
+        let mut last: Option<[Cell<'static>; 2]> = None;
         let found = target.table.find(&columns, start, &mut |row| {
             if !is_migrated(row) {
                 last = None;
                 return None;
             }
-            let key = row.cell(first).held();
+            let now = [first.as_str(), Origin::SOURCE_ROW].map(|name| row.cell(name).held());
             let fits = last.as_ref().is_some_and(|last| {
-                *last != Cell::Null && alike.is_none_or(|alike| alike == (*last == key))
+                let is_alike = last[0] == now[0];
+                last[0] != Cell::Null
+                    && last[1] != now[1]
+                    && alike.is_none_or(|alike| alike == is_alike)
             });
-            last = Some(key);
+            last = Some(now);
             fits.then_some(row.number)
         })?;
         if let Some(at) = found {

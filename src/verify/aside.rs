@@ -110,9 +110,8 @@ fn whole(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
             "every quarantined {entity} row is whole, as it stood in the source, and so is its line"
         ))
         .query(format!(
-            "SELECT {} FROM ({} UNION ALL SELECT s.id FROM {} q JOIN {} s ON s._row = q._row WHERE {}) x",
-            sql::found(audit, "x.id"),
-            set_aside::wrong_sql(audit, legacy),
+            "SELECT {} FROM {} q JOIN {} s ON s._row = q._row WHERE {}",
+            sql::found(audit, "s.id"),
             sql::side(audit, &file, &names),
             sql::legacy(audit, legacy),
             differs.join(" OR ")

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::object::{DROPPED, Object, REFUSED};
 use super::read::{self, Row};
-use crate::contract::{Build, Explode};
+use crate::contract::{Build, Case, Explode};
 use crate::error::Result;
 
 /// The cases of the rows of a legacy table.
@@ -38,6 +38,11 @@ impl Cases {
     /// How many target rows a row becomes, when nothing else is the matter with it.
     pub(super) fn count(&self, row: usize) -> usize {
         self.makes.get(usize::from(self.of[row])).map_or(0, |makes| usize::from(*makes))
+    }
+
+    /// The case of a row, when its object is of one.
+    pub(super) fn case<'r>(&self, rule: &'r Explode, row: usize) -> Option<&'r Case> {
+        rule.cases.get(usize::from(*self.of.get(row)?))
     }
 
     /// Whether a rule drops a row.

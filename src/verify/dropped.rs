@@ -2,6 +2,7 @@
 //! case lists.
 
 use super::Rule;
+use super::cases::Cases;
 use super::facts::Audit;
 use super::legacy::Legacy;
 use super::read;
@@ -9,7 +10,7 @@ use super::rule::Tally;
 use super::split_sql;
 use super::sql;
 use crate::bundle::Quarantine;
-use crate::contract::{Explode, Transform};
+use crate::contract::{Explode, Pattern, Transform};
 use crate::error::{Result, grouped};
 use crate::snapshot::Extra;
 
@@ -33,6 +34,24 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> 
     Ok(())
 }
 
+/// Whether this is the name of the rule that drops a row: by its case, or because it has none.
+fn is_name(
+    said: &str,
+    (transform, rule): (&Transform, &Explode),
+    cases: &Cases,
+    row: usize,
+) -> bool {
+    let of = rule.of.first().map_or("", String::as_str);
+    let is = |how: &str| said == format!("{}.{of} {how}", transform.target);
+    match cases.case(rule, row) {
+        Some(case) => {
+            let listed: Vec<String> = case.is.iter().map(Pattern::spelled).collect();
+            is(&format!("is {}", listed.join(" or ")))
+        }
+        None => is("is no object") || is("not listed"),
+    }
+}
+
 /// The rows listed as dropped are those that the contract drops, each with its rule.
 fn rows(
     audit: &Audit<'_>,
@@ -52,8 +71,8 @@ fn rows(
     read::scan_if_there(&path, &[Extra::ROW, Quarantine::RULE], &mut |found| {
         // A row that is none of the source is told by the account.
         if let Some(row) = found.row(0).filter(|row| *row < legacy.rows) {
-            let begins = format!("{}.", transform.target);
-            let is_named = found.text(1).is_some_and(|rule| rule.starts_with(&begins));
+            let is_named =
+                found.text(1).is_some_and(|said| is_name(said, (transform, rule), cases, row));
             tally.check(cases.is_dropped(row) && is_named, || legacy.place(row));
         }
         Ok(())

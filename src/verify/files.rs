@@ -214,7 +214,8 @@ fn equation(
             _ => said.migrated,
         });
         tally.check(said == found, || {
-            format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
+            let (said, found) = (grouped(said), grouped(found));
+            format!("{entity}.{label} {what}: bundle.json says {said}, there are {found}")
         });
     }
     tally.finish()
@@ -256,15 +257,19 @@ fn carried(
     (dropped, out): (&Dropped, &mut Vec<Rule>),
 ) -> Result<()> {
     let mut wanted: Vec<(u128, u128)> = Vec::new();
+    let mut wrong = Vec::new();
     let mut tally = Tally::new("account", entity, label)
         .says(format!("every pair of {entity}.{label} is carried or listed as dropped"))
         .query(files_sql::dropped(audit, links));
     for links in links {
         let listed: BTreeSet<(u128, u128)> =
             dropped.of(&links.entity, label).iter().map(|(_, from, to)| (*from, *to)).collect();
+        let before = wanted.len();
+        let mut rows = 0;
         read::scan_if_there(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
             let pair = (key::link_key(row.text(0)), key::link_key(row.text(1)));
             let ends = (end(audit, &links.entity, pair.0), end(audit, &links.target, pair.1));
+            rows += 1;
             match ends {
                 (Some(from), Some(to)) => {
                     wanted.push((from, to));
@@ -274,11 +279,42 @@ fn carried(
             }
             Ok(())
         })?;
+        let taken = &mut wanted[before..];
+        taken.sort_unstable();
+        let again = taken.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;
+        wrong.extend(misstated(audit, links, (rows, taken.len() as u64, again)));
     }
     out.push(tally.finish());
     wanted.sort_unstable();
     wanted.dedup();
-    pairs(audit, (entity, label), (links, &wanted), out)
+    pairs(audit, (entity, label), (links, &wanted, &wrong), out)
+}
+
+/// What bundle.json says otherwise of the pairs of a link file: how many there are, how many are taken
+/// up, and how many of those stand there again.
+fn misstated(
+    audit: &Audit<'_>,
+    links: &LinksMeta,
+    (rows, taken, again): (u64, u64, u64),
+) -> Vec<String> {
+    let (source, label) = (&links.entity, &links.label);
+    let said = audit.bundle.meta().link_equations.iter();
+    let said = said.into_iter().find(|said| said.source == *source && said.label == *label);
+    let figures = said.map(|said| {
+        [
+            ("values", said.values, rows),
+            ("migrated", said.migrated, taken - again),
+            ("merged", said.merged, again),
+            ("quarantined", said.quarantined, 0),
+            ("dropped", said.dropped, rows - taken),
+        ]
+    });
+    let wrong = figures.into_iter().flatten().filter(|(_, said, found)| said != found);
+    let told = wrong.map(|(what, said, found)| {
+        let (said, found) = (grouped(said), grouped(found));
+        format!("{source}.{label} {what}: bundle.json says {said}, there are {found}")
+    });
+    told.collect()
 }
 
 fn place(links: &LinksMeta, row: usize) -> String {
@@ -337,7 +373,7 @@ fn named(audit: &Audit<'_>, file: &str, (links, pair): (&[&LinksMeta], Pair)) ->
 fn pairs(
     audit: &Audit<'_>,
     (entity, label): (&str, &str),
-    (links, wanted): (&[&LinksMeta], &[(u128, u128)]),
+    (links, wanted, wrong): (&[&LinksMeta], &[Pair], &[String]),
     out: &mut Vec<Rule>,
 ) -> Result<()> {
     let meta = audit.bundle.meta().links.iter();
@@ -374,10 +410,13 @@ fn pairs(
     }
     out.push(tally.finish());
     let mut said = Tally::new("digest", entity, label)
-        .says(format!("bundle.json gives the rows and the digest of {entity}.{label}"))
+        .says(format!("bundle.json gives the rows, equation and digest of {entity}.{label}"))
         .query(files_sql::said(audit, (entity, label), (file, &table.hex())));
     let right = meta.map_or(rows == 0, |meta| meta.rows == rows && meta.digest == table.hex());
     said.check_all(rows, u64::from(!right), || format!("{file}: {rows} rows, {}", table.hex()));
+    for told in wrong {
+        said.violate(1, || told.clone());
+    }
     out.push(said.finish());
     Ok(())
 }

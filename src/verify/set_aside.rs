@@ -1,4 +1,5 @@
-//! Lines of the quarantine: each says what its Parquet row says.
+//! Lines of the quarantine: each says what its Parquet row says. DuckDB is not asked about them: its reader
+//! of JSON refuses what payloads may hold.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,6 @@ use super::legacy::Legacy;
 use super::lines::{Lines, given};
 use super::read::{self, Row};
 use super::rule::Tally;
-use super::sql;
 use crate::bundle::Quarantine;
 use crate::digest::Value;
 use crate::error::Result;
@@ -97,31 +97,4 @@ fn says(line: &str, row: Row<'_>, columns: &[(String, Type)]) -> Option<()> {
     let there =
         |at: &usize| row.whole(*at).is_some() || row.value(*at, columns[*at].1) != Value::Absent;
     ((0..columns.len()).filter(there).count() == found).then_some(())
-}
-
-/// The ids of the lines that say something else of their row than the Parquet file. What stands in
-/// `entity` is compared by `id` alone: the digest of a line is `rethread`'s.
-pub(super) fn wrong_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
-    let path = |kind: &str| format!("data/quarantine/{}.{kind}", legacy.entity);
-    if !sql::is_there(audit, &path("jsonl")) || !sql::is_there(audit, &path("parquet")) {
-        return "SELECT NULL::VARCHAR AS id WHERE false".to_owned();
-    }
-    let theirs: Vec<String> = OUTSIDE
-        .iter()
-        .map(|(column, name)| match *column {
-            Extra::ROW | Extra::SERVER => format!("(j ->> '$.{name}')::BIGINT AS {column}"),
-            _ => format!("(j ->> '$.{name}') AS {column}"),
-        })
-        .collect();
-    let ours: Vec<&str> = OUTSIDE.iter().map(|(column, _)| *column).collect();
-    let rows = sql::side(audit, &path("parquet"), &[&ours[..], &["id"]].concat());
-    format!(
-        "SELECT coalesce(p.id, l.id) AS id FROM (SELECT file_row_number AS f, {}, id FROM {}) p FULL \
-         JOIN (SELECT row_number() OVER () - 1 AS f, {}, (j ->> '$.entity.id') AS id FROM (SELECT json \
-         AS j FROM read_ndjson_objects({}))) l USING (f) WHERE p IS DISTINCT FROM l",
-        ours.join(", "),
-        sql::numbered(audit, &rows),
-        theirs.join(", "),
-        sql::path(audit, &path("jsonl")),
-    )
 }

@@ -218,8 +218,13 @@ pub(crate) struct Origin {
 Reads the bundle and its snapshot again, by the contract the bundle carries, and writes
 report/verification.json and the reports beside the seal.
 
+--self-test verifies a copy for each of over 100 kinds of fault, one after the other: it takes as long
+as so many verifications, and as much room as the largest table beside the bundle or in --temp-dir.
+It writes nothing into the bundle.
+
 Examples:
   rethread verify out/5f1c09ab3d2e4f60
+  rethread verify out/5f1c09ab3d2e4f60 --self-test
   rethread verify /archive/bundle --snapshot /archive/snapshot")]
 pub(crate) struct Verify {
     /// The bundle's folder
