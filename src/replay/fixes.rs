@@ -13,7 +13,7 @@ use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::json;
 use crate::scan;
-use crate::snapshot::{Extra, Member, object};
+use crate::snapshot::{Extra, Member, number_date, object, parse_date};
 use crate::source::At;
 use crate::storage;
 
@@ -320,11 +320,22 @@ impl<'c> Aside<'c> {
     }
 }
 
-/// Whether two texts are the same JSON value.
+/// Whether two texts are the same JSON value, or the same moment in two forms.
 pub(super) fn is_same(a: &str, b: &str) -> bool {
     let canonical = |text: &str| {
         let mut out = Vec::new();
         json::canonical(text, &mut out).ok().map(|()| out)
     };
-    a == b || canonical(a).is_some_and(|a| Some(a) == canonical(b))
+    a == b
+        || canonical(a).is_some_and(|a| Some(a) == canonical(b))
+        || moment(a).is_some_and(|a| Some(a) == moment(b))
+}
+
+/// A moment in microseconds: a quarantine's line has it as text, a column as a number.
+fn moment(raw: &str) -> Option<i64> {
+    let found = match json::string(raw) {
+        Some(text) => parse_date(&text),
+        None => number_date(raw),
+    };
+    found.map(|date| date.micros)
 }
