@@ -31,7 +31,7 @@ pub(super) fn of(
             let mut made = made(files, transform, &table, (target, record))?;
             // Of several rows the first has the id of the legacy row.
             if nth > 0 && made.id_is == KEPT {
-                made.id_is = "derived".to_owned();
+                "derived".clone_into(&mut made.id_is);
             }
             found.push(made);
         }
