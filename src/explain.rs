@@ -14,6 +14,7 @@ mod made;
 mod order;
 mod place;
 mod search;
+mod steps;
 mod table;
 mod text;
 

@@ -5,6 +5,7 @@
 //! those that are replaced, go the way every source's rows go, so types, links and digests are made by
 //! the same code.
 
+mod aside;
 mod fixes;
 mod reasons;
 mod source;

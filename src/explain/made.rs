@@ -12,6 +12,9 @@ use crate::error::Result;
 use crate::snapshot::Extra;
 use crate::transform::explode::case_of;
 
+/// How an id came about that no repair tells of.
+const KEPT: &str = "kept";
+
 /// The rows that a row of a legacy table became, and the existing ones it stands on.
 pub(super) fn of(
     files: &Files,
@@ -24,8 +27,13 @@ pub(super) fn of(
         let Some(table) = files.target(&transform.target)? else { continue };
         let rows = places(files, transform, &table, row, record)?;
         let ty = |column: &str| files.target_type(&transform.target, column);
-        for target in table.records(&rows, &ty)? {
-            found.push(made(files, transform, &table, (&target, record))?);
+        for (nth, target) in table.records(&rows, &ty)?.iter().enumerate() {
+            let mut made = made(files, transform, &table, (target, record))?;
+            // Of several rows the first has the id of the legacy row.
+            if nth > 0 && made.id_is == KEPT {
+                "derived".clone_into(&mut made.id_is);
+            }
+            found.push(made);
         }
     }
     found.extend(adopted(files, entity, row)?);
@@ -100,7 +108,7 @@ fn made(
         ends.push(links::step(files, transform, rule, (target, source), of(&rule.label))?);
     }
     Ok(Made {
-        id_is: of("id").into_iter().next().unwrap_or_else(|| "kept".to_owned()),
+        id_is: of("id").into_iter().next().unwrap_or_else(|| KEPT.to_owned()),
         id_rule: contract::id_words(&transform.id, &transform.target),
         row: Some(target.row as u64),
         attrs,
@@ -261,7 +269,7 @@ pub(super) fn legacy_id(files: &Files, entity: &str, outcome: &Outcome) -> Resul
         return Ok(None);
     };
     match main.id_is.as_str() {
-        "kept" => Ok(Some(main.id.clone())),
+        KEPT => Ok(Some(main.id.clone())),
         "mapped" => {
             let Some(table) = files.of_bundle("data/ids.parquet")? else { return Ok(None) };
             let rows = table.find("to", &Needle::exact(&main.id))?;

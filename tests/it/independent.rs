@@ -202,7 +202,7 @@ const FAULTS: [Fault; 14] = [
         "parquet/thread_items",
         "SELECT * REPLACE (CASE WHEN one THEN coalesce(_server_created_at, 0) + 1 ELSE \
          _server_created_at END AS _server_created_at) FROM t",
-        "value thread_items._server_created_at",
+        "account thread_items.",
     ),
     (
         "a quarantined row taken away",

@@ -98,9 +98,9 @@ fn rows_replayed_as_they_are_give_the_same_tables() {
         generate(&made).expect("generated");
     };
     dirty(Kind::Archive, "dirty.zip");
-    dirty(Kind::Dataset, "dirty.json");
+    dirty(Kind::Dataset, "envelope.json");
     place.write("odd.json", odd());
-    for source in ["dirty.zip", "dirty.json", "odd.json"] {
+    for source in ["dirty.zip", "envelope.json", "odd.json"] {
         let bundle = run(&place, source);
         let entities = described(&place, &bundle, "bundle")["equations"].clone();
         let entities = entities.as_array().expect("equations").iter();

@@ -83,7 +83,7 @@ fn rows_dropped_doubled_or_foreign_are_caught() {
         (
             "a time in the store changed",
             &|copy| change(copy, THREADS, ("key", "e"), ("_server_created_at", Cell::Whole(5001))),
-            "value thread_threads._server_created_at",
+            "account thread_threads.",
         ),
         (
             "existing row dropped",
