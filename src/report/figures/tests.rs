@@ -84,6 +84,7 @@ fn sample_rule() -> AttrRule {
         missing: None,
         values: None,
         refers: None,
+        built: None,
     }
 }
 
