@@ -1,4 +1,4 @@
-//! The rules as JUnit XML, as build servers show them: a suite a kind, a test case a rule.
+//! The rules as `JUnit` XML, as build servers show them: a suite a kind, a test case a rule.
 
 use quick_junit::{
     NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite, XmlString,

@@ -81,7 +81,9 @@ fn write_block(out: &mut String, block: &Block) {
         }
         Block::Group(title, blocks) => {
             let _ = writeln!(out, "### {}\n", words(title));
-            blocks.iter().for_each(|block| write_block(out, block));
+            for block in blocks {
+                write_block(out, block);
+            }
         }
         // A table that says the same follows.
         Block::Figure(_) => {}

@@ -381,9 +381,9 @@ fn the_markdown_says_all_of_it() {
     | `context_contexts` | 17 |
 
 
-    ## What the contract does not name
+    ## What has no place in the target
 
-    Nothing of this is lost: attributes stay in the snapshot's `_extra` column, other entities in the source.
+    Nothing of this is lost: attributes that a rule drops are columns of the snapshot, unnamed ones stand in its `_extra` column, other entities in the source.
 
     Attributes no rule names
 

@@ -146,8 +146,8 @@ pub(super) fn series(
     let undated = counts.rows.get(&Key::Absent).copied().unwrap_or_default();
     let points: Vec<Point> =
         bins.into_iter().map(|(from, rows)| Point { from: from.to_string(), rows }).collect();
-    let all = points.iter().map(|point| &point.rows).chain([&earlier, &later, &undated]);
-    let holds = all.fold(true, |holds, rows| holds && rows.is_explained());
+    let drawn = points.iter().map(|point| &point.rows);
+    let holds = drawn.chain([&earlier, &later, &undated]).all(Moved::is_explained);
     let known = comparable && !figure.elsewhere;
     Some(Series {
         source: figure.source.to_owned(),

@@ -36,12 +36,12 @@ impl Fates {
         }
         let path = bundle.path(&format!("data/adopted/{source}.parquet"));
         if path.exists() {
+            let adopted = &mut fates.adopted;
             scan(&path, &[Extra::ROW, "entity"], &mut |columns, rows| {
-                for row in 0..rows {
-                    if let (Some(at), Some(entity)) = (columns[0].whole(row), columns[1].text(row))
-                    {
-                        fates.adopted.entry(entity.to_owned()).or_default().set(at);
-                    }
+                let (rows_of, entities) = (&columns[0], &columns[1]);
+                let of = |row: usize| rows_of.whole(row).zip(entities.text(row));
+                for (at, entity) in (0..rows).filter_map(of) {
+                    adopted.entry(entity.to_owned()).or_default().set(at);
                 }
                 Ok(())
             })?;

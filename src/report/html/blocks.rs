@@ -46,7 +46,9 @@ fn write_block(out: &mut String, block: &Block, figures: &mut usize) {
             let title = words(title);
             let _ =
                 writeln!(out, "<details class=\"fold group\">\n<summary>{title}</summary>\n<div>");
-            blocks.iter().for_each(|block| write_block(out, block, figures));
+            for block in blocks {
+                write_block(out, block, figures);
+            }
             out.push_str("</div>\n</details>\n");
         }
         Block::Figure(figure) => {

@@ -10,55 +10,80 @@ use crate::verify::{Outcome, Rule};
 /// How many links a matrix has columns for; the table of rules has them all.
 const COLUMNS: usize = 12;
 
+/// What the rules about a link found together: rows looked at, violations, the worst outcome.
+type Ends = (u64, u64, Outcome);
+
+/// The links of the target's tables and of other entities, as they come.
+#[derive(Default)]
+struct Links<'r> {
+    entities: Vec<&'r str>,
+    labels: Vec<&'r str>,
+    others: Vec<(&'r str, &'r str)>,
+    cells: BTreeMap<(&'r str, &'r str), Ends>,
+}
+
+impl<'r> Links<'r> {
+    fn of(report: &'r Report, rules: &[&'r Rule]) -> Self {
+        let mut links = Self::default();
+        for rule in rules {
+            let (entity, label) = (rule.entity.as_str(), rule.attr.as_str());
+            if report.tables.iter().any(|table| table.entity == entity) {
+                add(&mut links.entities, entity);
+                add(&mut links.labels, label);
+            } else {
+                add(&mut links.others, (entity, label));
+            }
+            let cell = links.cells.entry((entity, label));
+            let cell = cell.or_insert((0, 0, Outcome::NothingThere));
+            cell.0 = cell.0.max(rule.evaluated);
+            cell.1 = cell.1.saturating_add(rule.violations);
+            cell.2 = worse(cell.2, rule.outcome);
+        }
+        links
+    }
+
+    fn cell(&self, entity: &str, label: &str) -> Cell {
+        match self.cells.get(&(entity, label)) {
+            Some((evaluated, missing, outcome)) => Cell::Ends(*evaluated, *missing, *outcome),
+            None => Cell::Empty,
+        }
+    }
+
+    fn tables(&self, detail: Detail) -> Vec<Block> {
+        let shown = &self.labels[..self.labels.len().min(COLUMNS)];
+        let caption = "Links of the target: rows looked at, links missing";
+        let mut table = Table::new(caption, &[("target table", false)]);
+        table.columns.extend(shown.iter().map(|label| (super::clip(label, 40).into(), true)));
+        let table = table.fill(detail, self.entities.iter(), |entity| {
+            let cells = shown.iter().map(|label| self.cell(entity, label));
+            std::iter::once(Cell::name(entity)).chain(cells).collect()
+        });
+        let mut blocks = vec![Block::Table(table)];
+        if !self.others.is_empty() {
+            let columns = [("link", false), ("rows looked at, missing", true)];
+            let table = Table::new("Links of other entities to the target's tables", &columns);
+            blocks.push(Block::Table(table.fill(detail, self.others.iter(), |(entity, label)| {
+                vec![Cell::name(&format!("{entity}.{label}")), self.cell(entity, label)]
+            })));
+        }
+        blocks
+    }
+}
+
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T) {
+    if !all.contains(&one) {
+        all.push(one);
+    }
+}
+
 /// For every link of the target: rows looked at, links missing.
 pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
     let rules = of_kinds(report, &["link"]);
     if rules.is_empty() {
         return None;
     }
-    let (mut entities, mut labels) = (Vec::<&str>::new(), Vec::<&str>::new());
-    let mut others: Vec<(&str, &str)> = Vec::new();
-    let mut cells: BTreeMap<(&str, &str), (u64, u64, Outcome)> = BTreeMap::new();
-    for rule in &rules {
-        let (entity, label) = (rule.entity.as_str(), rule.attr.as_str());
-        let is_target = report.tables.iter().any(|table| table.entity == entity);
-        if !is_target && !others.contains(&(entity, label)) {
-            others.push((entity, label));
-        }
-        if is_target && !entities.contains(&entity) {
-            entities.push(entity);
-        }
-        if is_target && !labels.contains(&label) {
-            labels.push(label);
-        }
-        let cell = cells.entry((entity, label)).or_insert((0, 0, Outcome::NothingThere));
-        cell.0 = cell.0.max(rule.evaluated);
-        cell.1 = cell.1.saturating_add(rule.violations);
-        cell.2 = worse(cell.2, rule.outcome);
-    }
-    let shown = &labels[..labels.len().min(COLUMNS)];
-    let mut table = Table::new(
-        "Links of the target: rows looked at, links missing",
-        &[("target table", false)],
-    );
-    table.columns.extend(shown.iter().map(|label| (super::clip(label, 40).into(), true)));
-    let table = table.fill(detail, entities.iter(), |entity| {
-        let cell = |label: &&str| match cells.get(&(*entity, *label)) {
-            Some((evaluated, missing, outcome)) => Cell::Ends(*evaluated, *missing, *outcome),
-            None => Cell::Empty,
-        };
-        std::iter::once(Cell::name(entity)).chain(shown.iter().map(cell)).collect()
-    });
+    let mut blocks = Links::of(report, &rules).tables(detail);
     let missing: u64 = rules.iter().map(|rule| rule.violations).sum();
-    let mut blocks = vec![Block::Table(table)];
-    if !others.is_empty() {
-        let columns = [("link", false), ("rows looked at, missing", true)];
-        let table = Table::new("Links of other entities to the target's tables", &columns);
-        blocks.push(Block::Table(table.fill(detail, others.iter(), |(entity, label)| {
-            let (evaluated, missing, outcome) = cells[&(*entity, *label)];
-            vec![Cell::name(&format!("{entity}.{label}")), Cell::Ends(evaluated, missing, outcome)]
-        })));
-    }
     let failing: Vec<&Rule> = rules.iter().copied().filter(|rule| rule.violations > 0).collect();
     if !failing.is_empty() {
         let table = Table::new("Link rules that are violated", &RULE_COLUMNS);
@@ -66,23 +91,20 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
     }
     if detail.full {
         let count = rules.len() as u64;
-        let table = Table::new(
-            format!("All {} about links", counted(count, "rule", "rules")),
-            &RULE_COLUMNS,
-        );
+        let caption = format!("All {} about links", counted(count, "rule", "rules"));
+        let table = Table::new(caption, &RULE_COLUMNS);
         blocks.push(Block::Folded(table.fill(detail, rules.into_iter(), rule_row)));
     }
+    let missing = match missing {
+        0 => "No link is".to_owned(),
+        missing => counted(missing, "link is", "links are"),
+    };
     Some(Section {
         id: "links",
         title: "Links",
         lead: format!(
             "Each cell stands for the rules about one link: are both ends there, is it there where \
-             the contract requires it, does it lead where the source says? {} missing.",
-            if missing == 0 {
-                "No link is".to_owned()
-            } else {
-                counted(missing, "link is", "links are")
-            }
+             the contract requires it, does it lead where the source says? {missing} missing."
         ),
         blocks,
     })

@@ -55,6 +55,32 @@ fn value_name(value: Option<&str>) -> String {
 
 fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
     let attr = format!("`{}.{}`", clip(&values.target, 60), clip(&values.attr, 60));
+    let said = match values.agrees {
+        Some(true) => {
+            "The target has each value as often as the rule makes it of the migrated rows."
+        }
+        Some(false) => "The target has some value more or less often than the rule makes it.",
+        None => "Whether the target has each value as often as the rule makes it cannot be told.",
+    };
+    let title = format!("{attr} out of `{}`", clip(&values.source, 60));
+    let bars = Bars { unit: "rows".to_owned(), lines: lines(values) };
+    let [before, after] = tables(values, detail);
+    vec![
+        Block::Figure(Figure {
+            title: title.clone(),
+            said: said.to_owned(),
+            mark: Some(mark(values.agrees)),
+            drawing: Drawing::Bars(bars),
+        }),
+        Block::Group(
+            format!("The same as tables: {title}"),
+            vec![Block::Table(before), Block::Table(after)],
+        ),
+    ]
+}
+
+/// The bars: for every target value what becomes it, then what there is.
+fn lines(values: &Values) -> Vec<Line> {
     let mut lines = Vec::new();
     for after in &values.after {
         lines.push(Line::Group(value_name(after.value.as_deref())));
@@ -80,15 +106,11 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
             Line::Before(name, before.rows, before.rows - before.migrated.min(before.rows))
         }));
     }
-    let said = match values.agrees {
-        Some(true) => {
-            "The target has each value as often as the rule makes it of the migrated rows."
-        }
-        Some(false) => "The target has some value more or less often than the rule makes it.",
-        None => "Whether the target has each value as often as the rule makes it cannot be told.",
-    };
-    let title = format!("{attr} out of `{}`", clip(&values.source, 60));
-    let bars = Bars { unit: "rows".to_owned(), lines };
+    lines
+}
+
+/// The values before and after as tables.
+fn tables(values: &Values, detail: Detail) -> [Table; 2] {
     let columns =
         [("legacy value", false), ("becomes", false), ("rows before", true), ("migrated", true)];
     let before = Table::new("Before, and what the rule makes of it", &columns);
@@ -116,16 +138,5 @@ fn value_blocks(values: &Values, detail: Detail) -> Vec<Block> {
             agreement(values.agrees.map(|_| it.expected == it.rows)),
         ]
     });
-    vec![
-        Block::Figure(Figure {
-            title: title.clone(),
-            said: said.to_owned(),
-            mark: Some(mark(values.agrees)),
-            drawing: Drawing::Bars(bars),
-        }),
-        Block::Group(
-            format!("The same as tables: {title}"),
-            vec![Block::Table(before), Block::Table(after)],
-        ),
-    ]
+    [before, after]
 }
