@@ -148,19 +148,19 @@ struct Points(Vec<Point>);
 
 impl Points {
     fn passed(&mut self, point: &str, said: impl Into<String>) {
-        self.put(point, Outcome::Passed, said.into(), Vec::new());
+        self.put(point, Outcome::Passed, &said.into(), &[]);
     }
 
     fn not_there(&mut self, point: &str, said: impl Into<String>) {
-        self.put(point, Outcome::NotThere, said.into(), Vec::new());
+        self.put(point, Outcome::NotThere, &said.into(), &[]);
     }
 
-    fn failed(&mut self, point: &str, said: impl Into<String>, at: Vec<String>) {
-        self.put(point, Outcome::Failed, said.into(), at);
+    fn failed(&mut self, point: &str, said: impl Into<String>, at: &[String]) {
+        self.put(point, Outcome::Failed, &said.into(), at);
     }
 
     /// Passed, or failed with what is wrong.
-    fn found(&mut self, point: &str, good: impl Into<String>, wrong: Vec<String>) {
+    fn found(&mut self, point: &str, good: impl Into<String>, wrong: &[String]) {
         if wrong.is_empty() {
             return self.passed(point, good);
         }
@@ -171,9 +171,9 @@ impl Points {
         self.failed(point, said, wrong);
     }
 
-    fn put(&mut self, point: &str, outcome: Outcome, said: String, at: Vec<String>) {
+    fn put(&mut self, point: &str, outcome: Outcome, said: &str, at: &[String]) {
         let at = at.iter().map(|place| printable(place)).collect();
-        let said = printable(&said);
+        let said = printable(said);
         self.0.push(Point { point: point.to_owned(), outcome, damaged: false, said, at });
     }
 
@@ -184,7 +184,7 @@ impl Points {
             Err(error) if matches!(error.kind, Kind::System | Kind::Bug) => return Err(error),
             Err(error) => error,
         };
-        self.failed(point, error.message.clone(), error.at.clone());
+        self.failed(point, error.message.clone(), &error.at);
         if let Some(point) = self.0.last_mut() {
             point.damaged = error.kind == Kind::Damaged;
         }

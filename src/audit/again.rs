@@ -23,7 +23,7 @@ pub(super) fn verification(
     let found = verify::verify(all.bundle, snapshot, all.contract, job.resources, job.progress)?;
     let wrong = found.rules.iter().filter(|rule| !holds(rule.outcome)).map(place);
     let good = format!("{} rules looked at again, all hold", grouped(found.rules.len() as u64));
-    points.found(POINT, good, first(wrong.collect()));
+    points.found(POINT, good, &first(wrong.collect()));
     Ok(Some(found))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn kept(
         Ok(kept) => kept,
         Err(error) => {
             let at = vec![format!("{}: {error}", path.display())];
-            points.failed(POINT, "report/verification.json cannot be read", at);
+            points.failed(POINT, "report/verification.json cannot be read", &at);
             return Ok(());
         }
     };
@@ -85,7 +85,7 @@ pub(super) fn kept(
             String::new()
         }
     };
-    points.found(POINT, said, first(wrong));
+    points.found(POINT, said, &first(wrong));
     Ok(())
 }
 
@@ -145,6 +145,6 @@ pub(super) fn reverse(job: Job<'_>, all: &Sealed<'_>, points: &mut Points) -> Re
     let rows = grouped(found.tables.iter().map(|table| table.rows).sum());
     let by = if found.compared { "value by value" } else { "by the digests the bundle carries" };
     let good = format!("all {rows} legacy rows are rebuilt from the bundle and equal, {by}");
-    points.found(POINT, good, first(tables.chain(links).collect()));
+    points.found(POINT, good, &first(tables.chain(links).collect()));
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(super) fn database(job: Job<'_>, all: &Sealed<'_>, points: &mut Points) -> R
             status.folder.ends_with(FOLDER) && status.state == State::MigratedVerified
         });
         if imported {
-            points.failed(POINT, format!("{FILE} was imported into and is gone"), Vec::new());
+            points.failed(POINT, format!("{FILE} was imported into and is gone"), &[]);
         } else {
             points.not_there(POINT, format!("{FILE} is not there"));
         }
@@ -33,7 +33,11 @@ pub(super) fn database(job: Job<'_>, all: &Sealed<'_>, points: &mut Points) -> R
         format!("`{}` has {theirs} rows with digest {digest}, the bundle {ours}", table.name)
     });
     let rows = grouped(plan.rows());
-    points.found(POINT, format!("its {rows} rows are those of the bundle"), wrong.collect());
+    points.found(
+        POINT,
+        format!("its {rows} rows are those of the bundle"),
+        &wrong.collect::<Vec<_>>(),
+    );
     Ok(())
 }
 

@@ -33,7 +33,7 @@ pub(super) fn every(all: &Sealed<'_>, points: &mut Points) -> Result<()> {
         let Some(entries) = points.take(&point, Journal::read(&folder))? else { continue };
         let found = look(all.bundle, &plan, (&folder, &entries));
         let Some((said, wrong)) = points.take(&point, found)? else { continue };
-        points.found(&point, said, first(wrong));
+        points.found(&point, said, &first(wrong));
     }
     Ok(())
 }

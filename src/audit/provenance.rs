@@ -31,7 +31,7 @@ pub(super) fn versions(bundle: &Bundle, points: &mut Points) {
         .extend(unequal.map(|equation| {
             format!("the rows of `{}` are not all accounted for", equation.source)
         }));
-    points.found("versions", said, wrong);
+    points.found("versions", said, &wrong);
 }
 
 /// The contract that the bundle carries, when it is the one it was made by.
@@ -52,7 +52,7 @@ pub(super) fn contract(bundle: &Bundle, points: &mut Points) -> Result<Option<Co
         wrong.push(format!("it is named `{}`, in bundle.json `{}`", contract.name, said.name));
     }
     let is_it = wrong.is_empty();
-    points.found(POINT, format!("`{}`, {}", said.name, said.digest), wrong);
+    points.found(POINT, format!("`{}`, {}", said.name, said.digest), &wrong);
     Ok(is_it.then_some(contract))
 }
 
@@ -93,7 +93,7 @@ pub(super) fn snapshot(
         renamed.unwrap_or_default(),
         said.source.name
     );
-    points.found("provenance", good, wrong);
+    points.found("provenance", good, &wrong);
     is_it.then_some(snapshot)
 }
 
@@ -113,6 +113,6 @@ pub(super) fn source(job: Job<'_>, bundle: &Bundle, points: &mut Points) -> Resu
     } else {
         vec![format!("{} has SHA-256 {}", place.display(), found.sha256)]
     };
-    points.found(POINT, format!("is the one the snapshot was taken from: {named}"), wrong);
+    points.found(POINT, format!("is the one the snapshot was taken from: {named}"), &wrong);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) fn kept(bundle: &Bundle, points: &mut Points) -> Result<()> {
         points.found(
             POINT,
             format!("{seen} reports name this bundle and its hashes"),
-            first(wrong),
+            &first(wrong),
         );
     }
     Ok(())

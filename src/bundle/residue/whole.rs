@@ -74,7 +74,7 @@ fn selection(
         let places = read::whole(&batch, names::ROW)?;
         let (outcomes, hows) = (
             outcomes.as_primitive::<Int32Type>(),
-            hows.as_ref().map(|hows| hows.as_primitive::<Int32Type>()),
+            hows.as_ref().map(AsArray::as_primitive::<Int32Type>),
         );
         for (at, place) in places.values().iter().enumerate() {
             let is_adopted = hows.is_some_and(|hows| hows.value(at) == codes::ID_ADOPTED);
