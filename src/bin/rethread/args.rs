@@ -20,6 +20,9 @@ Examples:
   rethread status                            where every bundle stands
   rethread report out/<id> --format md       what happened, to read or to file
   rethread check snapshots/backup            is it as it was sealed?
+  rethread plan snapshots/backup             the schema steps, before any push
+  rethread explain ID                        what became of one row, and why
+  rethread audit out/<id>                    everything that can be checked years later
 
 Exit codes:
   0  done
@@ -28,8 +31,8 @@ Exit codes:
   2  the command line or the contract is wrong
   3  a source, a target or the disk failed; running again is safe
   4  a snapshot, a bundle or a source is damaged
-  5  refused: rows that are not ours are in the target, a dry run is missing, or another run is
-     in the same place
+  5  refused: rows that are not ours are in the target, a dry run is missing, the contract has
+     blanks, or another run is in the same place
   70 a bug in rethread
 
 Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
