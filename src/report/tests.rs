@@ -449,6 +449,60 @@ fn samples_are_the_first_of_each_rule_and_no_payload() {
 const HOSTILE: &str = "</style><script>alert(1)</script>\"><img src=//evil onerror=alert(1)> ' onload=x \
                        `</code>` | [x](http://evil) \u{202e}gnp.\u{0}\u{1b}[31m\n# h\n";
 
+/// The tags this program writes.
+const OURS: [&str; 50] = [
+    "!doctype",
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "main",
+    "header",
+    "svg",
+    "circle",
+    "path",
+    "div",
+    "p",
+    "h1",
+    "h2",
+    "dl",
+    "dt",
+    "dd",
+    "span",
+    "nav",
+    "ul",
+    "ol",
+    "li",
+    "a",
+    "section",
+    "table",
+    "caption",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "code",
+    "details",
+    "summary",
+    "pre",
+    "rect",
+    "footer",
+    "script",
+    "figure",
+    "figcaption",
+    "strong",
+    "desc",
+    "defs",
+    "pattern",
+    "text",
+    "line",
+    "h3",
+    "small",
+];
+
 #[test]
 fn the_page_is_inert_whatever_the_data() {
     let mut report = with_findings(HOSTILE);
@@ -460,62 +514,10 @@ fn the_page_is_inert_whatever_the_data() {
     let page = format!("{before}{after}");
     assert!(!page.contains("<script") && page.contains("script-src 'sha256-"));
     // Every tag is one this program writes.
-    let ours = [
-        "!doctype",
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "main",
-        "header",
-        "svg",
-        "circle",
-        "path",
-        "div",
-        "p",
-        "h1",
-        "h2",
-        "dl",
-        "dt",
-        "dd",
-        "span",
-        "nav",
-        "ul",
-        "ol",
-        "li",
-        "a",
-        "section",
-        "table",
-        "caption",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "code",
-        "details",
-        "summary",
-        "pre",
-        "rect",
-        "footer",
-        "script",
-        "figure",
-        "figcaption",
-        "strong",
-        "desc",
-        "defs",
-        "pattern",
-        "text",
-        "line",
-        "h3",
-        "small",
-    ];
     for (at, _) in page.match_indices('<') {
         let tag = page[at + 1..].trim_start_matches('/');
         let name = tag.split(|c: char| !c.is_ascii_alphanumeric() && c != '!').next().unwrap();
-        assert!(ours.contains(&name), "{}", &page[at..at + 60]);
+        assert!(OURS.contains(&name), "{}", &page[at..at + 60]);
         let inside = &tag[..tag.find('>').unwrap()];
         let attributes = inside.split(' ').skip(1).filter_map(|it| it.split_once('='));
         for (attribute, value) in attributes {
@@ -596,6 +598,7 @@ fn reports_are_written_beside_the_seal() {
 }
 
 /// Adds what other stages bring: figures, the schema plan, the filled-in contract.
+#[allow(clippy::too_many_lines, reason = "one value, member by member")]
 fn with_everything(report: &mut Report, odd: &str) {
     use crate::document::{Block, Section};
     use crate::reconcile::{Class, Finding, Step};
@@ -847,17 +850,33 @@ fn misfits(root: &Json, schema: &Json, value: &Json, at: &str, out: &mut Vec<Str
     if !constant || !listed {
         out.push(format!("{at}: another value"));
     }
-    if let Json::Array(items) = value {
-        let first = schema["prefixItems"].as_array();
-        if first.is_some_and(|first| first.len() != items.len()) {
-            out.push(format!("{at}: {} items", items.len()));
-        }
-        for (number, item) in items.iter().enumerate() {
-            let schema = first.and_then(|first| first.get(number)).unwrap_or(&schema["items"]);
-            misfits(root, schema, item, &format!("{at}[{number}]"), out);
-        }
+    match value {
+        Json::Array(items) => inside(root, schema, items, at, out),
+        Json::Object(members) => members_of(root, schema, members, at, out),
+        _ => {}
     }
-    let Json::Object(members) = value else { return };
+}
+
+/// What of the items of an array the schema does not allow.
+fn inside(root: &Json, schema: &Json, items: &[Json], at: &str, out: &mut Vec<String>) {
+    let first = schema["prefixItems"].as_array();
+    if first.is_some_and(|first| first.len() != items.len()) {
+        out.push(format!("{at}: {} items", items.len()));
+    }
+    for (number, item) in items.iter().enumerate() {
+        let schema = first.and_then(|first| first.get(number)).unwrap_or(&schema["items"]);
+        misfits(root, schema, item, &format!("{at}[{number}]"), out);
+    }
+}
+
+/// What of the members of an object the schema does not allow.
+fn members_of(
+    root: &Json,
+    schema: &Json,
+    members: &serde_json::Map<String, Json>,
+    at: &str,
+    out: &mut Vec<String>,
+) {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     for name in required.iter().filter_map(Json::as_str).filter(|name| !members.contains_key(*name))
     {
