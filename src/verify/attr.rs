@@ -94,7 +94,7 @@ fn type_sql(audit: &Audit<'_>, entity: &str, attr: &Attr) -> String {
         Type::Number => ("DOUBLE", format!("NOT isfinite({name})")),
         Type::Boolean => ("BOOLEAN", "false".to_owned()),
         Type::Date => ("TIMESTAMP WITH TIME ZONE", "false".to_owned()),
-        Type::Any => ("VARCHAR", format!("NOT json_valid({name})")),
+        Type::Any => ("VARCHAR", format!("NOT json_valid({})", sql::halves(&name))),
     };
     format!(
         "SELECT (SELECT count(*) FROM {table} WHERE {bad}) + (SELECT count(*) FROM (DESCRIBE SELECT \

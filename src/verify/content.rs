@@ -95,6 +95,9 @@ fn said(audit: &Audit<'_>, table: &Table, (rows, lines): (TableDigest, TableDige
     tally.finish()
 }
 
+/// The longest line that DuckDB reads, in bytes: the longest object that it reads as JSON lines.
+const LINE: u32 = 16 << 20;
+
 /// Rows of one file that the other has not. The digest itself is `rethread`'s; rows that say the same
 /// in both files have the same one.
 fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
@@ -111,8 +114,9 @@ fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
             match ty {
                 Type::Date => format!("epoch_us({column}) AS {column}"),
                 Type::Any => format!(
-                    "CASE WHEN json_valid({column}) THEN json({column})::VARCHAR ELSE {column} END AS \
-                     {column}"
+                    "list_transform([{}], lambda j: CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j \
+                     END)[1] AS {column}",
+                    sql::halves(&column)
                 ),
                 _ => column,
             }
@@ -137,11 +141,14 @@ fn lines_sql(audit: &Audit<'_>, entity: &str, declared: &[Column]) -> String {
     let file = sql::path(audit, &format!("data/jsonl/{entity}.jsonl"));
     format!(
         "WITH p AS (SELECT file_row_number AS f, {} FROM {}), l AS (SELECT row_number() OVER () - 1 \
-         AS f, {} FROM (SELECT json AS j FROM read_ndjson_objects({file}))) SELECT {} FROM p FULL \
+         AS f, {} FROM (SELECT {} AS j FROM read_csv({file}, columns = {{'j': 'VARCHAR'}}, delim = \
+         E'\\x01', quote = '', escape = '', header = false, auto_detect = false, max_line_size = \
+         {LINE}))) SELECT {} FROM p FULL \
          JOIN l USING (f) WHERE p IS DISTINCT FROM l",
         ours.join(", "),
         sql::numbered(audit, &sql::target(audit, entity)),
         theirs.join(", "),
+        sql::halves("j"),
         sql::found(audit, "'row ' || f"),
     )
 }

@@ -78,13 +78,13 @@ pub(super) fn cases(audit: &Audit<'_>, legacy: &Legacy, rule: &Explode) -> Strin
         "(SELECT r, o, kind, kase, CASE kase{results} ELSE 0 END AS results FROM (SELECT *, CASE WHEN \
          o IS NULL OR json_type(o) IS DISTINCT FROM 'OBJECT' THEN {} WHEN len(json_keys(o)) <> \
          len(list_distinct(json_keys(o))) THEN {}{kases} ELSE {} END AS kase FROM (SELECT r, o, \
-         coalesce({}, beside) AS kind FROM (SELECT s._row AS r, CASE WHEN json_valid({object}) THEN \
-         {object} END AS o, {beside} AS beside FROM {table} s))))",
+         coalesce({}, beside) AS kind FROM (SELECT s._row AS r, {} AS o, {beside} AS beside FROM \
+         {table} s))))",
         fate(rule.no_object),
         fate(rule.otherwise),
         fate(rule.otherwise),
         text_at("o", &rule.by),
-        object = format!("coalesce({}, NULL)", of.join(", ")),
+        normal_of(&format!("coalesce({}, NULL)", of.join(", ")), "j", "NULL"),
     )
 }
 
@@ -220,8 +220,14 @@ pub(super) fn value(
 
 /// JSON as DuckDB writes it: two texts that mean the same are alike.
 fn normal(json: &str) -> String {
+    normal_of(json, "json(j)::VARCHAR", "j")
+}
+
+fn normal_of(json: &str, valid: &str, other: &str) -> String {
     format!(
-        "list_transform([{json}], lambda j: CASE WHEN json_valid(j) THEN json(j)::VARCHAR ELSE j END)[1]"
+        "list_transform(list_transform([{json}], lambda h: {}), lambda j: CASE WHEN json_valid(j) THEN \
+         {valid} ELSE {other} END)[1]",
+        sql::halves("h")
     )
 }
 

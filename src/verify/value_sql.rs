@@ -160,8 +160,10 @@ impl Sql<'_> {
                     _ => "",
                 };
                 format!(
-                    "CASE WHEN json_valid({column}) THEN CASE WHEN json_type({column}, {path}) IN \
-                     ({types}) THEN ({column} ->> {path}){cast} END END"
+                    "list_transform(list_transform([{column}], lambda h: CASE WHEN json_valid(h) THEN h \
+                     ELSE {} END), lambda j: CASE WHEN json_valid(j) THEN CASE WHEN json_type(j, {path}) \
+                     IN ({types}) THEN (j ->> {path}){cast} END END)[1]",
+                    sql::halves("h")
                 )
             }
             Pick::Server => "s._server_created_at * 1000".to_owned(),

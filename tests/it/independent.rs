@@ -367,7 +367,11 @@ fn names_of_a_contract_and_folders_do_no_harm_in_the_script() {
         return;
     }
     let place = Place::new();
-    place.write("it's; --/app.json", data::sound().to_string());
+    let mut app = data::sound();
+    app["story_parts"][0]["part"] = serde_json::json!("RAW");
+    // Half a surrogate pair beside a whole one: no JSON to DuckDB.
+    let raw = r#"{"type":"text","text":"\ud800 \ud83d\ude00 \\ud800"}"#;
+    place.write("it's; --/app.json", app.to_string().replace("\"RAW\"", raw));
     let text = include_str!("../../src/contract/story-to-thread.toml")
         .replace("rule = \"payloads are unchanged\"", "rule = \"it's\\n'; SELECT error('x'); --\"");
     place.write("contract.toml", text);
