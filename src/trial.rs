@@ -17,6 +17,7 @@ mod letters;
 mod tokens;
 mod values;
 mod rows;
+mod existing;
 mod links;
 mod aside;
 mod split;

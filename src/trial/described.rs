@@ -11,6 +11,7 @@ use crate::error::grouped;
 type Edited = (String, String, String);
 
 /// Edits `bundle.json`.
+#[allow(clippy::unnecessary_wraps, reason = "as every kind of fault gives it")]
 fn edited(ground: &Ground<'_>, edit: impl FnOnce(&mut Meta, usize) -> Option<Edited>) -> Planted {
     let mut meta = ground.bundle.meta().clone();
     let found = edit(&mut meta, ground.turn);

@@ -1,13 +1,14 @@
 //! The kinds of fault there are.
 
+mod values;
+
 use super::cell::Cell;
 use super::fault::Fault;
 use super::ground::Ground;
 use super::rows::Planted;
-use super::values::{Column, On};
-use super::{aside, described, letters, lines, links, listed, rows, split, tokens, values};
+use super::values::{Column, On, text_by};
+use super::{aside, described, existing, lines, links, listed, rows, split};
 use crate::error::Result;
-use crate::schema::Type;
 
 /// A kind of fault.
 pub(super) struct Kind {
@@ -31,9 +32,10 @@ impl Kind {
     /// Finds a place for the fault.
     pub(super) fn plant(&self, ground: &Ground<'_>) -> Result<Option<Fault>> {
         match self.how {
-            How::Value(on, alter) => values::plant(ground, on, &alter),
+            How::Value(on, alter) => super::values::plant(ground, on, &alter),
             How::Text(on, change) => {
-                values::plant(ground, on, &|_, value| values::text_by(value, change))
+                let alter = |_: &Column<'_>, value: &Cell<'_>| text_by(value, change);
+                super::values::plant(ground, on, &alter)
             }
             How::Any(plant) => plant(ground),
         }
@@ -42,9 +44,11 @@ impl Kind {
 
 /// Every kind of fault, in the order in which they are tried.
 pub(super) fn all() -> Vec<Kind> {
-    let parts = [whole_rows(), of_splits(), of_links(), of_texts(), of_figures(), of_payloads()];
+    let parts = [whole_rows(), of_splits(), of_links()];
+    let values =
+        [values::of_texts(), values::of_figures(), values::of_payloads(), values::of_tokens()];
     let beside = [of_existing(), of_aside(), of_lists(), of_lines(), of_description()];
-    parts.into_iter().chain(beside).flatten().collect()
+    parts.into_iter().chain(values).chain(beside).flatten().collect()
 }
 
 fn any(name: &'static str, how: fn(&Ground<'_>) -> Planted, lack: &'static str) -> Kind {
@@ -126,141 +130,15 @@ fn of_links() -> Vec<Kind> {
     ]
 }
 
-const NO_TEXT: &str = "no text of a migrated row has a place for it";
-
-fn of_texts() -> Vec<Kind> {
-    let string = On::Of(Type::String);
-    vec![
-        value("null for an empty text", string, values::null_for_empty, "no text is empty"),
-        value("an empty text for null", string, values::empty_for_null, "no text is missing"),
-        value("a text is left out", string, values::cleared, NO_TEXT),
-        text("a blank at the end of a text", string, letters::trailing_blank, NO_TEXT),
-        text("a letter in its other case", string, letters::other_case, NO_TEXT),
-        text("a letter that looks the same", string, letters::look_alike, NO_TEXT),
-        text("a character that is not seen", string, letters::unseen, NO_TEXT),
-        text("a text without its last letter", string, letters::cut, NO_TEXT),
-        text(
-            "a composed letter of a text taken apart, or the reverse",
-            string,
-            letters::other_form,
-            "no text has a letter that can be written in two ways",
-        ),
-        value("a status is another one", On::Mapped, values::other_mapped, NO_TEXT),
-        value(
-            "a value as if it had been missing",
-            string,
-            values::as_if_missing,
-            "no column with a constant for missing values has another value",
-        ),
-        any("a value in the attribute beside its own", rows::beside, NO_TEXT),
-    ]
-}
-
-const NO_DATE: &str = "no migrated row has a date";
-const NO_NUMBER: &str = "no migrated row has such a number";
-
-fn of_figures() -> Vec<Kind> {
-    let (date, number, boolean) = (On::Of(Type::Date), On::Of(Type::Number), On::Of(Type::Boolean));
-    vec![
-        value("a date + 1 ms", date, values::later, NO_DATE),
-        value("a date - 1 ms", date, values::earlier, NO_DATE),
-        value("a date + 1 microsecond", date, values::hair_later, NO_DATE),
-        value("a date + 1 h, as of another zone", date, values::hour_later, NO_DATE),
-        value("a date is left out", date, values::cleared, NO_DATE),
-        value("a date for a missing one", date, values::date_for_null, "no date is missing"),
-        value("a number + 1", number, values::more, NO_NUMBER),
-        value("a number - 1", number, values::less, NO_NUMBER),
-        value("a number with the other sign", number, values::negated, NO_NUMBER),
-        value("a number in its last bit", number, values::next_double, NO_NUMBER),
-        value("a number is left out", number, values::cleared, NO_NUMBER),
-        value("a boolean is the other one", boolean, values::flipped, "no boolean is there"),
-        value(
-            "false for a missing boolean",
-            boolean,
-            values::false_for_null,
-            "no boolean is missing",
-        ),
-    ]
-}
-
-const NO_PAYLOAD: &str = "no payload of a migrated row has a place for it";
-
-fn of_payloads() -> Vec<Kind> {
-    let json = On::Of(Type::Any);
-    vec![
-        text(
-            "a letter of a payload past the 10,000th",
-            json,
-            tokens::far_letter,
-            "no payload of a migrated row is that long",
-        ),
-        text("a letter of a payload", json, tokens::last_letter, NO_PAYLOAD),
-        text("members of a payload in another order", json, letters::reordered, NO_PAYLOAD),
-        text("a member of a payload twice", json, letters::repeated, NO_PAYLOAD),
-        text("a blank between two tokens", json, letters::inner_blank, NO_PAYLOAD),
-        text("1.0 for 1 in a payload", json, tokens::other_number, "no payload has a whole number"),
-        text(
-            "a sign of a number in a payload",
-            json,
-            tokens::other_sign,
-            "no payload has a number but 0",
-        ),
-        text(
-            "the last digit of a number past 2^53",
-            json,
-            tokens::long_number,
-            "no payload of a migrated row has such a number",
-        ),
-        text("a boolean in a payload", json, tokens::other_boolean, "no payload has a boolean"),
-        text(
-            "null for an empty text in a payload",
-            json,
-            tokens::null_for_empty,
-            "no payload has an empty text",
-        ),
-        text(
-            "an empty text for null in a payload",
-            json,
-            tokens::empty_for_null,
-            "no payload has a null",
-        ),
-        text(
-            "a character of a payload as an escape",
-            json,
-            tokens::escaped,
-            "every payload is ASCII",
-        ),
-        text(
-            "a composed letter of a payload taken apart, or the reverse",
-            json,
-            letters::other_form,
-            "no payload has a letter that can be written in two ways",
-        ),
-        text("a payload that is cut off", json, letters::cut, NO_PAYLOAD),
-        value("a payload is left out", json, values::cleared, NO_PAYLOAD),
-        value(
-            "an object for a missing payload",
-            json,
-            values::object_for_null,
-            "no payload is missing",
-        ),
-        any("the payload of another row", rows::other_payload, NO_PAYLOAD),
-    ]
-}
-
 const NO_EXISTING: &str = "no such row existed before";
 
 fn of_existing() -> Vec<Kind> {
     vec![
-        any("an existing row is left out", rows::existing_dropped, NO_EXISTING),
-        any(
-            "an existing row given out for a migrated one",
-            rows::existing_as_migrated,
-            NO_EXISTING,
-        ),
-        any("a value of an existing row", rows::existing_changed, NO_EXISTING),
-        any("what an existing row has beside its columns", rows::existing_beside, NO_EXISTING),
-        any("a link of an existing row", rows::existing_link, NO_EXISTING),
+        any("an existing row is left out", existing::dropped, NO_EXISTING),
+        any("an existing row given out for a migrated one", existing::as_migrated, NO_EXISTING),
+        any("a value of an existing row", existing::changed, NO_EXISTING),
+        any("what an existing row has beside its columns", existing::beside, NO_EXISTING),
+        any("a link of an existing row", existing::link, NO_EXISTING),
     ]
 }
 

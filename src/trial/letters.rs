@@ -4,6 +4,7 @@
 use crate::json;
 
 /// A blank at the end.
+#[allow(clippy::unnecessary_wraps, reason = "as every change of a text")]
 pub(super) fn trailing_blank(text: &str) -> Option<String> {
     Some(format!("{text} "))
 }

@@ -92,7 +92,7 @@ fn every_fault_in_dirty_data_is_caught() {
         "a quarantined row is left out",
         "a quarantined row is migrated as well",
         "a cause that is no quarantined row",
-        "a mapped id is listed as another",
+        "a lost link that is not listed",
     ] {
         assert!(fates["caught"].contains(kind), "{kind}: {fates:#?}");
     }
