@@ -158,12 +158,13 @@ fn strays(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         format!("SELECT _row AS r FROM {side}")
     });
     let table = sql::legacy(audit, legacy);
-    let misplaced = match sql::in_snapshot(audit, &legacy.file) {
-        true => format!(
+    let misplaced = if sql::in_snapshot(audit, &legacy.file) {
+        format!(
             "(SELECT count(*) FROM {} WHERE _row IS DISTINCT FROM file_row_number)",
             sql::numbered(audit, &table)
-        ),
-        false => "0".to_owned(),
+        )
+    } else {
+        "0".to_owned()
     };
     let mut tally = Tally::new("account", entity, "").says(words).query(format!(
         "SELECT {misplaced} + (SELECT count(*) FROM ({}) x ANTI JOIN {table} s ON s._row = x.r)",

@@ -173,25 +173,25 @@ impl Key {
 
     /// What is absent comes last.
     fn order(&self, legacy: &Legacy, a: usize, b: usize) -> Ordering {
-        fn both<T: Ord>(a: Option<T>, b: Option<T>) -> Ordering {
+        fn both<T: Ord>(a: Option<&T>, b: Option<&T>) -> Ordering {
             a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(&b))
         }
         match self {
             Key::Numbers(numbers, absent) => {
                 let number = |row: usize| (!absent.get(row)).then_some(numbers[row]);
-                both(number(a), number(b))
+                both(number(a).as_ref(), number(b).as_ref())
             }
-            Key::Texts(texts) => both(texts[a].as_deref(), texts[b].as_deref()),
+            Key::Texts(texts) => both(texts[a].as_ref(), texts[b].as_ref()),
             Key::Id(texts) if texts.contains_key(&a) || texts.contains_key(&b) => {
                 let text = |row: usize| {
                     let uuid = || Some(legacy.ids[row]).filter(|id| *id != NONE);
                     texts.get(&row).cloned().or_else(|| uuid().map(key::uuid_text))
                 };
-                both(text(a), text(b))
+                both(text(a).as_ref(), text(b).as_ref())
             }
             Key::Id(_) => {
                 let id = |row: usize| Some(legacy.ids[row]).filter(|id| *id != NONE);
-                both(id(a), id(b))
+                both(id(a).as_ref(), id(b).as_ref())
             }
         }
     }

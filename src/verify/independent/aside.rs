@@ -100,11 +100,16 @@ fn by_transform(
     shown
 }
 
+/// Gives the name of a rule, by what it is about and what it says.
+type Named<'a> = dyn Fn(&str, &str) -> String + 'a;
+/// Gives the rows that a rule refused, by its name.
+type Taken<'a> = dyn Fn(&str) -> String + 'a;
+
 fn by_attr(
     audit: &Audit<'_>,
     transform: &Transform,
     found: &AttrRule,
-    (required, rule): (bool, &dyn Fn(&str, &str) -> String),
+    (required, rule): (bool, &Named<'_>),
 ) -> Vec<String> {
     let mut shown = Vec::new();
     if required && found.missing.is_none() {
@@ -123,7 +128,7 @@ fn by_link(
     audit: &Audit<'_>,
     transform: &Transform,
     found: &LinkRule,
-    (rule, taken): (&dyn Fn(&str, &str) -> String, &dyn Fn(&str) -> String),
+    (rule, taken): (&Named<'_>, &Taken<'_>),
 ) -> Vec<String> {
     let (required, migrated) = (rule(&found.label, "required"), rule(&found.label, "migrated"));
     let link = audit.contract.after.schema.link(&transform.target, &found.label);
