@@ -382,8 +382,16 @@ fn description(root: &Path) -> Result<Meta> {
 }
 
 /// The name of the bundle that a snapshot and a contract give: 16 hexadecimal digits.
-pub fn bundle_id(snapshot_digest: &str, contract_digest: &str, program: &str) -> String {
-    let key = format!("{snapshot_digest}\n{contract_digest}\n{program}\n");
+/// From format 2 on the format takes part, so that a bundle of an earlier one is not found done.
+pub fn bundle_id(
+    snapshot_digest: &str,
+    contract_digest: &str,
+    (program, format): (&str, u32),
+) -> String {
+    let mut key = format!("{snapshot_digest}\n{contract_digest}\n{program}\n");
+    if format > 1 {
+        key += &format!("{format}\n");
+    }
     bag::sha256_hex(key.as_bytes())[..16].to_owned()
 }
 

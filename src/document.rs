@@ -12,6 +12,7 @@ mod release;
 mod before;
 mod after;
 mod transformations;
+mod schema;
 mod verification;
 mod rollout;
 mod markdown;

@@ -10,7 +10,11 @@ use crate::{source, storage};
 /// Program and format that made the bundle, and the name that follows from what it was made of.
 pub(super) fn versions(bundle: &Bundle, points: &mut Points) {
     let meta = bundle.meta();
-    let id = bundle::bundle_id(&meta.snapshot.digest, &meta.contract.digest, &meta.program);
+    let id = bundle::bundle_id(
+        &meta.snapshot.digest,
+        &meta.contract.digest,
+        (&meta.program, meta.format),
+    );
     let said = format!(
         "made by {} in format {}, as bundle {id}; this is {}, which reads formats {} to {}",
         meta.program,

@@ -7,6 +7,7 @@ use crate::document::{
 };
 use crate::error::{Error, Result, grouped};
 use crate::progress::Progress;
+use crate::reconcile::SchemaPlan;
 use crate::snapshot::Snapshot;
 use crate::storage;
 
@@ -17,7 +18,7 @@ const FACTS: &str = "data/facts.json";
 pub(super) fn files(
     contract: &Contract,
     snapshot: &Snapshot,
-    meta: &Meta,
+    (meta, schema): (&Meta, &SchemaPlan),
     progress: &dyn Progress,
 ) -> Result<[(&'static str, String); 2]> {
     progress.begin("measure", None);
@@ -27,8 +28,12 @@ pub(super) fn files(
     let all = found.invariants.len() as u64;
     let hold = found.invariants.iter().filter(|it| it.broken == 0).count() as u64;
     progress.done(&format!("{} of {} invariants hold today", grouped(hold), grouped(all)));
-    let measured =
-        Measured { snapshot: Some(found), bundle: Some(facts(meta)), ..Measured::default() };
+    let measured = Measured {
+        snapshot: Some(found),
+        schema: Some(schema.clone()),
+        bundle: Some(facts(meta)),
+        ..Measured::default()
+    };
     let document = document::document(contract, &measured);
     Ok([(DOCUMENT, document::markdown(&document)), (FACTS, format!("{text}\n"))])
 }
@@ -49,7 +54,8 @@ pub fn measured(bundle: &Bundle) -> Result<Measured> {
     } else {
         None
     };
-    Ok(Measured { snapshot, bundle: Some(facts(bundle.meta())), ..Measured::default() })
+    let schema = bundle.schema_plan().cloned();
+    Ok(Measured { snapshot, schema, bundle: Some(facts(bundle.meta())), ..Measured::default() })
 }
 
 fn facts(meta: &Meta) -> BundleFacts {

@@ -31,7 +31,7 @@ const BUFFERS: u64 = 512 << 20;
 
 /// Where the bundle of a snapshot and a contract stands in a folder of bundles.
 pub fn folder(contract: &Contract, snapshot: &Snapshot, out: &Path) -> PathBuf {
-    out.join(bundle_id(snapshot.digest(), &contract.digest(), crate::PROGRAM))
+    out.join(bundle_id(snapshot.digest(), &contract.digest(), (crate::PROGRAM, FORMAT)))
 }
 
 /// Transforms a snapshot by a contract and seals the bundle in a folder of bundles. Where that
@@ -71,8 +71,8 @@ pub fn write(
     let meta = writing.everything(progress)?;
     let Writing { mut payload, .. } = writing;
     scratch.remove()?;
-    let [filled, facts] = document::files(contract, snapshot, &meta, progress)?;
     let schema_plan = reconcile::plan(contract, snapshot)?;
+    let [filled, facts] = document::files(contract, snapshot, (&meta, &schema_plan), progress)?;
     for (path, text) in [
         ("data/contract.toml", contract.text.clone()),
         filled,
@@ -86,7 +86,10 @@ pub fn write(
     let info = [
         ("Source-Organization", "rethread bundle".to_owned()),
         ("Bagging-Software", crate::PROGRAM.to_owned()),
-        ("External-Identifier", bundle_id(snapshot.digest(), &contract.digest(), crate::PROGRAM)),
+        (
+            "External-Identifier",
+            bundle_id(snapshot.digest(), &contract.digest(), (crate::PROGRAM, FORMAT)),
+        ),
     ];
     bag::seal(staged.path(), &payload, &info)?;
     staged.commit()?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::reconcile::SchemaPlan;
 use crate::snapshot::{SourceMeta, Unmapped};
 
 /// What was measured, and what came out later in the pipeline.
@@ -9,6 +10,8 @@ use crate::snapshot::{SourceMeta, Unmapped};
 pub struct Measured {
     /// What the snapshot holds.
     pub snapshot: Option<SnapshotFacts>,
+    /// The steps of the schema push that the target wants.
+    pub schema: Option<SchemaPlan>,
     /// What the bundle counted.
     pub bundle: Option<BundleFacts>,
     /// What the last verification of that bundle found, rule by rule.

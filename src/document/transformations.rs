@@ -1,7 +1,7 @@
 //! Section 4: per target entity the source selector, transform rule, target rule and idempotency key.
 
 use super::words::{code, codes, counted, heading, plain, table, text};
-use super::{Block, BundleFacts, Measured};
+use super::{Block, BundleFacts, Measured, schema};
 use crate::contract::{
     Contract, Duplicates, Keep, Transform, Unmapped, UnmappedAttrs, attr_words, explode_words,
     id_words, link_words, numbering_words, typed,
@@ -34,10 +34,7 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
     blocks.push(heading("What no transform says"));
     blocks.push(Block::List(leftovers(contract)));
     blocks.push(heading("Schema"));
-    blocks.push(text(
-        "The steps of the schema push that these transforms need, with what the data says about \
-         each before any push: `rethread plan SNAPSHOT`.",
-    ));
+    blocks.extend(schema::blocks(measured));
     blocks
 }
 

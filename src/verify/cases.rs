@@ -18,7 +18,8 @@ pub(super) struct Cases {
 impl Cases {
     /// Looks at the object of every row.
     pub(super) fn read(rule: &Explode, path: Option<&Path>, rows: usize) -> Result<Self> {
-        let makes = rule.cases.iter().map(|case| u16::try_from(case.rows.len()).unwrap_or(u16::MAX));
+        let makes =
+            rule.cases.iter().map(|case| u16::try_from(case.rows.len()).unwrap_or(u16::MAX));
         let mut cases = Self { of: Vec::with_capacity(rows), makes: makes.collect() };
         let Some(path) = path else { return Ok(cases) };
         let mut names = Vec::new();
@@ -89,7 +90,11 @@ impl Columns {
     }
 
     /// The object of a row, or what becomes of a row without one.
-    pub(super) fn object<'t>(&self, rule: &Explode, row: Row<'t>) -> std::result::Result<Object<'t>, u16> {
+    pub(super) fn object<'t>(
+        &self,
+        rule: &Explode,
+        row: Row<'t>,
+    ) -> std::result::Result<Object<'t>, u16> {
         let text = self.of.iter().find_map(|at| row.text(*at));
         Object::of(rule, text, self.beside.and_then(|at| row.text(at)))
     }

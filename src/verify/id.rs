@@ -51,7 +51,9 @@ fn recomputed(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Resu
         let Some(source) = table.migrated(row) else { continue };
         let right = match audit.slots(target) {
             Some(slots) => slots.nth(row).is_some(),
-            None => made.of(source).is_some_and(|(id, how)| id == table.ids[row] && how != How::Adopted),
+            None => {
+                made.of(source).is_some_and(|(id, how)| id == table.ids[row] && how != How::Adopted)
+            }
         };
         tally.check(right, || table.place(row));
     }

@@ -213,7 +213,9 @@ impl Legacy {
         match (self.is_dropped(row), self.dropped_times(row), aside) {
             (true, 1, 0) | (false, 0, 1) => onto.all(|onto| onto.times(row) == 0),
             (false, 0, 0) => {
-                let is_whole = |onto: &Onto| (1..).contains(&onto.wanted(row)) && onto.times(row) == onto.wanted(row);
+                let is_whole = |onto: &Onto| {
+                    (1..).contains(&onto.wanted(row)) && onto.times(row) == onto.wanted(row)
+                };
                 !self.onto.is_empty() && onto.all(is_whole)
             }
             _ => false,

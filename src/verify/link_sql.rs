@@ -52,9 +52,7 @@ pub(super) fn right(
     let migrated = "t._origin = 'migrated'";
     let found = sql::found(audit, "t.id");
     let Some(rule) = rule else {
-        return format!(
-            "SELECT {found} FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL"
-        );
+        return format!("SELECT {found} FROM {table} t WHERE {migrated} AND t.{label} IS NOT NULL");
     };
     match &rule.how {
         LinkHow::From { .. } => {

@@ -111,8 +111,7 @@ impl<'t> Object<'t> {
             Build::Constant(Constant::Boolean(value)) => value.to_string(),
             Build::Path(path) => self.at(path)?.to_owned(),
             Build::After { mark, of } => {
-                let text =
-                    if *of == rule.by { self.kind.clone() } else { self.text_at(of) }?;
+                let text = if *of == rule.by { self.kind.clone() } else { self.text_at(of) }?;
                 quoted(text.split_once(mark.as_str())?.1)
             }
             Build::Whole => self.text.to_owned(),

@@ -142,7 +142,8 @@ fn bijection(
         // A row of its own: no other row of the table has its id.
         let own = onto.and_then(|onto| onto.at(row)).is_none_or(|at| table.is_alone(at));
         let wanted = onto.map_or(1, |onto| onto.wanted(row));
-        let right = (usize::from(seen) == wanted && own) || (seen == 0 && adopted && unless_adopted);
+        let right =
+            (usize::from(seen) == wanted && own) || (seen == 0 && adopted && unless_adopted);
         tally.check(right, || format!("{}: {seen} rows", legacy.place(row)));
     }
     Ok(tally.finish())

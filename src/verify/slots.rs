@@ -122,9 +122,8 @@ fn nth(
         return 0;
     }
     let text = key::uuid_text(first);
-    let derived = |nth: &u16| {
-        id == key::derived(&audit.space, &transform.target, &format!("{text}:{nth}"))
-    };
+    let derived =
+        |nth: &u16| id == key::derived(&audit.space, &transform.target, &format!("{text}:{nth}"));
     (1..u16::try_from(count).unwrap_or(NONE)).find(derived).unwrap_or(NONE)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 24] = [
     "run",
     "export",
     "transform",
@@ -12,10 +12,21 @@ const COMMANDS: [&str; 13] = [
     "status",
     "report",
     "check",
+    "audit",
+    "revert",
+    "explain",
+    "inspect",
+    "quarantine",
+    "compare",
+    "plan",
     "contract",
     "contract show",
+    "contract render",
+    "contract diff",
     "contract check",
     "contract init",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -31,17 +42,26 @@ fn the_whole_help() {
     Usage: rethread [OPTIONS] <COMMAND>
 
     Commands:
-      run        Go the whole way: export, transform, verify, import into SQLite, report
-      export     Take a sealed snapshot of a source
-      transform  Make a bundle out of a snapshot by the contract
-      verify     Check every rule of the contract on every row of a bundle
-      import     Verify a bundle and put it into a target, or rehearse that
-      rollback   Undo an import
-      status     List the bundles and where each stands with its targets
-      report     Write the reports of a bundle again, and print one
-      check      Check that a snapshot or a bundle is as it was sealed
-      contract   Show or check the contract, or start a release file for it
-      help       Print this message or the help of the given subcommand(s)
+      run          Go the whole way: export, transform, verify, import into SQLite, report
+      export       Take a sealed snapshot of a source
+      transform    Make a bundle out of a snapshot by the contract
+      verify       Check every rule of the contract on every row of a bundle
+      import       Verify a bundle and put it into a target, or rehearse that
+      rollback     Undo an import
+      status       List the bundles and where each stands with its targets
+      report       Write the reports of a bundle again, and print one
+      check        Check that a snapshot or a bundle is as it was sealed
+      audit        Everything of a bundle that can be checked without a network, years later
+      revert       Rebuild the legacy tables out of a bundle: the proof that nothing was lost
+      explain      Tell what became of one row, and why
+      inspect      Show what a snapshot or a bundle holds, in figures
+      quarantine   List what was set aside, or take corrected rows back in
+      compare      Tell which outcomes changed from one bundle to another
+      plan         Reconcile the app's schema with the contract, before any push
+      contract     Show, check, render or compare contracts, or start a release file
+      completions  Print completions for a shell
+      man          Write the man pages
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --json
@@ -75,6 +95,9 @@ fn the_whole_help() {
       rethread status                            where every bundle stands
       rethread report out/<id> --format md       what happened, to read or to file
       rethread check snapshots/backup            is it as it was sealed?
+      rethread plan snapshots/backup             the schema steps, before any push
+      rethread explain ID                        what became of one row, and why
+      rethread audit out/<id>                    everything that can be checked years later
 
     Exit codes:
       0  done
@@ -83,8 +106,8 @@ fn the_whole_help() {
       2  the command line or the contract is wrong
       3  a source, a target or the disk failed; running again is safe
       4  a snapshot, a bundle or a source is damaged
-      5  refused: rows that are not ours are in the target, a dry run is missing, or another run is
-         in the same place
+      5  refused: rows that are not ours are in the target, a dry run is missing, the contract has
+         blanks, or another run is in the same place
       70 a bug in rethread
 
     Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
@@ -129,10 +152,11 @@ fn the_help_of_run() {
           --password-command <COMMAND>  PostgreSQL: command that prints the password
 
     Contract:
-          --contract <FILE>  A contract file in place of the built-in one
-          --release <FILE>   A release file that fills the contract's blanks (`rethread contract init`
-                             starts one)
-          --set <KEY=VALUE>  Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
+          --contract <CONTRACT>  A built-in contract by its name (story-to-thread, story-to-events), or
+                                 a file
+          --release <FILE>       A release file that fills the contract's blanks (`rethread contract
+                                 init` starts one)
+          --set <KEY=VALUE>      Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
 
     Resources:
           --memory-limit <SIZE>  Memory that a stage may have, as 512M or 2G; too little is said at the

@@ -223,12 +223,7 @@ const FAULTS: [Fault; 14] = [
         "SELECT * FROM t WHERE NOT one",
         "repair thread_parts.",
     ),
-    (
-        "an id that is not listed",
-        "ids",
-        "SELECT * FROM t WHERE NOT one",
-        "count .id",
-    ),
+    ("an id that is not listed", "ids", "SELECT * FROM t WHERE NOT one", "count .id"),
 ];
 
 /// Faults in rows that the second contract splits, numbers and drops.
@@ -380,7 +375,6 @@ fn names_of_a_contract_and_folders_do_no_harm_in_the_script() {
     let text = include_str!("../../src/contract/story-to-thread.toml")
         .replace("rule = \"payloads are unchanged\"", "rule = \"it's\\n'; SELECT error('x'); --\"");
     place.write("contract.toml", text);
-    let more =
-        ["--contract", "contract.toml", "--out", "it's; --/out", "--name", "app"];
+    let more = ["--contract", "contract.toml", "--out", "it's; --/out", "--name", "app"];
     made(place, "it's; --/app.json", &more).holds();
 }

@@ -8,6 +8,7 @@ use rethread::contract::{self, Contract, Overrides};
 use rethread::document::{self, Document, Measured};
 use rethread::error::{Error, Result};
 use rethread::progress::Progress;
+use rethread::reconcile;
 use rethread::report;
 use rethread::snapshot::Snapshot;
 use rethread::storage;
@@ -75,6 +76,7 @@ pub(crate) fn render(it: &Render, progress: &dyn Progress) -> Result<Ended> {
     if let Some(root) = &it.snapshot {
         let snapshot = Snapshot::open(root, progress)?;
         measured.snapshot = Some(document::measure(&contract, &snapshot)?);
+        measured.schema = Some(reconcile::plan(&contract, &snapshot)?);
     }
     let document = document::document(&contract, &measured);
     let text = document::markdown(&document);

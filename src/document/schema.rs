@@ -1,0 +1,46 @@
+//! The end of section 4: the schema push that the transforms need.
+
+use super::words::{NOT_MEASURED, code, codes, counted, plain, table, text};
+use super::{Block, Measured};
+use crate::reconcile::{Class, Finding, Step};
+
+/// The steps of the schema push that the transforms need, and what does not fit together.
+pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
+    let Some(plan) = &measured.schema else {
+        let said = format!("{NOT_MEASURED}: `rethread plan SNAPSHOT` gives the steps.");
+        return vec![text(said)];
+    };
+    let from = if plan.from_schema { "the app's schema" } else { "no schema, for none is known" };
+    if plan.steps.is_empty() && plan.findings.is_empty() {
+        return vec![text(format!("From {from}: nothing is to be pushed."))];
+    }
+    let mut blocks = vec![text(format!(
+        "The steps of a schema push from {from}, in its order, held against the rows that are there."
+    ))];
+    let class = |class: Class| match class {
+        Class::Safe => "safe",
+        Class::Warning => "warning",
+        Class::Critical => "critical",
+    };
+    let row = |step: &Step| {
+        let said = match step.fails {
+            0 => plain(&step.data),
+            rows => {
+                format!("⚠ would fail on {}: {}", counted(rows, "row", "rows"), plain(&step.data))
+            }
+        };
+        let class = class(step.class).to_owned();
+        [code(&step.kind), code(&step.what), class, codes(&step.needed_by), said]
+    };
+    if !plan.steps.is_empty() {
+        let columns = ["Step", "What", "Class", "Needed by", "What the data says"];
+        blocks.push(table(columns, plan.steps.iter().map(row)));
+    }
+    if !plan.findings.is_empty() {
+        let said = |it: &Finding| {
+            format!("⚠ {}: {}; {}", code(&it.what), plain(&it.said), plain(&it.help))
+        };
+        blocks.push(Block::List(plan.findings.iter().map(said).collect()));
+    }
+    blocks
+}
