@@ -123,6 +123,7 @@ fn a_broken_seal_is_damage() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one entry a fault")]
 fn what_was_changed_beside_the_seal_is_found() {
     check(&[
         (
@@ -136,7 +137,7 @@ fn what_was_changed_beside_the_seal_is_found() {
         (
             "a kept verification",
             &|_, bundle| {
-                change_file(&bundle.join("report/verification.json"), "\"passed\"", "\"failed\"")
+                change_file(&bundle.join("report/verification.json"), "\"passed\"", "\"failed\"");
             },
             1,
             &["kept verification"],

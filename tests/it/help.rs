@@ -30,6 +30,7 @@ const COMMANDS: [&str; 24] = [
 ];
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a golden text")]
 fn the_whole_help() {
     insta::assert_snapshot!(Place::new().run(&["--help"]).ends(0).stdout, @"
     Turns what an app exported from InstantDB under the legacy story model into the thread model, and

@@ -90,5 +90,5 @@ fn failure(found: &Trial) -> Option<Error> {
     };
     let places = wrong.iter().take(MOST).map(|tried| format!("{}: {}", tried.kind, tried.place));
     let help = "do not rely on this verification; tell the makers of this program";
-    Some(places.fold(Error::new(Kind::Findings, said).help(help), |error, at| error.at(at)))
+    Some(places.fold(Error::new(Kind::Findings, said).help(help), Error::at))
 }
