@@ -1,7 +1,7 @@
 //! Two bundles of one snapshot: which outcomes changed after the contract was edited, by rule.
 //!
-//! 1. [`fates`]: legacy rows that were migrated, merged or quarantined otherwise, by rule;
-//! 2. [`rows`]: target rows that only one bundle has, and values that differ, by attribute or link;
+//! 1. `fates`: legacy rows that were migrated, merged or quarantined otherwise, by rule;
+//! 2. `rows`: target rows that only one bundle has, and values that differ, by attribute or link;
 //! 3. repairs by rule and links that are no column, by count and digest.
 //!
 //! Rows go by their id, so that another order is no difference. Of a target row its id and a digest
