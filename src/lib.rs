@@ -9,13 +9,16 @@
 //! 3. [`source`]: where legacy rows come from: a backup archive, a dataset envelope, a folder, a
 //!    PostgreSQL database.
 //! 4. [`snapshot`]: the source's tables as sealed Parquet, with nothing lost.
-//! 5. [`transform`]: contract × snapshot -> decisions on narrow columns (polars).
-//! 6. [`bundle`]: the target's rows in order, the quarantine, and the account of every row.
-//! 7. [`verify`]: re-reads snapshot and bundle on its own ways; only a [`verify::VerifiedBundle`]
-//!    can be imported.
-//! 8. [`target`]: the stores a bundle goes to.
-//! 9. [`import`]: a verified bundle into a target, read back.
-//! 10. [`report`]: what happened, as text, Markdown, HTML and JSON.
+//! 5. [`reconcile`], [`document`]: the schema push that the contract wants, and the contract as the
+//!    document it is.
+//! 6. [`transform`]: contract × snapshot -> decisions on narrow columns (polars).
+//! 7. [`bundle`]: the target's rows in order, the quarantine, and the account of every row;
+//!    [`inspect`], [`compare`], [`replay`] and [`revert`] answer by it.
+//! 8. [`verify`]: re-reads snapshot and bundle on its own ways; only a [`verify::VerifiedBundle`]
+//!    can be imported. [`explain`] tells of one row, [`trial`] tries the verification itself.
+//! 9. [`target`]: the stores a bundle goes to.
+//! 10. [`import`]: a verified bundle into a target, read back; [`audit`] looks at all of it again.
+//! 11. [`report`]: what happened, as text, Markdown, HTML, JSON, JUnit and CSV.
 //!
 //! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
 //! [`digest`], [`progress`], [`resources`], [`secret`], [`pg`], [`instantdb`], [`error`].
