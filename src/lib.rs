@@ -18,7 +18,7 @@
 //!    can be imported. [`explain`] tells of one row, [`trial`] tries the verification itself.
 //! 9. [`target`]: the stores a bundle goes to.
 //! 10. [`import`]: a verified bundle into a target, read back; [`audit`] looks at all of it again.
-//! 11. [`report`]: what happened, as text, Markdown, HTML, JSON, JUnit and CSV.
+//! 11. [`report`]: what happened, as text, Markdown, HTML, JSON, CSV and for build servers.
 //!
 //! The modules below them serve every stage and know none: [`bag`], [`storage`], [`json`],
 //! [`digest`], [`progress`], [`resources`], [`secret`], [`pg`], [`instantdb`], [`error`].

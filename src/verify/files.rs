@@ -1,6 +1,6 @@
 //! Links that are no column, and links whose other end is absent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Rule;
 use super::facts::{Audit, Heir};
@@ -15,7 +15,7 @@ use crate::contract::{LinkHow, LinkPick, Transform};
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::{Result, grouped};
 use crate::schema::{Has, Link};
-use crate::snapshot::LinksMeta;
+use crate::snapshot::{Extra, LinksMeta};
 
 /// A link that the bundle lists as dropped: row, from, to.
 type Lost = (usize, u128, u128);
@@ -262,23 +262,35 @@ fn carried(
         .says(format!("every pair of {entity}.{label} is carried or listed as dropped"))
         .query(files_sql::dropped(audit, links));
     for links in links {
-        let listed: BTreeSet<(u128, u128)> =
-            dropped.of(&links.entity, label).iter().map(|(_, from, to)| (*from, *to)).collect();
+        let mut listed: BTreeMap<Lost, u64> = BTreeMap::new();
+        for lost in dropped.of(&links.entity, label) {
+            *listed.entry(*lost).or_default() += 1;
+        }
         let before = wanted.len();
         let mut rows = 0;
-        read::scan_if_there(&audit.snapshot.path(&links.file), &["from", "to"], &mut |row| {
+        let columns = ["from", "to", Extra::ROW];
+        read::scan_if_there(&audit.snapshot.path(&links.file), &columns, &mut |row| {
             let pair = (key::link_key(row.text(0)), key::link_key(row.text(1)));
             let ends = (end(audit, &links.entity, pair.0), end(audit, &links.target, pair.1));
             rows += 1;
-            match ends {
-                (Some(from), Some(to)) => {
-                    wanted.push((from, to));
-                    tally.check(!listed.contains(&pair), || place(links, row.number));
-                }
-                _ => tally.check(listed.contains(&pair), || place(links, row.number)),
-            }
+            let line = (row.row(2).unwrap_or(usize::MAX), pair.0, pair.1);
+            let right = if let (Some(from), Some(to)) = ends {
+                wanted.push((from, to));
+                !listed.contains_key(&line)
+            } else {
+                listed.get_mut(&line).filter(|left| **left > 0).map(|left| *left -= 1).is_some()
+            };
+            tally.check(right, || place(links, row.number));
             Ok(())
         })?;
+        // Lines that no pair of the file accounts for.
+        for ((row, ..), left) in listed {
+            let holder = audit.legacy.get(&links.entity).filter(|legacy| row < legacy.rows);
+            tally.check_all(left, left, || {
+                let other = || format!("{} row {row} (of {})", links.entity, links.file);
+                holder.map_or_else(other, |legacy| legacy.place(row))
+            });
+        }
         let taken = &mut wanted[before..];
         taken.sort_unstable();
         let again = taken.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64;

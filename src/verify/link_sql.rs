@@ -207,6 +207,15 @@ fn latest_named(audit: &Audit<'_>, source: &str, latest: &Latest) -> String {
     backward(audit, source, of, (&latest.by, "DESC NULLS LAST", &how))
 }
 
+/// Whether a target row has an attribute of its legacy row by the same name and type.
+fn is_kept(audit: &Audit<'_>, rules: &Transform, attr: &str) -> bool {
+    let [before, after] = [&audit.contract.before, &audit.contract.after];
+    let before = before.schema.entity(&rules.source).and_then(|entity| entity.attr(attr));
+    let after = after.schema.entity(&rules.target).and_then(|entity| entity.attr(attr));
+    let rule = rules.attrs.iter().any(|rule| rule.attr == attr);
+    rule && before.zip(after).is_some_and(|(before, after)| before.ty == after.ty)
+}
+
 /// The rows of an entity whose link names a row, in an order.
 fn backward(
     audit: &Audit<'_>,
@@ -218,11 +227,27 @@ fn backward(
         return String::new();
     };
     let other = legacy(audit, entity);
-    let order: Vec<String> = by.iter().map(|by| format!("e.{} {way}", sql::name(by))).collect();
+    // A row without a value of its own has the one that its target row got.
+    let main = audit.contract.id_transform(entity).filter(|rules| rules.explode.is_none());
+    let (beside, has): (String, &dyn Fn(&str) -> bool) = match main {
+        None => (String::new(), &|_| false),
+        Some(rules) => (
+            format!(
+                " LEFT JOIN {} o ON o._source_row = e._row AND o._origin = 'migrated'",
+                sql::target(audit, &rules.target)
+            ),
+            &|by| by == "id" || is_kept(audit, rules, by),
+        ),
+    };
+    let value = |by: &String| match (sql::name(by), has(by)) {
+        (name, true) => format!("coalesce(o.{name}, e.{name}) {way}"),
+        (name, false) => format!("e.{name} {way}"),
+    };
+    let order: Vec<String> = by.iter().map(value).collect();
     format!(
         "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
          AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
-         1) n ON n.old = {own} JOIN {other} e ON e._row = n.r",
+         1) n ON n.old = {own} JOIN {other} e ON e._row = n.r{beside}",
         order.join(", "),
         legacy(audit, source),
         naming(audit, &other, link, "''"),
