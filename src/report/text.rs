@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
 use super::sections::{clip, counted};
+use super::{Report, dropped};
 use crate::error::{grouped, printable};
 use crate::verify::Outcome;
 
@@ -14,16 +14,24 @@ const MOST: usize = 12;
 pub fn text(report: &Report) -> String {
     let mut out = format!("{}\n", report.verdict.title.to_lowercase());
     wrapped(&mut out, "", &printable(&report.verdict.sentence));
-    let legacy = report
-        .equations
-        .iter()
-        .map(|it| (it.source.as_str(), [it.rows, it.migrated, it.merged, it.quarantined]));
-    table(&mut out, ["legacy table", "rows", "migrated", "merged", "quarantined"], legacy);
+    let legacy = report.equations.iter();
+    if report.totals.dropped == 0 {
+        let head = ["rows", "migrated", "merged", "quarantined"];
+        let rows = legacy
+            .map(|it| (it.source.as_str(), [it.rows, it.migrated, it.merged, it.quarantined]));
+        table(&mut out, ("legacy table", head), rows);
+    } else {
+        let head = ["rows", "migrated", "merged", "quarantined", "dropped"];
+        let rows = legacy.map(|it| {
+            (it.source.as_str(), [it.rows, it.migrated, it.merged, it.quarantined, dropped(it)])
+        });
+        table(&mut out, ("legacy table", head), rows);
+    }
     let target = report
         .tables
         .iter()
         .map(|it| (it.entity.as_str(), [it.rows, it.migrated, it.existing, it.adopted]));
-    table(&mut out, ["target table", "rows", "migrated", "existing", "adopted"], target);
+    table(&mut out, ("target table", ["rows", "migrated", "existing", "adopted"]), target);
     line(&mut out, "");
     facts(&mut out, report);
     for step in &report.next {
@@ -55,32 +63,32 @@ fn wrapped(out: &mut String, name: &str, text: &str) {
     line(out, &row);
 }
 
-fn table<'a>(
+fn table<'a, const N: usize>(
     out: &mut String,
-    header: [&str; 5],
-    rows: impl ExactSizeIterator<Item = (&'a str, [u64; 4])>,
+    (first, header): (&str, [&str; N]),
+    rows: impl ExactSizeIterator<Item = (&'a str, [u64; N])>,
 ) {
     if rows.len() == 0 {
         return;
     }
     let more = rows.len().saturating_sub(MOST);
-    let shown: Vec<(String, [String; 4])> =
+    let shown: Vec<(String, [String; N])> =
         rows.take(MOST).map(|(name, counts)| (clip(name, 32), counts.map(grouped))).collect();
     let name_width = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let name_width = name_width.max(header[0].len());
+    let name_width = name_width.max(first.len());
     let width = |at: usize| {
         let widest = shown.iter().map(|(_, counts)| counts[at].len()).max().unwrap_or(0);
-        widest.max(header[at + 1].len())
+        widest.max(header[at].len())
     };
     line(out, "");
-    let mut row = |name: &str, counts: [&str; 4]| {
+    let mut row = |name: &str, counts: [&str; N]| {
         let cells: String =
-            (0..4).map(|at| format!("  {:>width$}", counts[at], width = width(at))).collect();
+            (0..N).map(|at| format!("  {:>width$}", counts[at], width = width(at))).collect();
         line(out, &format!("  {name:<name_width$}{cells}"));
     };
-    row(header[0], [header[1], header[2], header[3], header[4]]);
+    row(first, header);
     for (name, counts) in &shown {
-        row(name, [&counts[0], &counts[1], &counts[2], &counts[3]]);
+        row(name, counts.each_ref().map(String::as_str));
     }
     if more > 0 {
         line(out, &format!("  and {} more", grouped(more as u64)));

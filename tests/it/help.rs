@@ -33,12 +33,12 @@ const COMMANDS: [&str; 24] = [
 #[allow(clippy::too_many_lines, reason = "a golden text")]
 fn the_whole_help() {
     insta::assert_snapshot!(Place::new().run(&["--help"]).ends(0).stdout, @"
-    Turns what an app exported from InstantDB under the legacy story model into the thread model, and
-    proves that nothing was lost.
+    Turns what an app exported from InstantDB under the legacy story model into the thread model (or the
+    one another contract names), and proves that nothing was lost.
 
-    SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ TARGET. Nothing but the source
-    and the target is ever touched, the same input gives the same bytes, and every legacy row is
-    accounted for: migrated, merged or quarantined.
+    SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ TARGET. The source is only read,
+    the same input gives the same bytes, and every legacy row is accounted for: migrated, merged,
+    quarantined, or dropped by a rule that says so.
 
     Usage: rethread [OPTIONS] <COMMAND>
 
@@ -102,8 +102,9 @@ fn the_whole_help() {
 
     Exit codes:
       0  done
-      1  findings: verification failed, more rows quarantined than the contract allows, or a target
-         does not return what was written
+      1  findings: verification failed, more rows quarantined than the contract allows, a target
+         does not return what was written or refused rows, a step of `plan` would fail, or there is
+         nothing to `explain`
       2  the command line or the contract is wrong
       3  a source, a target or the disk failed; running again is safe
       4  a snapshot, a bundle or a source is damaged
@@ -157,7 +158,8 @@ fn the_help_of_run() {
                                  a file
           --release <FILE>       A release file that fills the contract's blanks (`rethread contract
                                  init` starts one)
-          --set <KEY=VALUE>      Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
+          --set <KEY=VALUE>      Fill a blank or set a value, as `release.to=2.0`; may be repeated, the
+                                 last one wins
 
     Resources:
           --memory-limit <SIZE>  Memory that a stage may have, as 512M or 2G; too little is said at the

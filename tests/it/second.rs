@@ -586,6 +586,10 @@ fn the_sample_goes_the_whole_way_into_sqlite() {
     let gaps = "SELECT count(*) FROM (SELECT stepId, max(idx) + 1 - count(*) AS gap FROM \
                 event_parts GROUP BY stepId) WHERE gap <> 0";
     assert_eq!(count(gaps), 0);
+    let said = place.run(&["report", &bundle]).ends(0).stdout;
+    let parts = said.lines().find(|line| line.contains("story_parts")).expect("its equation");
+    let figures: Vec<&str> = parts.split_whitespace().skip(1).collect();
+    assert_eq!(figures, ["707", "664", "0", "0", "43"], "{said}");
     let again = place.run(&["import", &bundle, "--json"]).ends(0).json();
     let changed = ["created", "updated"].map(|name| sum_of(&again, name));
     assert_eq!(changed, [0, 0], "{again}");

@@ -26,8 +26,9 @@ Examples:
 
 Exit codes:
   0  done
-  1  findings: verification failed, more rows quarantined than the contract allows, or a target
-     does not return what was written
+  1  findings: verification failed, more rows quarantined than the contract allows, a target
+     does not return what was written or refused rows, a step of `plan` would fail, or there is
+     nothing to `explain`
   2  the command line or the contract is wrong
   3  a source, a target or the disk failed; running again is safe
   4  a snapshot, a bundle or a source is damaged
@@ -38,12 +39,12 @@ Exit codes:
 Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
 POLARS_MAX_THREADS sets the number of threads.";
 
-/// Turns what an app exported from InstantDB under the legacy story model into the thread model,
-/// and proves that nothing was lost.
+/// Turns what an app exported from InstantDB under the legacy story model into the thread model
+/// (or the one another contract names), and proves that nothing was lost.
 ///
-/// SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ TARGET. Nothing but the
-/// source and the target is ever touched, the same input gives the same bytes, and every legacy
-/// row is accounted for: migrated, merged or quarantined.
+/// SOURCE ─ export ▶ snapshot ─ transform ▶ bundle ─ verify ─ import ▶ TARGET. The source is only
+/// read, the same input gives the same bytes, and every legacy row is accounted for: migrated,
+/// merged, quarantined, or dropped by a rule that says so.
 #[derive(Debug, Parser)]
 #[command(name = "rethread", bin_name = "rethread", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Args {
@@ -221,9 +222,9 @@ pub(crate) struct Origin {
 Reads the bundle and its snapshot again, by the contract the bundle carries, and writes
 report/verification.json and the reports beside the seal.
 
---self-test verifies a copy for each of over 100 kinds of fault, one after the other: it takes as long
-as so many verifications, and as much room as the largest table beside the bundle or in --temp-dir.
-It writes nothing into the bundle.
+--self-test verifies a copy for each of over 100 kinds of fault, one after the other: it takes as
+long as so many verifications, and as much room as the largest table beside the bundle or in
+--temp-dir. It writes nothing into the bundle.
 
 Examples:
   rethread verify out/5f1c09ab3d2e4f60
@@ -466,7 +467,7 @@ pub(crate) struct Rules {
     /// A release file that fills the contract's blanks (`rethread contract init` starts one)
     #[arg(long, value_name = "FILE", help_heading = "Contract")]
     pub(crate) release: Option<PathBuf>,
-    /// Fill one blank, as `release.to=2.0`; may be repeated, the last one wins
+    /// Fill a blank or set a value, as `release.to=2.0`; may be repeated, the last one wins
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting, help_heading = "Contract")]
     pub(crate) set: Vec<(String, String)>,
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(
 fn listed(it: &Quarantine, bundle: &Bundle) -> Result<Ended> {
     let reasons = replay::reasons(bundle, it.rule.as_deref(), it.limit)?;
     let rows: u64 = reasons.iter().map(|reason| reason.count.rows).sum();
-    let mut out = format!("{} rows set aside\n", grouped(rows));
+    let mut out = format!("{} set aside\n", counted(rows));
     for reason in &reasons {
         told(reason, &mut out);
     }
@@ -110,8 +110,8 @@ fn replayed(
     let outcome = replay::replay(&wanted, resources, progress)?;
     let mut out = String::new();
     for (entity, rows, refused) in &outcome.rows {
-        let (rows, refused) = (grouped(*rows), grouped(*refused));
-        let _ = writeln!(out, "{entity}: {rows} rows replaced, {refused} set aside again");
+        let (said, refused) = (counted(*rows), grouped(*refused));
+        let _ = writeln!(out, "{entity}: {said} replaced, {refused} set aside again");
     }
     let rows = outcome.rows.iter().map(|(entity, replaced, refused)| {
         json!({ "entity": entity, "replaced": replaced, "refused": refused })
@@ -122,4 +122,9 @@ fn replayed(
         .with("digest", outcome.bundle.digest())
         .with_place("snapshot", outcome.snapshot.root())
         .with_place("bundle", outcome.bundle.root()))
+}
+
+/// So many rows, in words.
+fn counted(rows: u64) -> String {
+    format!("{} {}", grouped(rows), if rows == 1 { "row" } else { "rows" })
 }

@@ -154,7 +154,7 @@ fn targets(svg: &mut Svg, layout: &Layout, flow: &Flow, ends: &[[f64; 4]]) -> f6
         let rows = match target.rows.saturating_sub(target.filled) {
             _ if layout.screen == Screen::Narrow => format!("{} rows", grouped(target.rows)),
             0 => format!("{} rows", grouped(target.rows)),
-            there => format!("{} rows, {} there before", grouped(target.rows), grouped(there)),
+            there => format!("{} rows, {} as before", grouped(target.rows), grouped(there)),
         };
         layout.name(svg, false, (top, filled + before), (&target.name, &rows));
         y = next;
