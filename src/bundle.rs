@@ -55,6 +55,7 @@ pub use document::measured;
 pub(crate) use jsonl::write_date;
 pub use residue::{Beside, Residue, ResidueLinks};
 pub(crate) use residue::{HOW, columns as legacy_columns};
+pub(crate) use table::value;
 pub use write::{folder, write};
 
 /// Version of the bundle format. Since 2 a bundle has a residue.

@@ -121,7 +121,8 @@ impl Digests {
     }
 }
 
-fn value(values: &dyn Array, row: usize, ty: Type) -> Value<'_> {
+/// The value of a row as a logical digest takes it.
+pub(crate) fn value(values: &dyn Array, row: usize, ty: Type) -> Value<'_> {
     if values.is_null(row) {
         return Value::Absent;
     }

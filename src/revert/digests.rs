@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
+use arrow::array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-use crate::bundle::{Bundle, read};
+use crate::bundle::{Bundle, read, value};
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
 use crate::json;
@@ -64,19 +63,6 @@ impl Digests {
             digests.push(digest);
         }
         Ok(digests)
-    }
-}
-
-fn value(values: &dyn Array, row: usize, ty: Type) -> Value<'_> {
-    if values.is_null(row) {
-        return Value::Absent;
-    }
-    match ty {
-        Type::String => Value::Text(values.as_string::<i32>().value(row)),
-        Type::Any => Value::Json(values.as_string::<i32>().value(row)),
-        Type::Number => Value::Number(values.as_primitive::<Float64Type>().value(row)),
-        Type::Boolean => Value::Boolean(values.as_boolean().value(row)),
-        Type::Date => Value::Date(values.as_primitive::<TimestampMicrosecondType>().value(row)),
     }
 }
 
