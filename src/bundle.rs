@@ -58,8 +58,9 @@ pub(crate) use residue::{HOW, columns as legacy_columns};
 pub(crate) use table::value;
 pub use write::{folder, write};
 
-/// Version of the bundle format. Since 2 a bundle has a residue.
-pub const FORMAT: u32 = 2;
+/// Version of the bundle format. Since 2 a bundle has a residue; since 3 order, winners and
+/// references are those of the source (see [`Meta::is_judged_by_source`]).
+pub const FORMAT: u32 = 3;
 /// The oldest version that is still read.
 pub const OLDEST: u32 = 1;
 
@@ -101,9 +102,10 @@ impl Quarantine {
 pub struct Meta {
     /// [`FORMAT`].
     pub format: u32,
-    /// Program and version, as `rethread 0.1.0`.
+    /// Program and version, as `rethread 0.2.0`.
     pub program: String,
-    /// Name and digest of the snapshot.
+    /// Digest of the snapshot. Since format 3 its name is empty: the folder may be called otherwise
+    /// and hold the same, see [`Meta::snapshot_name`].
     pub snapshot: Named,
     /// Name and digest of the contract.
     pub contract: Named,
@@ -139,11 +141,28 @@ pub struct Meta {
     pub residue_links: Vec<ResidueLinks>,
 }
 
+impl Meta {
+    /// Whether the bundle keeps to format 3: ties in an order go by the source's own ids, winners are
+    /// chosen by what the source says and not by how it spells it, a `ref` leads to a row that is
+    /// there where one is named, and another spelling of a link or a derived id is no repair.
+    /// Bundles of earlier formats are verified by the rules they were made by.
+    pub fn is_judged_by_source(&self) -> bool {
+        self.format >= 3
+    }
+
+    /// How people call the snapshot: the name of its folder in earlier formats, else the source's.
+    pub fn snapshot_name(&self) -> &str {
+        let named = Some(self.snapshot.name.as_str()).filter(|name| !name.is_empty());
+        named.unwrap_or(&self.source.name)
+    }
+}
+
 /// A name and a digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Named {
     /// The name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// SHA-256 in hexadecimal.
     pub digest: String,

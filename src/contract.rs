@@ -148,6 +148,13 @@ pub struct IdRule {
     pub derive: Option<Vec<String>>,
 }
 
+impl IdRule {
+    /// Whether a row that has an id of its own always gets that one, kept or mapped.
+    pub fn is_own(&self) -> bool {
+        self.from.first().is_some_and(|from| from == "id")
+    }
+}
+
 /// One place a value may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pick {
@@ -421,6 +428,10 @@ pub struct Rollout {
     pub max_quarantined: Limit,
     /// How many values may be repaired.
     pub max_repaired: Limit,
+    /// How many rows the target may show in another order than the source did.
+    pub max_reordered: Limit,
+    /// How many link values of migrated rows may be left behind that could be carried.
+    pub max_left_behind: Limit,
     /// What leads to a rollback.
     pub rollback_trigger: Vec<String>,
     /// What a rollback does.
@@ -440,12 +451,22 @@ pub enum Limit {
 
 impl Limit {
     /// Whether `count` of `total` is within it.
-    #[allow(clippy::cast_precision_loss, reason = "counts of rows stay far below 2^53")]
     pub fn allows(self, count: u64, total: u64) -> bool {
+        self.most(total).is_none_or(|most| count <= most)
+    }
+
+    /// The most that it allows of `total`; `None` is any number.
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of rows stay far below 2^53, and a share is not negative"
+    )]
+    pub fn most(self, total: u64) -> Option<u64> {
         match self {
-            Limit::Any => true,
-            Limit::Rows(most) => count <= most,
-            Limit::Percent(share) => count as f64 <= total as f64 * share / 100.0,
+            Limit::Any => None,
+            Limit::Rows(most) => Some(most),
+            Limit::Percent(share) => Some((total as f64 * share / 100.0).floor() as u64),
         }
     }
 }
@@ -470,15 +491,12 @@ impl Contract {
         self.transforms.iter().find(|transform| transform.target == target)
     }
 
-    /// The transform that gives an id of a legacy row its target id, in `ref` and in `link.id`: the
-    /// only one out of the entity, or of several the one that keeps the row's own id.
+    /// The transform whose target rows stand for the rows of a legacy entity wherever one target id
+    /// of a legacy row is meant: in links, `ref`, `link.id`, carried links, lists of what was merged.
+    /// It is the first that takes the row's own id, in whatever place of its rule; else the first.
     pub fn id_transform(&self, source: &str) -> Option<&Transform> {
-        let all: Vec<&Transform> =
-            self.transforms.iter().filter(|rules| rules.source == source).collect();
-        match all[..] {
-            [only] => Some(only),
-            _ => all.into_iter().find(|rules| rules.id.from.iter().any(|from| from == "id")),
-        }
+        let all = || self.transforms.iter().filter(|rules| rules.source == source);
+        all().find(|rules| rules.id.from.iter().any(|from| from == "id")).or_else(|| all().next())
     }
 
     /// SHA-256 of the contract's text, in hexadecimal.

@@ -78,7 +78,7 @@ fn notes(files: &Files) -> Vec<String> {
         notes.push(format!(
             "the snapshot `{}` is not there: the values of legacy rows that were migrated or \
              merged, and what went into each rule, cannot be shown",
-            files.meta.snapshot.name
+            files.meta.snapshot_name()
         ));
     }
     notes

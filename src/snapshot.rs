@@ -86,7 +86,7 @@ impl Extra {
 pub struct Meta {
     /// [`FORMAT`], or [`REPLAYED`].
     pub format: u32,
-    /// Program and version, as `rethread 0.1.0`.
+    /// Program and version, as `rethread 0.2.0`.
     pub program: String,
     /// Where the rows came from.
     pub source: SourceMeta,

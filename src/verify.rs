@@ -74,12 +74,24 @@ use facts::Audit;
 pub enum Outcome {
     /// It looked at every row there was and found nothing.
     Passed,
+    /// It found what people must know of, and what stops nothing.
+    Noted,
     /// It found violations.
     Failed,
     /// It looked at no row although there were rows: that is no pass.
     NotEvaluated,
     /// There was no row to look at.
     NothingThere,
+}
+
+impl Outcome {
+    /// Whether the rule was evaluated and is not violated.
+    pub fn holds(self) -> bool {
+        match self {
+            Outcome::Passed | Outcome::Noted | Outcome::NothingThere => true,
+            Outcome::Failed | Outcome::NotEvaluated => false,
+        }
+    }
 }
 
 /// What one rule found.
@@ -99,6 +111,10 @@ pub struct Rule {
     pub evaluated: u64,
     /// Rows that violate it.
     pub violations: u64,
+    /// How many violations the contract allows: up to that many the rule is noted, beyond it fails.
+    /// [`ANY`] is any number.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub allows: u64,
     /// Up to 5 places: ids and rows, never payload values.
     pub samples: Vec<String>,
     /// How it came out.
@@ -106,6 +122,14 @@ pub struct Rule {
     /// A DuckDB query over the bundle's (and snapshot's) Parquet that reproduces `violations`, run
     /// in the bundle's folder, with `$SNAPSHOT` for the snapshot's.
     pub query: String,
+}
+
+/// Any number of violations: the largest number that every reader of JSON and SQL has.
+pub const ANY: u64 = i64::MAX.cast_unsigned();
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a verification found, rule by rule.
@@ -121,7 +145,7 @@ pub struct Verification {
 impl Verification {
     /// Whether every rule was evaluated and none was violated.
     pub fn passed(&self) -> bool {
-        !self.rules.is_empty() && self.rules.iter().all(holds)
+        !self.rules.is_empty() && self.rules.iter().all(|rule| rule.outcome.holds())
     }
 }
 
@@ -165,14 +189,9 @@ pub fn verify(
     let audit = Audit::read(bundle, snapshot, contract, resources.threads())?;
     let mut rules = steps::rules(&audit, progress)?;
     rules.sort_by_key(|rule| matches!(rule.kind.as_str(), "bijection" | "sequence" | "same"));
-    let failed = rules.iter().filter(|rule| !holds(rule)).count();
+    let failed = rules.iter().filter(|rule| !rule.outcome.holds()).count();
     progress.done(&format!("{} rules, {failed} not passed", rules.len()));
     Ok(Verification { bundle_digest: bundle.digest().to_owned(), rules })
-}
-
-/// Whether a rule was evaluated and not violated.
-fn holds(rule: &Rule) -> bool {
-    matches!(rule.outcome, Outcome::Passed | Outcome::NothingThere)
 }
 
 /// Makes the key to an import, when verification passed.
@@ -199,7 +218,7 @@ pub fn permit(
 const PLACES: usize = 10;
 
 fn refusal(bundle: &Bundle, verification: &Verification) -> Error {
-    let (rules, wrong) = (&verification.rules, |rule: &&Rule| !holds(rule));
+    let (rules, wrong) = (&verification.rules, |rule: &&Rule| !rule.outcome.holds());
     let failed = rules.iter().filter(wrong).count() as u64;
     let total = grouped(rules.len() as u64);
     let said = match failed {

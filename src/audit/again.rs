@@ -21,14 +21,10 @@ pub(super) fn verification(
         return Ok(None);
     };
     let found = verify::verify(all.bundle, snapshot, all.contract, job.resources, job.progress)?;
-    let wrong = found.rules.iter().filter(|rule| !holds(rule.outcome)).map(place);
+    let wrong = found.rules.iter().filter(|rule| !rule.outcome.holds()).map(place);
     let good = format!("{} rules looked at again, all hold", grouped(found.rules.len() as u64));
     points.found(POINT, good, &first(wrong.collect()));
     Ok(Some(found))
-}
-
-fn holds(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Passed | Outcome::NothingThere)
 }
 
 fn place(rule: &Rule) -> String {

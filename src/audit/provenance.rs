@@ -77,7 +77,8 @@ pub(super) fn snapshot(
         wrong.push("it was taken from another source than bundle.json names".to_owned());
     }
     let folder = snapshot.root().file_name().map(|name| name.to_string_lossy().into_owned());
-    let renamed = folder.filter(|name| *name != said.snapshot.name);
+    let renamed =
+        folder.filter(|name| !said.snapshot.name.is_empty() && *name != said.snapshot.name);
     let renamed = renamed.map(|_| format!(", then named `{}`", said.snapshot.name));
     for equation in &said.equations {
         let rows = snapshot.table(&equation.source).map(|table| table.rows);

@@ -122,12 +122,16 @@ fn find(writing: &Writing<'_>, source: &SourcePlan, fates: &Fates) -> Result<Fou
     let dropped = DroppedRows::begin(writing, source)?;
     let mut found = Found { dropped, ..Found::default() };
     while let Some(batch) = read::next(&mut reader, &fates.aside)? {
-        take(source, &batch, &mut found)?;
+        take((writing.plan, source), &batch, &mut found)?;
     }
     Ok(found)
 }
 
-fn take(source: &SourcePlan, batch: &RecordBatch, found: &mut Found) -> Result<()> {
+fn take(
+    (plan, source): (&Plan, &SourcePlan),
+    batch: &RecordBatch,
+    found: &mut Found,
+) -> Result<()> {
     let code = |name: &str| -> Result<Int32Array> {
         Ok(read::column(batch, name, &DataType::Int32)?.as_primitive::<Int32Type>().clone())
     };
@@ -154,11 +158,11 @@ fn take(source: &SourcePlan, batch: &RecordBatch, found: &mut Found) -> Result<(
     if let Some(rows) = &mut found.dropped {
         rows.take(batch, &outcomes)?;
     }
-    set_aside(source, batch, &outcomes, found)
+    set_aside((plan, source), batch, &outcomes, found)
 }
 
 fn set_aside(
-    source: &SourcePlan,
+    (plan, source): (&Plan, &SourcePlan),
     batch: &RecordBatch,
     outcomes: &Int32Array,
     found: &mut Found,
@@ -169,10 +173,7 @@ fn set_aside(
     let rejects = rejects.as_primitive::<Int32Type>();
     let (causes, winners) = (read::text(batch, names::CAUSE)?, read::whole(batch, names::WINNER)?);
     let winners_in = read::text(batch, names::WINNER_IN)?;
-    let target = source.targets.first().map(|target| names::value(&target.entity, "id"));
-    let main =
-        source.targets.iter().find(|target| target.transform.id.from.contains(&"id".to_owned()));
-    let target = main.map(|target| names::value(&target.entity, "id")).or(target);
+    let target = plan.main_target(&source.entity).map(|main| names::value(&main.entity, "id"));
     let target_ids = read::text(batch, &target.unwrap_or_else(|| names::ID.to_owned()))?;
     let text =
         |texts: &StringArray, row: usize| texts.is_valid(row).then(|| texts.value(row).to_owned());

@@ -188,14 +188,10 @@ impl Writing<'_> {
         link_equations.extend(links::equations(self, &lost));
         progress.done(&format!("{} rows", crate::error::grouped(total)));
         let meta = self.snapshot.meta();
-        let name = self.snapshot.root().file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Meta {
             format: FORMAT,
             program: crate::PROGRAM.to_owned(),
-            snapshot: Named {
-                name: name.unwrap_or_default(),
-                digest: self.snapshot.digest().to_owned(),
-            },
+            snapshot: Named { name: String::new(), digest: self.snapshot.digest().to_owned() },
             contract: Named {
                 name: self.plan.contract.name.clone(),
                 digest: self.plan.contract.digest(),

@@ -139,6 +139,8 @@ fn value(contract: &Contract, key: &str) -> Value {
         "rollout.canary" => text(&rollout.canary),
         "rollout.max_quarantined" => limit(rollout.max_quarantined),
         "rollout.max_repaired" => limit(rollout.max_repaired),
+        "rollout.max_reordered" => limit(rollout.max_reordered),
+        "rollout.max_left_behind" => limit(rollout.max_left_behind),
         "rollout.rollback_trigger" => texts(&rollout.rollback_trigger),
         "rollout.rollback_action" => text(&rollout.rollback_action),
         "implementation.language" => text(&implementation.language),

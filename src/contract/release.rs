@@ -28,7 +28,7 @@ pub(super) enum Holds {
 }
 
 /// The keys that may be filled, and what each is for. A `*` stands for the name of an entity.
-pub(super) const FILLABLE: [(&str, Holds, &str); 17] = [
+pub(super) const FILLABLE: [(&str, Holds, &str); 19] = [
     ("release.from", Holds::Text, "the version that is left"),
     ("release.to", Holds::Text, "the version that is adopted"),
     ("release.scope", Holds::Text, "what the migration covers"),
@@ -42,6 +42,8 @@ pub(super) const FILLABLE: [(&str, Holds, &str); 17] = [
     ("rollout.canary", Holds::Text, "the first organisation"),
     ("rollout.max_quarantined", Holds::Other, "rows, a share (\"0.1%\"), or \"any\""),
     ("rollout.max_repaired", Holds::Other, "values, a share of the rows, or \"any\""),
+    ("rollout.max_reordered", Holds::Other, "rows shown in another order, a share, or \"any\""),
+    ("rollout.max_left_behind", Holds::Other, "link values not carried, a share, or \"any\""),
     ("rollout.rollback_trigger", Holds::Texts, "what leads to a rollback"),
     ("rollout.rollback_action", Holds::Text, "what a rollback does"),
     ("implementation.language", Holds::Text, "what the migration is written in"),

@@ -103,6 +103,8 @@ pub(super) fn rollout(root: &Fields<'_>) -> Rollout {
         "canary",
         "max_quarantined",
         "max_repaired",
+        "max_reordered",
+        "max_left_behind",
         "rollback_trigger",
         "rollback_action",
     ];
@@ -110,7 +112,12 @@ pub(super) fn rollout(root: &Fields<'_>) -> Rollout {
     let text = |key| fields.map(|fields| fields.owned(key)).unwrap_or_default();
     let limit = |key| {
         let node = fields.and_then(|fields| fields.need(key));
-        node.and_then(|node| limit(node, key, root.misfits)).unwrap_or(Limit::Any)
+        node.and_then(|node| self::limit(node, key, root.misfits)).unwrap_or(Limit::Any)
+    };
+    // Keys that a contract of an older program lacks: not one row, where nothing is said.
+    let optional = |key| {
+        let node = fields.and_then(|fields| fields.get(key));
+        node.and_then(|node| self::limit(node, key, root.misfits)).unwrap_or(Limit::Rows(0))
     };
     let triggers = fields.and_then(|fields| fields.need_texts("rollback_trigger"));
     let triggers = triggers.unwrap_or_default();
@@ -123,6 +130,8 @@ pub(super) fn rollout(root: &Fields<'_>) -> Rollout {
         canary: text("canary"),
         max_quarantined: limit("max_quarantined"),
         max_repaired: limit("max_repaired"),
+        max_reordered: optional("max_reordered"),
+        max_left_behind: optional("max_left_behind"),
         rollback_trigger: triggers.into_iter().map(|(text, _)| text.to_owned()).collect(),
         rollback_action: text("rollback_action"),
     }

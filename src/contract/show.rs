@@ -281,9 +281,12 @@ fn rollout(out: &mut Lines, rollout: &Rollout) {
     let dry_run = if rollout.dry_run_required { "required" } else { "optional" };
     out.line(1, &format!("a dry run is {dry_run}"));
     out.line(1, &format!("first organisation: {}", or_blank(&rollout.canary)));
-    for (what, limit) in
-        [("quarantined rows", rollout.max_quarantined), ("repairs", rollout.max_repaired)]
-    {
+    for (what, limit) in [
+        ("quarantined rows", rollout.max_quarantined),
+        ("repairs", rollout.max_repaired),
+        ("rows shown in another order", rollout.max_reordered),
+        ("link values left behind", rollout.max_left_behind),
+    ] {
         let limit = match limit {
             super::Limit::Any => "any number".to_owned(),
             super::Limit::Rows(rows) => format!("at most {}", grouped(rows)),

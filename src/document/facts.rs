@@ -172,6 +172,8 @@ pub struct Rule {
 pub enum RuleOutcome {
     /// It looked at every row and found nothing.
     Passed,
+    /// It found what people must know of, and what stops nothing.
+    Noted,
     /// It found violations.
     Failed,
     /// It looked at no row although there were rows.

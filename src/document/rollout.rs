@@ -12,6 +12,8 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
         canary,
         max_quarantined,
         max_repaired,
+        max_reordered,
+        max_left_behind,
         rollback_trigger,
         rollback_action,
     } = &contract.rollout;
@@ -39,6 +41,8 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
             "Repaired values",
             limit(*max_repaired, counts.as_ref().map(|it| (it.repaired, it.rows))),
         ),
+        row("Rows shown in another order", limit(*max_reordered, None)),
+        row("Link values left behind", limit(*max_left_behind, None)),
         row("Rollback trigger", triggers),
         row("Rollback action", or_blank("rollout.rollback_action", rollback_action)),
     ];

@@ -60,7 +60,7 @@ fn verdict(found: Option<&[Rule]>) -> String {
 }
 
 fn holds(rule: &Rule) -> bool {
-    matches!(rule.outcome, RuleOutcome::Passed | RuleOutcome::NothingThere)
+    !matches!(rule.outcome, RuleOutcome::Failed | RuleOutcome::NotEvaluated)
 }
 
 fn equation(equation: &Equation) -> [String; 4] {
@@ -96,6 +96,8 @@ fn result(rules: &[&Rule]) -> [String; 2] {
         format!("⚠ failed: {}", counted(violations, "violation", "violations"))
     } else if of(RuleOutcome::NotEvaluated) > 0 {
         "⚠ not evaluated".to_owned()
+    } else if of(RuleOutcome::Noted) > 0 {
+        format!("noted: {}", grouped(violations))
     } else if of(RuleOutcome::Passed) > 0 {
         "passed".to_owned()
     } else {

@@ -91,7 +91,7 @@ fn described(place: &Path, bundle: &Meta) -> Result<(PathBuf, snapshot::Meta)> {
     if digest == bundle.snapshot.digest {
         return Ok((place.to_owned(), meta));
     }
-    let (digest, name) = (&bundle.snapshot.digest, &bundle.snapshot.name);
+    let (digest, name) = (&bundle.snapshot.digest, bundle.snapshot_name());
     Err(Error::usage("the bundle was made from another snapshot")
         .at(place.display())
         .help(format!("name the snapshot with the digest {digest} (`{name}`)")))

@@ -61,10 +61,7 @@ pub(super) fn links(
 
 /// The entity that the rows of a legacy entity become.
 fn renamed<'a>(contract: &'a Contract, entity: &str) -> Option<&'a str> {
-    let rules = contract
-        .id_transform(entity)
-        .or_else(|| contract.transforms.iter().find(|rules| rules.source == entity))?;
-    Some(&rules.target)
+    contract.id_transform(entity).map(|rules| rules.target.as_str())
 }
 
 /// The legacy end of a link file, and the other one; `None` when no end is legacy.

@@ -44,6 +44,7 @@ fn rule(rule: &verify::Rule) -> Rule {
             Outcome::Passed => RuleOutcome::Passed,
             Outcome::Failed => RuleOutcome::Failed,
             Outcome::NotEvaluated => RuleOutcome::NotEvaluated,
+            Outcome::Noted => RuleOutcome::Noted,
             Outcome::NothingThere => RuleOutcome::NothingThere,
         },
     }

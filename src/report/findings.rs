@@ -55,6 +55,7 @@ fn rules(lines: &mut Lines, report: &Report) {
         let finding = match rule.outcome {
             Outcome::Failed => "rule violated",
             Outcome::NotEvaluated => "rule not evaluated",
+            Outcome::Noted => "noted",
             Outcome::Passed | Outcome::NothingThere => continue,
         };
         let (violations, evaluated) = (rule.violations.to_string(), rule.evaluated.to_string());

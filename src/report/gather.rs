@@ -29,7 +29,10 @@ pub(super) fn report(
         verdict: verdict(&totals, verification, outcome),
         program: meta.program.clone(),
         bundle: Named { name, digest: bundle.digest().to_owned() },
-        snapshot: meta.snapshot.clone(),
+        snapshot: Named {
+            name: meta.snapshot_name().to_owned(),
+            digest: meta.snapshot.digest.clone(),
+        },
         contract: meta.contract.clone(),
         scope: contract.release.scope.clone(),
         source: meta.source.clone(),

@@ -121,6 +121,7 @@ fn cell(cell: &Cell) -> String {
             Outcome::NothingThere => "nothing there".to_owned(),
             Outcome::NotEvaluated => "**not evaluated**".to_owned(),
             Outcome::Passed => format!("{} ✓", grouped(*evaluated)),
+            Outcome::Noted => format!("{} ▲ {} noted", grouped(*evaluated), grouped(*missing)),
             Outcome::Failed => {
                 format!("{} ✕ **{} missing**", grouped(*evaluated), grouped(*missing))
             }

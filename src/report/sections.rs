@@ -128,6 +128,8 @@ pub(super) enum Cell {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Good,
+    /// Something to know of, which stops nothing.
+    Noted,
     Bad,
     Neutral,
 }
@@ -168,6 +170,7 @@ impl Cell {
     fn outcome(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Passed => Cell::holds(true),
+            Outcome::Noted => Cell::Mark(Mark::Noted, "noted"),
             Outcome::Failed => Cell::holds(false),
             Outcome::NotEvaluated => Cell::Mark(Mark::Bad, "not evaluated"),
             Outcome::NothingThere => Cell::Mark(Mark::Neutral, "nothing there"),

@@ -98,6 +98,7 @@ fn rules(odd: &str) -> Vec<Rule> {
         attr: "thread".to_owned(),
         evaluated: if outcome == Outcome::NothingThere { 0 } else { 48_194 },
         violations,
+        allows: 0,
         samples: if violations > 0 { vec![odd.to_owned()] } else { Vec::new() },
         outcome,
         query:
@@ -249,7 +250,7 @@ fn the_markdown_says_all_of_it() {
     - Snapshot: `sample`
     - Contract: `sample`
     - Bundle: `b1`
-    - Program: rethread 0.1.0
+    - Program: rethread 0.2.0
 
     ## What was found
 

@@ -432,11 +432,11 @@ impl Plan {
             .ok_or_else(|| Error::bug(format!("rule `{rule}` is not planned")))
     }
 
-    /// The target entity whose rows keep the ids of a legacy entity's rows.
+    /// How the target rows are decided that stand for a legacy entity's rows: see
+    /// [`Contract::id_transform`].
     pub fn main_target(&self, entity: &str) -> Option<&TargetPlan> {
-        let source = self.sources.iter().find(|source| source.entity == entity)?;
-        let keeps = |target: &&TargetPlan| target.transform.id.from.iter().any(|from| from == "id");
-        source.targets.iter().find(keeps).or_else(|| source.targets.first())
+        let main = self.contract.id_transform(entity)?;
+        self.target(&main.target).map(|(_, target)| target)
     }
 
     /// How the rows of a target entity are decided, and from which legacy table.

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Told};
 use super::{Fate, Tried};
-use crate::verify::{Outcome, Rule, Verification};
+use crate::verify::{Rule, Verification};
 
 /// What the rules of a verification found.
 pub(super) fn findings(found: &Verification) -> Vec<String> {
@@ -18,8 +18,7 @@ pub(super) fn findings(found: &Verification) -> Vec<String> {
 }
 
 fn failed(found: &Verification) -> impl Iterator<Item = &Rule> {
-    let holds = |rule: &&Rule| matches!(rule.outcome, Outcome::Passed | Outcome::NothingThere);
-    found.rules.iter().filter(move |rule| !holds(rule))
+    found.rules.iter().filter(|rule| !rule.outcome.holds())
 }
 
 /// Judges what a verification found of a planted fault.

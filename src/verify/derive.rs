@@ -215,7 +215,7 @@ impl Maker<'_> {
 
 /// The id of a legacy row as the target has it.
 fn refer(audit: &Audit<'_>, id: &str, entity: &str) -> String {
-    match (key::uuid(id), audit.heir_of(entity)) {
+    match (key::uuid(id), audit.contract.id_transform(entity)) {
         (None, Some(transform)) => {
             key::uuid_text(key::derived(&audit.space, &transform.target, id))
         }
@@ -281,7 +281,12 @@ impl<'a> Linked<'a> {
         let firsts = audit.firsts(source, label)?;
         let to = &firsts.to;
         let behind = if attr == "id" {
-            Behind::Id(audit.heir_of(to).map_or_else(|| to.clone(), |found| found.target.clone()))
+            Behind::Id(
+                audit
+                    .contract
+                    .id_transform(to)
+                    .map_or_else(|| to.clone(), |found| found.target.clone()),
+            )
         } else {
             let other = audit.legacy(to)?;
             let is_attr = schema.entity(to).is_some_and(|found| found.attr(attr).is_some());

@@ -12,7 +12,7 @@ use super::naming::no_link;
 use super::slots::Slots;
 use super::table::Table;
 use crate::bundle::Bundle;
-use crate::contract::{Contract, Transform};
+use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::schema::{Entity, Link};
 use crate::snapshot::Snapshot;
@@ -148,14 +148,6 @@ impl<'a> Audit<'a> {
                 None => Heir::Unknown,
             },
         }
-    }
-
-    /// The transform whose rows take over the ids of a legacy entity.
-    pub(super) fn heir_of(&self, entity: &str) -> Option<&'a Transform> {
-        let contract = self.contract;
-        let keeps = |transform: &&Transform| transform.id.from.first().is_some_and(|id| id == "id");
-        let mut of = contract.transforms.iter().filter(|transform| transform.source == entity);
-        of.clone().find(keeps).or_else(|| of.next())
     }
 
     /// A file of the bundle, and whether it is there.

@@ -231,7 +231,10 @@ fn is_carried(audit: &Audit<'_>, links: &LinksMeta) -> bool {
 
 /// The name the rows of an entity go by in the target.
 fn renamed(audit: &Audit<'_>, entity: &str) -> String {
-    audit.heir_of(entity).map_or_else(|| entity.to_owned(), |found| found.target.clone())
+    audit
+        .contract
+        .id_transform(entity)
+        .map_or_else(|| entity.to_owned(), |found| found.target.clone())
 }
 
 /// The id of an end of a carried link in the target; `None` when the row is not there.

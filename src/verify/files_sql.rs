@@ -82,7 +82,8 @@ pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, link: &Link) -> Strin
 /// What the ids of an entity are in the target: `old`, `id`; `None` when they stay.
 fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
     if audit.legacy.contains_key(entity) {
-        let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
+        let target =
+            audit.contract.id_transform(entity).map_or(entity, |found| found.target.as_str());
         return Some(sql::heirs(audit, entity, target));
     }
     audit.tables.get(entity).map(|_| {

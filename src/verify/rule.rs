@@ -1,6 +1,7 @@
 //! How a rule is counted while it runs.
 
-use super::{Outcome, Rule};
+use super::{ANY, Outcome, Rule};
+use crate::contract::Limit;
 use crate::error::printable;
 
 /// How many places a rule names.
@@ -23,6 +24,7 @@ impl Tally {
             attr: attr.to_owned(),
             evaluated: 0,
             violations: 0,
+            allows: 0,
             samples: Vec::new(),
             outcome: Outcome::NothingThere,
             query: String::new(),
@@ -39,6 +41,12 @@ impl Tally {
     /// Gives the query that reproduces the violations.
     pub(super) fn query(mut self, sql: String) -> Self {
         self.rule.query = sql;
+        self
+    }
+
+    /// Up to a limit of the contract on `total` rows, violations are noted.
+    pub(super) fn allows(mut self, limit: Limit, total: u64) -> Self {
+        self.rule.allows = limit.most(total).unwrap_or(ANY);
         self
     }
 
@@ -101,6 +109,7 @@ impl Tally {
     /// Ends the rule.
     pub(super) fn finish(mut self) -> Rule {
         self.rule.outcome = match (self.rule.violations, self.rule.evaluated, self.there) {
+            (1.., _, _) if self.rule.violations <= self.rule.allows => Outcome::Noted,
             (1.., _, _) => Outcome::Failed,
             (0, 0, 0) => Outcome::NothingThere,
             (0, 0, _) => Outcome::NotEvaluated,
@@ -165,5 +174,26 @@ mod tests {
         assert_eq!(ends(|tally| tally.check(true, String::new)), Outcome::Passed);
         assert_eq!(ends(|tally| tally.check(false, String::new)), Outcome::Failed);
         assert_eq!(ends(|tally| tally.violate(1, String::new)), Outcome::Failed);
+    }
+
+    #[test]
+    fn what_a_limit_allows_is_noted() {
+        let ends = |limit: Limit, wrong: u64| {
+            let mut tally = Tally::new("note", "a", "b").allows(limit, 1000);
+            tally.check_all(1000, wrong, String::new);
+            tally.finish().outcome
+        };
+        let cases = [
+            (Limit::Rows(0), 0, Outcome::Passed),
+            (Limit::Rows(0), 1, Outcome::Failed),
+            (Limit::Rows(2), 2, Outcome::Noted),
+            (Limit::Rows(2), 3, Outcome::Failed),
+            (Limit::Percent(0.1), 1, Outcome::Noted),
+            (Limit::Percent(0.1), 2, Outcome::Failed),
+            (Limit::Any, 1000, Outcome::Noted),
+        ];
+        for (limit, wrong, expected) in cases {
+            assert_eq!(ends(limit, wrong), expected, "{limit:?}: {wrong}");
+        }
     }
 }

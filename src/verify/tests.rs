@@ -151,7 +151,7 @@ fn whole_rows_say_what_their_values_say() {
         set(&copy, file, (row, attr), value);
         for (target, by_rows, rules) in values_both_ways(&copy, &place) {
             assert_eq!(by_rows, target != wrong, "{attr}: {target}");
-            assert_eq!(rules.iter().all(super::holds), by_rows, "{attr}: {target}");
+            assert_eq!(rules.iter().all(|rule| rule.outcome.holds()), by_rows, "{attr}: {target}");
         }
     }
     let copy = place.copy("a repair not listed");

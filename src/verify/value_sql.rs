@@ -194,7 +194,8 @@ impl Sql<'_> {
             })
         };
         let heirs = |entity: &str| {
-            let target = audit.heir_of(entity).map_or(entity, |found| found.target.as_str());
+            let target =
+                audit.contract.id_transform(entity).map_or(entity, |found| found.target.as_str());
             sql::heirs(audit, entity, target)
         };
         let (Some(link), Some(named)) = (before.link(source, label), first(source, label)) else {
@@ -237,7 +238,7 @@ impl Sql<'_> {
 
     /// The id of a legacy row as the target has it.
     fn mapped_id(&self, id: &str, entity: &str) -> String {
-        match self.audit.heir_of(entity) {
+        match self.audit.contract.id_transform(entity) {
             Some(found) => sql::target_id(id, &self.audit.contract.namespace, &found.target),
             None => sql::id(id),
         }

@@ -22,7 +22,7 @@ try:
 except duckdb.Error as error:
     print('ERROR', str(error).splitlines()[0])
 try:
-    for row in db.execute('FROM findings WHERE violations <> 0').fetchall():
+    for row in db.execute('FROM findings WHERE violations > allows').fetchall():
         print(row[1], row[2] + '.' + row[3], '|', row[0], '|', row[4], row[5])
 except duckdb.Error as error:
     print('NO FINDINGS', error)

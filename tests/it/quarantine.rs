@@ -116,7 +116,8 @@ fn rows_replayed_as_they_are_give_the_same_tables() {
         for what in ["tables", "equations", "link_equations", "repairs", "quarantine"] {
             assert_eq!(old[what], new[what], "{source}: {what}");
         }
-        let old = format!("snapshots/{}", old["snapshot"]["name"].as_str().expect("a name"));
+        let old = place.snapshot_of(&old);
+        let old = format!("snapshots/{}", old.file_name().unwrap().to_str().unwrap());
         let new = format!("{old}-replay-1");
         assert_eq!(content(&place, &old), content(&place, &new), "{source}");
         let ledger = described(&place, &new, "snapshot")["replays"][0].clone();

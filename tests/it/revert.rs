@@ -39,7 +39,7 @@ fn check(place: &Place, source: &str, more: &[&str]) -> PathBuf {
     assert_eq!(tables.len(), 5);
     let meta = std::fs::read_to_string(bundle.join("data/bundle.json")).unwrap();
     let meta: Value = serde_json::from_str(&meta).unwrap();
-    let snapshot = place.path("snapshots").join(meta["snapshot"]["name"].as_str().unwrap());
+    let snapshot = place.snapshot_of(&meta);
     let rebuilt = files(place.path(&to));
     for file in &rebuilt {
         let theirs = snapshot.join(file.strip_prefix(place.path(&to)).unwrap());

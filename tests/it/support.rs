@@ -47,6 +47,15 @@ impl Place {
         self
     }
 
+    /// The folder of the snapshot that a bundle was made of, by its `bundle.json`.
+    pub(crate) fn snapshot_of(&self, bundle: &serde_json::Value) -> PathBuf {
+        let wanted = bundle["snapshot"]["digest"].as_str().expect("a digest");
+        let folders = std::fs::read_dir(self.path("snapshots")).expect("a folder of snapshots");
+        let mut folders = folders.map(|entry| entry.expect("a folder").path());
+        let is_it = |folder: &PathBuf| rethread::bag::digest(folder).is_ok_and(|it| it == wanted);
+        folders.find(is_it).expect("the bundle's snapshot")
+    }
+
     /// Calls the program in the folder, with an environment of its own.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         let output = self.command(args).output().expect("the program starts");

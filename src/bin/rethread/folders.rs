@@ -137,37 +137,38 @@ pub(crate) fn snapshot_for(
     origin: &Origin,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
-    let place = named_place(&bundle.snapshot, origin)?;
+    let place = named_place(bundle, origin)?;
     let snapshot = Snapshot::open(&place, progress)?;
-    is_wanted(&bundle.snapshot, snapshot.digest(), &place)?;
+    is_wanted(bundle, snapshot.digest(), &place)?;
     Ok(snapshot)
 }
 
 /// Where the snapshot a bundle was made from stands. Its files are not looked at.
 pub(crate) fn place_of_snapshot(bundle: &bundle::Meta, origin: &Origin) -> Result<PathBuf> {
-    let place = named_place(&bundle.snapshot, origin)?;
-    is_wanted(&bundle.snapshot, &bag::digest(&place)?, &place)?;
+    let place = named_place(bundle, origin)?;
+    is_wanted(bundle, &bag::digest(&place)?, &place)?;
     Ok(place)
 }
 
-fn named_place(wanted: &bundle::Named, origin: &Origin) -> Result<PathBuf> {
+fn named_place(bundle: &bundle::Meta, origin: &Origin) -> Result<PathBuf> {
     if let Some(place) = &origin.snapshot {
         return Ok(place.clone());
     }
-    search(&origin.snapshots, &wanted.digest)?.ok_or_else(|| {
-        Error::usage(format!("the bundle's snapshot `{}` is not there", wanted.name))
+    search(&origin.snapshots, &bundle.snapshot.digest)?.ok_or_else(|| {
+        Error::usage(format!("the bundle's snapshot `{}` is not there", bundle.snapshot_name()))
             .at(origin.snapshots.display())
             .help("name its folder with `--snapshot`")
     })
 }
 
-fn is_wanted(wanted: &bundle::Named, digest: &str, place: &Path) -> Result<()> {
-    if digest == wanted.digest {
+fn is_wanted(bundle: &bundle::Meta, digest: &str, place: &Path) -> Result<()> {
+    let (wanted, name) = (&bundle.snapshot.digest, bundle.snapshot_name());
+    if digest == wanted {
         return Ok(());
     }
     Err(Error::usage("the bundle was made from another snapshot")
         .at(place.display())
-        .help(format!("name the snapshot with the digest {} (`{}`)", wanted.digest, wanted.name)))
+        .help(format!("name the snapshot with the digest {wanted} (`{name}`)")))
 }
 
 /// The snapshot a bundle was made from, when it is named or found.

@@ -92,6 +92,8 @@ pub(super) fn rollout(changes: &mut Changes, before: &Rollout, after: &Rollout) 
         canary,
         max_quarantined,
         max_repaired,
+        max_reordered,
+        max_left_behind,
         rollback_trigger,
         rollback_action,
     } = before;
@@ -102,6 +104,8 @@ pub(super) fn rollout(changes: &mut Changes, before: &Rollout, after: &Rollout) 
     for (what, old, new) in [
         ("rollout.max_quarantined", max_quarantined, &after.max_quarantined),
         ("rollout.max_repaired", max_repaired, &after.max_repaired),
+        ("rollout.max_reordered", max_reordered, &after.max_reordered),
+        ("rollout.max_left_behind", max_left_behind, &after.max_left_behind),
     ] {
         changes.compare(what, (old, new), limit, limit_effect(*old, *new));
     }

@@ -169,6 +169,8 @@ fn a_new_release_file_changes_nothing_until_it_is_filled() {
     canary = ""   # the first organisation
     # max_quarantined = 0   # rows, a share ("0.1%"), or "any"
     # max_repaired = "any"   # values, a share of the rows, or "any"
+    # max_reordered = 0   # rows shown in another order, a share, or "any"
+    # max_left_behind = 0   # link values not carried, a share, or "any"
     # rollback_trigger = ["count mismatch", "link violation", "business rule failed", "quarantine over limit"]   # what leads to a rollback
     # rollback_action = "remove what this bundle wrote, restore what it changed; legacy rows are never touched"   # what a rollback does
 

@@ -170,6 +170,7 @@ fn ends(evaluated: u64, missing: u64, outcome: Outcome) -> (&'static str, String
     let (class, symbol, said) = match outcome {
         Outcome::Passed => ("ends good", "✓", format!("{} missing", grouped(missing))),
         Outcome::Failed => ("ends bad", "✕", format!("{} missing", grouped(missing))),
+        Outcome::Noted => ("ends noted", "▲", format!("{} noted", grouped(missing))),
         Outcome::NotEvaluated => ("ends bad", "✕", "not evaluated".to_owned()),
         Outcome::NothingThere => ("ends open", "○", "nothing there".to_owned()),
     };
@@ -183,6 +184,7 @@ fn ends(evaluated: u64, missing: u64, outcome: Outcome) -> (&'static str, String
 pub(super) fn mark_html(mark: Mark, word: &str) -> String {
     let (class, symbol) = match mark {
         Mark::Good => ("good", "✓"),
+        Mark::Noted => ("noted", "▲"),
         Mark::Bad => ("bad", "✕"),
         Mark::Neutral => ("open", "○"),
     };

@@ -114,8 +114,9 @@ fn worse(a: Outcome, b: Outcome) -> Outcome {
     let rank = |outcome: Outcome| match outcome {
         Outcome::NothingThere => 0,
         Outcome::Passed => 1,
-        Outcome::NotEvaluated => 2,
-        Outcome::Failed => 3,
+        Outcome::Noted => 2,
+        Outcome::NotEvaluated => 3,
+        Outcome::Failed => 4,
     };
     if rank(b) > rank(a) { b } else { a }
 }

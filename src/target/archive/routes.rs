@@ -148,8 +148,7 @@ fn original<'a>(
     file: &LinksMeta,
 ) -> Option<(&'a Link, End<'a>, End<'a>)> {
     let renamed = |entity: &str, name: &str| {
-        let rules = contract.id_transform(entity).or_else(|| contract.transforms_of(entity).next());
-        rules.is_some_and(|rules| rules.target == name)
+        contract.id_transform(entity).is_some_and(|rules| rules.target == name)
     };
     let sides = app.links.iter().flat_map(|link| [(link, false), (link, true)]);
     let mut found = sides.map(|(link, reversed)| {

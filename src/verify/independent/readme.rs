@@ -58,7 +58,7 @@ WHAT IT DOES NOT DECIDE
         count = grouped(rules.len() as u64),
         program = crate::PROGRAM,
         digest = audit.contract.digest(),
-        snapshot = one_line(&meta.snapshot.name),
+        snapshot = one_line(meta.snapshot_name()),
         snapshot_digest = audit.snapshot.digest(),
         tried = TRIED,
     );
