@@ -25,6 +25,7 @@ mod split;
 mod cases;
 mod splits;
 mod written;
+mod orders;
 mod check;
 mod show;
 mod diff;
@@ -35,6 +36,7 @@ use crate::schema::Schema;
 
 pub use blanks::{blanks, init, purposes};
 pub use diff::{Change, diff, diff_text};
+pub use orders::OrderKey;
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;

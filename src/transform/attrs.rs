@@ -10,7 +10,7 @@ use super::links;
 use super::names;
 use super::plan::{Decided, SourcePlan, TargetPlan, picks_of};
 use super::udf;
-use crate::contract::{Constant, LinkPick, Pick, Piece};
+use crate::contract::{Constant, LinkPick, OrderKey, Pick, Piece};
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Type};
 use crate::snapshot::Extra;
@@ -60,9 +60,20 @@ pub(super) fn exported_places(run: &Run<'_>, source: &SourcePlan) -> Vec<String>
     found.map(|(ty, name)| place(&Pick::Attr(name), ty)).collect()
 }
 
-/// Attributes of a legacy entity that rules elsewhere read: over a link, or as a key.
+/// The column of such an attribute.
+pub(super) fn exported_place(run: &Run<'_>, entity: &str, name: &str) -> String {
+    let ty = run.plan.before.entity(entity).and_then(|entity| entity.attr(name));
+    place(&Pick::Attr(name.to_owned()), ty.map_or(Type::String, |attr| attr.ty))
+}
+
+/// Attributes of a legacy entity that rules elsewhere read: over a link, as a key, or as an order.
 fn exported(run: &Run<'_>, entity: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
+    for key in run.plan.contract.order_keys_of(entity) {
+        if let OrderKey::Attr(name) = key {
+            found.insert(name.to_owned());
+        }
+    }
     for transform in &run.plan.contract.transforms {
         let leads_here = |link: &str| {
             run.plan.before.link(&transform.source, link).is_some_and(|link| link.to == entity)

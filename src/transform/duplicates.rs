@@ -1,5 +1,7 @@
-//! Rows that claim the same id or the same unique value: one is kept, by content and never by file
-//! order; equal ones are merged into it, the others are refused.
+//! Rows that claim the same id or the same unique value: one is kept, by dates and content and never
+//! by file order; equal ones are merged into it, the others are refused.
+
+mod content;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,11 +10,10 @@ use polars::prelude::*;
 
 use super::frame::{self, Run};
 use super::names;
-use super::plan::{self, SourcePlan, TargetPlan};
+use super::plan::{self, SourcePlan};
 use super::{Outcome, codes, existing, split, state, udf};
 use crate::contract::Keep;
 use crate::error::Result;
-use crate::schema::Type;
 
 /// What is settled about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,8 @@ pub(super) struct Claims {
 /// A row that shares a value with another one.
 struct Rival {
     key: String,
-    dates: Vec<Option<i64>>,
+    content: content::Content,
+    id: Option<String>,
     digest: String,
     server: Option<i64>,
     row: i64,
@@ -68,7 +70,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     claims.shared_ids = !shared(&with_value(facts, &col(names::ID))?)?.is_empty();
     let id = col(names::value(&main.entity, "id"));
     let is_new = col(names::how(&main.entity, "id")).neq(lit(codes::ID_ADOPTED));
-    let rivals = rivals(source, facts, &id, &is_new)?;
+    let rivals = rivals(run, source, facts, (&id, &is_new))?;
     let reject = run.plan.reject(&plan::duplicate_rule(&main.entity, "id"))?;
     for group in groups(rivals) {
         same_id(group, keep, reject, &mut claims.rows);
@@ -84,7 +86,7 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
         for attr in unique.into_iter().filter(is_decided) {
             let is_new = col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
             let value = col(names::value(&target.entity, &attr));
-            let mut rivals = self::rivals(source, facts, &value, &is_new)?;
+            let mut rivals = self::rivals(run, source, facts, (&value, &is_new))?;
             rivals.retain(|rival| !claims.rows.contains_key(&rival.row));
             let reject = run.plan.reject(&plan::duplicate_rule(&target.entity, &attr))?;
             for group in groups(rivals) {
@@ -136,7 +138,12 @@ fn shared(rows: &LazyFrame) -> Result<Vec<u64>> {
 }
 
 /// The rows, not refused yet, that share a value: few, so they fit in memory.
-fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> Result<Vec<Rival>> {
+fn rivals(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    facts: &Path,
+    (value, condition): (&Expr, &Expr),
+) -> Result<Vec<Rival>> {
     let standing = state::stands(source).and(condition.clone());
     let standing = with_value(facts, value)?.filter(standing);
     let shared = shared(&standing)?;
@@ -145,40 +152,38 @@ fn rivals(source: &SourcePlan, facts: &Path, value: &Expr, condition: &Expr) -> 
     }
     let shared = DataFrame::new_infer_height(vec![Column::new("_key".into(), shared)]);
     let shared = shared.map_err(frame::failed)?;
-    let dates = dates(source);
-    let mut columns = vec![col("_value"), col(names::ROW), col(names::SERVER), col(names::DIGEST)];
-    columns.extend(dates.iter().map(|name| col(name.as_str()).cast(DataType::Int64)));
+    let columns = ["_value", names::ROW, names::SERVER, names::DIGEST, names::ID].map(col);
     let keyed = standing.with_columns([udf::key64(col("_value")).alias("_key")]);
     let found = frame::only_in(keyed, shared.lazy(), (col("_key"), col("_key"))).select(columns);
-    read(&frame::collect(found)?, &dates).map_err(frame::failed)
+    let found = frame::collect(found)?;
+    let contents = content::read(run, source, facts, &found)?;
+    read(&found, contents).map_err(frame::failed)
 }
 
-/// The date attributes of a table's first target, which tell older rows from newer ones.
-fn dates(source: &SourcePlan) -> Vec<String> {
-    let of = |target: &TargetPlan| -> Vec<String> {
-        let dated = target.decided.iter().filter(|decided| decided.ty == Type::Date);
-        dated.map(|decided| names::value(&target.entity, &decided.rule.attr)).collect()
-    };
-    source.targets.first().map(of).unwrap_or_default()
-}
-
-fn read(found: &DataFrame, dates: &[String]) -> PolarsResult<Vec<Rival>> {
+fn read(
+    found: &DataFrame,
+    mut contents: BTreeMap<i64, content::Content>,
+) -> PolarsResult<Vec<Rival>> {
     let text = |name: &str| found.column(name)?.str().cloned();
     let whole = |name: &str| found.column(name)?.i64().cloned();
-    let (values, digests) = (text("_value")?, text(names::DIGEST)?);
+    let (values, digests, ids) = (text("_value")?, text(names::DIGEST)?, text(names::ID)?);
     let (rows, servers) = (whole(names::ROW)?, whole(names::SERVER)?);
-    let dates = dates.iter().map(|name| whole(name)).collect::<PolarsResult<Vec<_>>>()?;
-    let rival = |at: usize| Rival {
-        key: values.get(at).unwrap_or_default().to_owned(),
-        dates: dates.iter().map(|dates| dates.get(at)).collect(),
-        digest: digests.get(at).unwrap_or_default().to_owned(),
-        server: servers.get(at),
-        row: rows.get(at).unwrap_or_default(),
+    let rival = |at: usize| {
+        let row = rows.get(at).unwrap_or_default();
+        Rival {
+            key: values.get(at).unwrap_or_default().to_owned(),
+            content: contents.remove(&row).unwrap_or_default(),
+            id: ids.get(at).map(str::to_owned),
+            digest: digests.get(at).unwrap_or_default().to_owned(),
+            server: servers.get(at),
+            row,
+        }
     };
     Ok((0..found.height()).map(rival).collect())
 }
 
-/// Rows by shared value, each group from the first to the last by dates, then content.
+/// Rows by shared value, each group from the first to the last by dates, then content, then id. Only
+/// of rows in which all of that is equal does it matter how the source spells them.
 fn groups(rivals: Vec<Rival>) -> Vec<Vec<Rival>> {
     let mut by_value: BTreeMap<String, Vec<Rival>> = BTreeMap::new();
     for rival in rivals {
@@ -188,8 +193,9 @@ fn groups(rivals: Vec<Rival>) -> Vec<Vec<Rival>> {
         by_value.into_values().filter(|group| group.len() > 1).collect();
     for group in &mut groups {
         group.sort_by(|a, b| {
-            let content = a.dates.cmp(&b.dates).then_with(|| a.digest.cmp(&b.digest));
-            content.then_with(|| a.server.cmp(&b.server)).then_with(|| a.row.cmp(&b.row))
+            let content = a.content.cmp(&b.content).then_with(|| a.id.cmp(&b.id));
+            let spelling = || a.digest.cmp(&b.digest).then_with(|| a.server.cmp(&b.server));
+            content.then_with(spelling).then_with(|| a.row.cmp(&b.row))
         });
     }
     groups

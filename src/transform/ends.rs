@@ -8,8 +8,8 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{SourcePlan, TargetPlan};
-use super::{Decisions, Moves, Outcome, codes, rejects, split, udf};
-use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required};
+use super::{Decisions, Moves, Outcome, attrs, codes, rejects, split, udf};
+use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required};
 use crate::error::Result;
 use crate::schema::{Has, Link};
 
@@ -34,7 +34,7 @@ pub(super) fn resolve(
         frame = match &rule.how {
             LinkHow::From { picks, latest } => {
                 let frame = from(run, (source, target), rule, (picks, latest.as_ref()), frame)?;
-                one_holder(run, target, rule, frame)?
+                one_holder(run, (source, target), rule, frame)?
             }
             LinkHow::Via { link, take } => rejects::via(run, target, (rule, link, take), frame)?,
             LinkHow::SameRow { target: other } => frame.with_columns([
@@ -139,8 +139,8 @@ fn from(
                 frame = rejects::by_key(run, (source, attr), (entity, key), frame, &column)?;
             }
             LinkPick::Reverse { entity, label } => {
-                let right =
-                    pointing(run, (entity, label), order_of(run, entity), &column, Expr::first)?;
+                let order = run.plan.contract.declared_order(entity);
+                let right = pointing(run, (entity, label), &order, &column, Expr::first)?;
                 frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
             }
         }
@@ -148,8 +148,9 @@ fn from(
     }
     if let Some(latest) = latest {
         let column = format!("pick:{}:{}:latest", target.entity, rule.label);
-        let by = latest_order(run, latest);
-        let right = pointing(run, (&latest.entity, &latest.of), by, &column, Expr::last)?;
+        let order = run.plan.contract.order_by(&latest.entity, &latest.by);
+        let of = (latest.entity.as_str(), latest.of.as_str());
+        let right = pointing(run, of, &order, &column, Expr::last)?;
         frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
         places.push(links::Place::row(picks.len(), col(column)));
     }
@@ -160,7 +161,7 @@ fn from(
 fn pointing(
     run: &Run<'_>,
     (entity, label): (&str, &str),
-    order: Vec<Expr>,
+    order: &[OrderKey<'_>],
     column: &str,
     pick: fn(Expr) -> Expr,
 ) -> Result<LazyFrame> {
@@ -168,8 +169,8 @@ fn pointing(
     let id = names::value(&target.unwrap_or_default(), "id");
     let named = names::link(label);
     let migrated = col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
-    let mut order = order;
-    order.push(col(id.as_str()));
+    // Rows without an id of their own are told apart by the one they are given.
+    let order = order_exprs(run, entity, order).chain([col(id.as_str())]).collect::<Vec<_>>();
     let ids = col(id).sort_by(order, SortMultipleOptions::default());
     Ok(run
         .all(entity)?
@@ -178,24 +179,26 @@ fn pointing(
         .agg([pick(ids).alias(column)]))
 }
 
-fn order_of(run: &Run<'_>, entity: &str) -> Vec<Expr> {
-    let Some(target) = run.plan.main_target(entity) else { return Vec::new() };
-    let order = target.transform.order.iter();
-    order.map(|name| col(names::value(&target.entity, name))).collect()
-}
-
-fn latest_order(run: &Run<'_>, latest: &Latest) -> Vec<Expr> {
-    let Some(target) = run.plan.main_target(&latest.entity) else { return Vec::new() };
-    let is_decided = |name: &str| target.decided.iter().any(|found| found.rule.attr == name);
-    let known = latest.by.iter().filter(|name| *name == "id" || is_decided(name));
-    known.map(|name| col(names::value(&target.entity, name))).collect()
+/// The columns of the facts about a legacy table that an order is made of.
+fn order_exprs<'a>(
+    run: &'a Run<'_>,
+    entity: &'a str,
+    order: &'a [OrderKey<'_>],
+) -> impl Iterator<Item = Expr> + 'a {
+    let target = run.plan.main_target(entity).map_or("", |target| &target.entity);
+    order.iter().map(move |key| match key {
+        OrderKey::Id => col(names::ID),
+        OrderKey::Rule(rule) => col(names::value(target, &rule.attr)),
+        OrderKey::Attr(name) => col(attrs::exported_place(run, entity, name)),
+    })
 }
 
 /// Where a target row may be held by one row only, leaves the link to one holder: an existing row
-/// first, then the row whose link came from the earliest place of the rule, then by id.
+/// first, then the row whose link came from the earliest place of the rule, then the first in the
+/// declared order of the source.
 fn one_holder(
     run: &Run<'_>,
-    target: &TargetPlan,
+    (source, target): (&SourcePlan, &TargetPlan),
     rule: &LinkRule,
     frame: LazyFrame,
 ) -> Result<LazyFrame> {
@@ -208,7 +211,10 @@ fn one_holder(
     let name = format!("held.{}.{}", target.entity, rule.label);
     let held = run.checkpoint(frame, &name)?;
     let how = names::how(&target.entity, &rule.label);
-    let first = [col(how.as_str()), col(id.as_str())];
+    let declared = run.plan.contract.declared_order(&source.entity);
+    let first = std::iter::once(col(how.as_str()));
+    let first = first.chain(order_exprs(run, &source.entity, &declared)).chain([col(id.as_str())]);
+    let first = first.collect::<Vec<_>>();
     let first = col(id.as_str()).sort_by(first, SortMultipleOptions::default()).first();
     let holders = frame::scan(&held)?
         .filter(col(value.as_str()).is_not_null())

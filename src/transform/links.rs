@@ -112,12 +112,19 @@ pub(super) fn reach(
         super::state::is_there().alias(ok(link)),
     ];
     wanted.extend(over.iter().map(|(column, name)| col(column.as_str()).alias(name.as_str())));
+    let main = run.plan.contract.id_transform(&link.to);
+    let target = main.map_or("", |rules| rules.target.as_str());
+    let is_own = main.is_none_or(|rules| rules.id.is_own());
+    if !is_own {
+        wanted.push(col(names::value(target, "id")).alias(end(link)));
+    }
     let right = run.by_id(&link.to)?.filter(col(names::ID).is_not_null()).select(wanted);
-    let frame = frame::look_up(frame, right, (col(named.as_str()), col("_end")));
-    let target = run.plan.main_target(&link.to).map(|target| target.entity.clone());
-    let target = target.unwrap_or_default();
-    let space = &run.plan.contract.namespace;
-    let frame = frame.with_columns([udf::target_id(col(named), space, &target).alias(end(link))]);
+    let mut frame = frame::look_up(frame, right, (col(named.as_str()), col("_end")));
+    if is_own {
+        // Made of the id that is named: cheaper than to look it up.
+        let space = &run.plan.contract.namespace;
+        frame = frame.with_columns([udf::target_id(col(named), space, target).alias(end(link))]);
+    }
     let there = |name: String| col(name.as_str()).fill_null(lit(false)).alias(name);
     Ok(frame.with_columns([there(at(link)), there(ok(link))]))
 }

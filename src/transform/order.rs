@@ -11,7 +11,7 @@ use std::path::Path;
 
 use arrow::array::{Array, AsArray, BooleanArray};
 use arrow::compute::filter;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
 use uuid::Uuid;
 
@@ -40,22 +40,51 @@ pub(super) use within::sums;
 /// Marks a row that is not in the table.
 pub const NO_RANK: u32 = u32::MAX;
 
-/// Sorts the rows of a target table by the contract's order, nulls first, text by bytes, ties by id.
+/// Sorts the rows of a target table by the contract's order, nulls first, text by bytes. Ties go by
+/// the id that a row has in its source; rows of one source row by their number among them, rows
+/// without an id by the one they are given.
 pub(super) fn rank(run: &Run<'_>, target: &str, decisions: &Decisions) -> Result<Ranks> {
     let plan = run.plan.target(target).map(|(_, plan)| plan);
     let mut keys: Vec<String> = plan.map(|plan| plan.transform.order.clone()).unwrap_or_default();
-    keys.push("id".to_owned());
+    keys.retain(|name| name != "id");
     let migrated = decisions.targets.get(target);
     let existing = decisions.existing.get(target);
     let rows = Rows { target, migrated, existing: existing.map(AsRef::as_ref) };
+    let keys = keys.iter().map(|name| By::Value(name));
     let mut order = Order::new(rows.count()?)?;
-    for key in keys {
+    for key in keys.chain([By::SourceId, By::Nth, By::Id]) {
         if order.is_settled() {
             break;
         }
-        order.refine(&rows.key(&key)?);
+        order.refine(&rows.key(key)?);
     }
     places(run, &rows, &order)
+}
+
+/// One key of the order of a target table.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// A target attribute.
+    Value(&'a str),
+    /// The id in the source: an existing row's own.
+    SourceId,
+    /// Which of the target rows of its legacy row a row is.
+    Nth,
+    /// The id in the target.
+    Id,
+}
+
+impl By<'_> {
+    /// The column of a file; `None` where all of its rows are alike.
+    fn column(self, rows: &Rows<'_>, is_existing: bool) -> Option<String> {
+        let has_lines = rows.migrated.is_some_and(|moves| moves.place == names::LINE);
+        match self {
+            By::Value(name) => Some(names::value(rows.target, name)),
+            By::Id if !is_existing => Some(names::value(rows.target, "id")),
+            By::SourceId | By::Id => Some(names::ID.to_owned()),
+            By::Nth => (has_lines && !is_existing).then(|| names::NTH.to_owned()),
+        }
+    }
 }
 
 /// The files of decisions about the rows of a target table: migrated ones, then existing ones.
@@ -80,23 +109,29 @@ impl Rows<'_> {
         Ok(rows)
     }
 
-    /// One key of every row. Of ids, both sides have their own column.
-    fn key(&self, name: &str) -> Result<Key> {
+    /// One key of every row.
+    fn key(&self, by: By<'_>) -> Result<Key> {
         let mut key = Key::default();
-        self.read(name, &mut key)?;
+        self.read(by, &mut key)?;
         if key.is_odd {
             // Some text is no UUID: all of them are compared as texts.
             key = Key { texts: Some(Texts::default()), ..Key::default() };
-            self.read(name, &mut key)?;
+            self.read(by, &mut key)?;
         }
         Ok(key)
     }
 
-    fn read(&self, name: &str, key: &mut Key) -> Result<()> {
+    fn read(&self, by: By<'_>, key: &mut Key) -> Result<()> {
         for (path, except, is_existing) in self.sides() {
-            let own = names::value(self.target, name);
-            let column = if is_existing && name == "id" { names::ID.to_owned() } else { own };
-            each((path, except), &column, &mut |values| key.take(values))?;
+            let column = by.column(self, is_existing);
+            let read = column.as_deref().unwrap_or(names::ROW);
+            each((path, except), read, &mut |values| match column {
+                Some(_) => key.take(values),
+                None => {
+                    key.numbers.extend(std::iter::repeat_n(0, values.len()));
+                    Ok(())
+                }
+            })?;
         }
         Ok(())
     }
@@ -190,6 +225,11 @@ impl Key {
             DataType::Int64 => {
                 let numbers = values.as_primitive::<Int64Type>().iter();
                 self.numbers.extend(numbers.map(|number| number.map_or(0, whole_order)));
+            }
+            DataType::Int32 => {
+                let numbers = values.as_primitive::<Int32Type>().iter();
+                let order = |number: i32| whole_order(i64::from(number));
+                self.numbers.extend(numbers.map(|number| number.map_or(0, order)));
             }
             DataType::Boolean => {
                 let values = values.as_boolean().iter();

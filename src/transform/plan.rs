@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::explode;
 use crate::contract::{
-    AttrRule, Contract, Explode, LinkHow, LinkPick, LinkRule, Numbering, Otherwise, Pick, Required,
-    Template, Transform, UnmappedAttrs,
+    AttrRule, Contract, Explode, LinkHow, LinkPick, LinkRule, Numbering, OrderKey, Otherwise, Pick,
+    Required, Template, Transform, UnmappedAttrs,
 };
 use crate::error::{Error, Result, grouped};
 use crate::schema::{Link, Schema, Type};
@@ -262,8 +262,8 @@ fn target_plan(contract: &Contract, transform: &Transform) -> TargetPlan {
     TargetPlan { entity, transform, decided, carried, split }
 }
 
-/// Whether no decision needs the value: plain columns of the target's own type, not ordered by, not
-/// unique, not required, not a date (duplicates are settled by dates).
+/// Whether no decision needs the value: plain columns of the target's own type, by which no rows are put
+/// in order, not unique, not required, not a date (duplicates are settled by dates).
 fn is_carried(contract: &Contract, transform: &Transform, rule: &AttrRule) -> bool {
     let target = contract.after.schema.entity(&transform.target);
     let source = contract.before.schema.entity(&transform.source);
@@ -290,6 +290,7 @@ fn is_carried(contract: &Contract, transform: &Transform, rule: &AttrRule) -> bo
         && attr.ty != Type::Date
         && !in_template
         && !transform.order.contains(&rule.attr)
+        && !contract.order_keys_of(&transform.source).contains(&OrderKey::Rule(rule))
 }
 
 /// The columns of a legacy table that a rule reads.

@@ -156,11 +156,7 @@ pub(super) fn by_key(
     frame: LazyFrame,
     column: &str,
 ) -> Result<LazyFrame> {
-    let place = |of: &str, name: &str| {
-        let ty = run.plan.before.entity(of).and_then(|found| found.attr(name)).map(|attr| attr.ty);
-        let pick = Pick::Attr(name.to_owned());
-        attrs::place(&pick, ty.unwrap_or(crate::schema::Type::String))
-    };
+    let place = |of: &str, name: &str| attrs::exported_place(run, of, name);
     let target = run.plan.main_target(entity).map(|target| target.entity.clone());
     let id = names::value(&target.unwrap_or_default(), "id");
     let is_there = super::state::is_there();

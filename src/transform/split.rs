@@ -107,7 +107,7 @@ pub(super) fn number(
     let by: Vec<String> = number.by.iter().map(|name| names::number(name)).collect();
     let (within, id) =
         (names::value(&target.entity, &number.within), names::value(&target.entity, "id"));
-    order::sums(facts, &within, (&by, &id), &counts)
+    order::sums(facts, &within, (&by, [names::ID, &id]), &counts)
 }
 
 /// Writes a line for every target row that the rows of a frame become.

@@ -2,92 +2,62 @@
 
 use super::facts::Audit;
 use super::key::{self, NONE};
-use super::naming::type_of;
 use super::read;
+use super::row_order::{Absent, RowOrder};
 use super::table::narrow;
-use crate::digest::Value;
+use crate::contract::OrderKey;
 use crate::error::Result;
-use crate::schema::Type;
 
 /// Rows of an entity by the row their link names, in an order.
-pub(super) struct Back {
-    rows: Vec<BackRow>,
+pub(super) struct Back<'a> {
+    /// The first row with the id that is named, and the row that names it.
+    rows: Vec<(u32, u32)>,
+    order: RowOrder<'a>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct BackRow {
-    /// The first row with the id that is named.
-    to: u32,
-    order: [u128; 2],
-    row: u32,
-    /// Whether `order` is all there is to say.
-    whole: bool,
-}
-
-impl Back {
-    /// Reads the rows of `entity` whose link `label` names a row, ordered by these columns.
+impl<'a> Back<'a> {
+    /// Reads the rows of `entity` whose link `label` names a row, in an order by these keys.
     pub(super) fn read(
-        audit: &Audit<'_>,
-        entity: &str,
-        label: &str,
-        by: &[String],
+        audit: &'a Audit<'_>,
+        (entity, label): (&str, &str),
+        keys: &[OrderKey<'_>],
     ) -> Result<Self> {
-        let schema = &audit.contract.before.schema;
-        let (firsts, mut rows) = (audit.firsts(entity, label)?, Vec::new());
-        let Some(path) = &audit.legacy(entity)?.path else { return Ok(Self { rows }) };
-        let by: Vec<&str> = by.iter().map(String::as_str).collect();
-        let types: Vec<Type> = by.iter().map(|name| type_of(schema, entity, name)).collect();
-        read::scan(path, &by, &mut |row| {
-            let Some(to) = firsts.row(row.number) else { return Ok(()) };
-            let mut found = BackRow {
-                to: narrow(to)?,
-                order: [0; 2],
-                row: narrow(row.number)?,
-                whole: by.len() <= 2,
-            };
-            for (at, ty) in types.iter().enumerate().take(2) {
-                let (order, whole) = order_of(row.value(at, *ty));
-                found.order[at] = order;
-                found.whole &= whole;
+        let (legacy, firsts) = (audit.legacy(entity)?, audit.firsts(entity, label)?);
+        let target = audit.contract.id_transform(entity).map(|rules| rules.target.as_str());
+        let order = RowOrder::read(audit, legacy, (target, keys), Absent::First)?;
+        let mut rows = Vec::new();
+        for row in 0..legacy.rows {
+            if let Some(to) = firsts.row(row) {
+                rows.push((narrow(to)?, narrow(row)?));
             }
-            rows.push(found);
-            Ok(())
-        })?;
-        rows.sort_unstable();
-        Ok(Self { rows })
+        }
+        rows.sort_unstable_by(|a, b| {
+            let order = || order.compare(a.1 as usize, b.1 as usize);
+            a.0.cmp(&b.0).then_with(order).then(a.1.cmp(&b.1))
+        });
+        Ok(Self { rows, order })
     }
 
-    /// Gives the rows that name a row, first ones first or last ones first: each with its rank.
-    /// Of rows with one id, `to` is the first.
+    /// Gives the rows that name a row, first ones first or last ones first: each with its rank. Rows
+    /// that nothing tells apart have the same one. Of rows with one id, `to` is the first.
     pub(super) fn of(&self, to: usize, last: bool) -> Vec<(usize, usize)> {
-        let from = self.rows.partition_point(|row| (row.to as usize) < to);
-        let rows = self.rows[from..].iter().take_while(|row| row.to as usize == to);
-        let mut rows: Vec<BackRow> = rows.copied().collect();
+        let from = self.rows.partition_point(|(named, _)| (*named as usize) < to);
+        let rows = self.rows[from..].iter().take_while(|(named, _)| *named as usize == to);
+        let mut rows: Vec<usize> = rows.map(|(_, row)| *row as usize).collect();
         if last {
             rows.reverse();
         }
-        let Some(best) = rows.first().copied() else { return Vec::new() };
-        // A row without its own time has the store's in the target: which comes first is unsure.
-        let timeless = rows.iter().any(|row| row.order[0] == 0);
-        let rank = |(at, row): (usize, &BackRow)| {
-            let tie = timeless || row.order[0] == best.order[0] && !(row.whole && best.whole);
-            (row.row as usize, if tie { 0 } else { at })
-        };
-        rows.iter().enumerate().map(rank).collect()
-    }
-}
-
-/// A value as a number that sorts as it does, and whether that is all there is to say.
-fn order_of(value: Value<'_>) -> (u128, bool) {
-    match value {
-        Value::Absent => (0, true),
-        Value::Number(number) => (1 + u128::from(key::number_order(number)), true),
-        Value::Date(micros) => (1 + u128::from(key::whole_order(micros)), true),
-        Value::Boolean(value) => (1 + u128::from(value), true),
-        Value::Text(text) | Value::Json(text) => match key::uuid(text) {
-            Some(number) if key::is_lower_uuid(text) => (number, true),
-            _ => (0, false),
-        },
+        if rows.iter().any(|row| self.order.is_unsure(*row)) {
+            return rows.into_iter().map(|row| (row, 0)).collect();
+        }
+        let (mut ranked, mut rank) = (Vec::with_capacity(rows.len()), 0);
+        for (at, row) in rows.iter().enumerate() {
+            if at > 0 && self.order.compare(rows[at - 1], *row).is_ne() {
+                rank = at;
+            }
+            ranked.push((*row, rank));
+        }
+        ranked
     }
 }
 

@@ -150,6 +150,13 @@ impl<'a> Audit<'a> {
         }
     }
 
+    /// How many legacy rows the snapshot has: what shares in limits are of.
+    pub(super) fn legacy_rows(&self) -> u64 {
+        let tables = self.snapshot.meta().tables.iter();
+        let legacy = tables.filter(|table| self.legacy.contains_key(&table.entity));
+        legacy.map(|table| table.rows).sum()
+    }
+
     /// A file of the bundle, and whether it is there.
     pub(super) fn file(&self, file: &str) -> (PathBuf, bool) {
         let path = self.bundle.path(file);

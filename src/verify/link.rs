@@ -3,6 +3,7 @@
 use super::Rule;
 use super::bits::Bits;
 use super::facts::Audit;
+use super::holders::Held;
 use super::key::{self, NONE};
 use super::link_sql;
 use super::naming::no_link;
@@ -13,7 +14,7 @@ use super::rule::Tally;
 use super::table::Table;
 use crate::contract::{LinkHow, LinkRule, Required, Transform};
 use crate::error::Result;
-use crate::schema::{Has, Link};
+use crate::schema::Link;
 
 /// The rules of a has-one link of a target table.
 pub(super) fn rules(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Result<()> {
@@ -36,7 +37,7 @@ pub(super) fn rules(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Resu
     let mut columns = vec![link.label.as_str()];
     columns.extend(expected.beside());
     let rows = audit.legacy(&transform.source)?.rows;
-    let held = if link.reverse_has == Has::One { held(table, &link.label)? } else { Vec::new() };
+    let mut held = Held::read(audit, of, (table, &expected))?;
     read::scan_if_there(&table.path, &columns, &mut |row| {
         let (text, source) = (row.text(0), table.migrated(row.number));
         let beside = columns.get(1).and_then(|_| row.text(1));
@@ -60,7 +61,8 @@ pub(super) fn rules(audit: &Audit<'_>, link: &Link, out: &mut Vec<Rule>) -> Resu
                     value,
                     key::link_key(beside),
                 )
-                || (value == NONE && expected.is_held(source, &held)));
+                || (value == NONE && expected.must_be(source).is_some()));
+        let is_right = is_right && held.allows(&expected, source, value);
         right.check(is_right, place);
         if let Some(repaired) = repaired.as_mut().filter(|_| source < rows) {
             let slot = audit.slot(&link.on, row.number, source);
@@ -86,7 +88,7 @@ fn is_there(to: &Table, value: Option<&str>) -> bool {
 }
 
 /// What a link must be, row by row.
-enum Expected<'a> {
+pub(super) enum Expected<'a> {
     Judged(Judged<'a>),
     SameRow(&'a Table),
     /// The label on this table, and the links of the rows it leads to.
@@ -140,12 +142,11 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// Whether another row holds what this one must: where one may, the link is null.
-    fn is_held(&self, source: usize, held: &[u128]) -> bool {
-        let Expected::Judged(judged) = self else { return false };
-        match judged.of(source) {
-            Verdict::Must(id, _) => held.binary_search(&id).is_ok(),
-            _ => false,
+    /// The row that a row must link to unless another holds it, and the place of the rule that names it.
+    pub(super) fn must_be(&self, source: usize) -> Option<(u128, usize)> {
+        match self {
+            Expected::Judged(judged) => judged.must_be(source),
+            _ => None,
         }
     }
 
@@ -164,14 +165,6 @@ impl<'a> Expected<'a> {
             Expected::Null => link == NONE,
         }
     }
-}
-
-/// The ids that the rows of a table hold by a link, sorted.
-fn held(table: &Table, label: &str) -> Result<Vec<u128>> {
-    let mut held = links(table, label)?;
-    held.retain(|id| *id != NONE);
-    held.sort_unstable();
-    Ok(held)
 }
 
 /// The links of a column, by row.
@@ -197,7 +190,7 @@ pub(super) fn held_by(table: &Table, label: &str) -> Result<Bits> {
 }
 
 /// A link, its rule and its transform.
-type Of<'a> = (&'a Link, Option<&'a LinkRule>, &'a Transform);
+pub(super) type Of<'a> = (&'a Link, Option<&'a LinkRule>, &'a Transform);
 
 /// The rule on a required link, and whether it is so for every row.
 fn required(audit: &Audit<'_>, (link, rule, transform): Of<'_>) -> Option<(Tally, bool)> {

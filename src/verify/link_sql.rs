@@ -1,8 +1,9 @@
 //! The queries that reproduce the link rules.
 
 use super::facts::Audit;
+use super::row_order_sql;
 use super::sql;
-use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, Required, Transform};
+use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required, Transform};
 use crate::schema::{Has, Link};
 
 /// Links that are not the id of a row.
@@ -58,7 +59,7 @@ pub(super) fn right(
         LinkHow::From { .. } => {
             let chosen = chosen(audit, link, &rule.how, transform);
             let first = sql::found(audit, "id");
-            format!("{chosen}, {} SELECT {first} FROM x", wrong(audit, link))
+            format!("{chosen}, {} SELECT {first} FROM x", wrong(audit, link, transform))
         }
         LinkHow::SameRow { target } => {
             let stands = audit
@@ -85,21 +86,48 @@ pub(super) fn right(
 }
 
 /// As `x`, the migrated rows whose link is not one that `m` gives: the legacy row as `r`.
-fn wrong(audit: &Audit<'_>, link: &Link) -> String {
+fn wrong(audit: &Audit<'_>, link: &Link, transform: &Transform) -> String {
     let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
-    let held = match link.reverse_has {
-        Has::One => format!(
-            " AND NOT (t.{label} IS NULL AND n.id IN (SELECT {label} FROM {table} WHERE {label} IS \
-             NOT NULL))"
+    let n = "n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id, min(p) AS p FROM m GROUP BY 1)";
+    let (winners, only) = match link.reverse_has {
+        Has::One if audit.bundle.meta().is_judged_by_source() => {
+            (holders(audit, link, transform), "CASE WHEN v.r IS NOT NULL THEN n.id END")
+        }
+        Has::One => (
+            format!(
+                ", v AS (SELECT r FROM n ANTI JOIN (SELECT _source_row AS r FROM {table} WHERE _origin = \
+                 'migrated' AND {label} IS NULL) t USING (r) UNION SELECT r FROM n WHERE id NOT IN (SELECT \
+                 {label} FROM {table} WHERE {label} IS NOT NULL))"
+            ),
+            "CASE WHEN v.r IS NOT NULL THEN n.id END",
         ),
-        Has::Many => String::new(),
+        Has::Many => (", v AS (SELECT r FROM n)".to_owned(), "n.id"),
     };
     format!(
-        "n AS (SELECT r, count(DISTINCT id) AS n, any_value(id) AS id FROM m GROUP BY 1), x AS (SELECT \
-         t._source_row AS r, t.id FROM {table} t LEFT JOIN n ON n.r = t._source_row LEFT JOIN (SELECT \
-         DISTINCT r, id FROM m WHERE id IS NOT NULL) a ON a.r = t._source_row AND a.id = t.{label} \
-         WHERE t._origin = 'migrated' AND CASE WHEN n.n = 1 THEN t.{label} IS DISTINCT FROM n.id ELSE \
-         t.{label} IS NOT NULL AND a.id IS NULL END{held})"
+        "{n}{winners}, x AS (SELECT t._source_row AS r, t.id FROM {table} t LEFT JOIN n ON n.r = \
+         t._source_row LEFT JOIN v ON v.r = n.r LEFT JOIN (SELECT DISTINCT r, id FROM m WHERE id IS NOT \
+         NULL) a ON a.r = t._source_row AND a.id = t.{label} WHERE t._origin = 'migrated' AND CASE WHEN \
+         n.n = 1 THEN t.{label} IS DISTINCT FROM {only} ELSE t.{label} IS NOT NULL AND a.id IS NULL \
+         END)"
+    )
+}
+
+/// As `v`, the legacy rows that hold a row which one only may hold: no existing row holds it, and of
+/// those that name it the one does whose place in the rule comes first, then the first in the declared
+/// order.
+fn holders(audit: &Audit<'_>, link: &Link, transform: &Transform) -> String {
+    let (table, label) = (sql::target(audit, &link.on), sql::name(&link.label));
+    let keys = audit.contract.declared_order(&transform.source);
+    let order = row_order_sql::order(audit, &transform.source, ("s", &keys));
+    let keys: Vec<String> = order.keys.iter().map(|key| format!("{key} NULLS FIRST")).collect();
+    format!(
+        ", v AS (SELECT r FROM (SELECT n.r, row_number() OVER (PARTITION BY n.id ORDER BY n.p, {}, t.id) \
+         AS k FROM n JOIN {table} t ON t._source_row = n.r AND t._origin = 'migrated' JOIN {} s ON s._row \
+         = n.r{} WHERE n.n = 1 AND n.id NOT IN (SELECT {label} FROM {table} WHERE _origin = 'existing' \
+         AND {label} IS NOT NULL)) WHERE k = 1)",
+        keys.join(", "),
+        legacy(audit, &transform.source),
+        order.joins,
     )
 }
 
@@ -122,7 +150,7 @@ pub(super) fn repaired(audit: &Audit<'_>, link: &Link, transform: &Transform) ->
          t._origin = 'migrated' GROUP BY 1) SELECT count(DISTINCT coalesce(e.r, f.r)) FROM e FULL \
          JOIN f ON f.r = e.r WHERE CASE WHEN f.r IS NULL THEN NOT list_contains(e.hows, '') WHEN \
          f.n > 1 THEN true ELSE e.r IS NULL OR NOT list_contains(e.hows, f.how) END",
-        wrong(audit, link),
+        wrong(audit, link, transform),
         sql::text(&link.label),
         sql::target(audit, &link.on),
         sql::name(&link.label),
@@ -179,12 +207,10 @@ fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (St
             (link.to.clone(), naming(audit, &table, link, &text(label.clone())))
         }
         LinkPick::Reverse { entity, label } => {
-            let by = ["createdAt".to_owned(), "id".to_owned()];
+            let keys = audit.contract.declared_order(entity);
             let how = text(format!("{entity}.{label}"));
-            (
-                entity.clone(),
-                backward(audit, source, (entity, label), (&by, "ASC NULLS FIRST", &how)),
-            )
+            let order = (&keys[..], "ASC NULLS FIRST", how.as_str());
+            (entity.clone(), backward(audit, source, (entity, label), order))
         }
         LinkPick::Key { attr, entity, key } => {
             let how = text(format!("{attr} = {entity}.{key}"));
@@ -204,16 +230,8 @@ fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (St
 fn latest_named(audit: &Audit<'_>, source: &str, latest: &Latest) -> String {
     let how = sql::text(&format!("from latest {}", latest.entity));
     let of = (latest.entity.as_str(), latest.of.as_str());
-    backward(audit, source, of, (&latest.by, "DESC NULLS LAST", &how))
-}
-
-/// Whether a target row has an attribute of its legacy row by the same name and type.
-fn is_kept(audit: &Audit<'_>, rules: &Transform, attr: &str) -> bool {
-    let [before, after] = [&audit.contract.before, &audit.contract.after];
-    let before = before.schema.entity(&rules.source).and_then(|entity| entity.attr(attr));
-    let after = after.schema.entity(&rules.target).and_then(|entity| entity.attr(attr));
-    let rule = rules.attrs.iter().any(|rule| rule.attr == attr);
-    rule && before.zip(after).is_some_and(|(before, after)| before.ty == after.ty)
+    let keys = audit.contract.order_by(&latest.entity, &latest.by);
+    backward(audit, source, of, (&keys, "DESC NULLS LAST", &how))
 }
 
 /// The rows of an entity whose link names a row, in an order.
@@ -221,38 +239,24 @@ fn backward(
     audit: &Audit<'_>,
     source: &str,
     (entity, label): (&str, &str),
-    (by, way, how): (&[String], &str, &str),
+    (keys, way, how): (&[OrderKey<'_>], &str, &str),
 ) -> String {
     let Some(link) = audit.contract.before.schema.link(entity, label) else {
         return String::new();
     };
     let other = legacy(audit, entity);
-    // A row without a value of its own has the one that its target row got.
-    let main = audit.contract.id_transform(entity).filter(|rules| rules.explode.is_none());
-    let (beside, has): (String, &dyn Fn(&str) -> bool) = match main {
-        None => (String::new(), &|_| false),
-        Some(rules) => (
-            format!(
-                " LEFT JOIN {} o ON o._source_row = e._row AND o._origin = 'migrated'",
-                sql::target(audit, &rules.target)
-            ),
-            &|by| by == "id" || is_kept(audit, rules, by),
-        ),
-    };
-    let value = |by: &String| match (sql::name(by), has(by)) {
-        (name, true) => format!("coalesce(o.{name}, e.{name}) {way}"),
-        (name, false) => format!("e.{name} {way}"),
-    };
-    let order: Vec<String> = by.iter().map(value).collect();
+    let order = row_order_sql::order(audit, entity, ("e", keys));
+    let keys: Vec<String> = order.keys.iter().map(|key| format!("{key} {way}")).collect();
     format!(
         "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
          AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
-         1) n ON n.old = {own} JOIN {other} e ON e._row = n.r{beside}",
-        order.join(", "),
+         1) n ON n.old = {own} JOIN {other} e ON e._row = n.r{joins}",
+        keys.join(", "),
         legacy(audit, source),
         naming(audit, &other, link, "''"),
         id = sql::id("e.id"),
         own = sql::id("s.id"),
+        joins = order.joins,
     )
 }
 

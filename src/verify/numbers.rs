@@ -1,22 +1,17 @@
 //! The numbers of target rows within what a link leads to, counted anew.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
-use super::bits::Bits;
 use super::facts::Audit;
 use super::key::{self, NONE};
 use super::legacy::Legacy;
 use super::made::Made;
-use super::naming::{no_link, type_of};
+use super::naming::no_link;
 use super::read;
 use super::resolve::{self, Verdict};
+use super::row_order::{Absent, RowOrder};
 use super::table::{NO_ROW, narrow};
 use crate::bundle::Quarantine;
-use crate::contract::{Numbering, Transform};
-use crate::digest::Value;
+use crate::contract::{Numbering, OrderKey, Transform};
 use crate::error::Result;
-use crate::schema::Type;
 use crate::snapshot::Extra;
 
 /// How the rule ends that refuses a row for one that exists: it keeps its number.
@@ -35,12 +30,15 @@ pub(super) fn before(
     for row in (0..legacy.rows).filter(|row| groups[*row] != NO_ROW && wants(*row) > 0) {
         rows.push(narrow(row)?);
     }
-    let keys = Keys::read(audit, legacy, &number.by)?;
+    let target = transform.target.as_str();
+    let by: Vec<OrderKey<'_>> = number.by.iter().map(|name| OrderKey::named(name)).collect();
+    let by = RowOrder::read(audit, legacy, (None, &by), Absent::Last)?;
+    let own = RowOrder::read(audit, legacy, (Some(target), &[OrderKey::Id]), Absent::First)?;
     let id = |row: usize| made.of(row).map_or(NONE, |(id, _)| id);
     rows.sort_unstable_by(|a, b| {
         let (a, b) = (*a as usize, *b as usize);
-        let group = groups[a].cmp(&groups[b]);
-        group.then_with(|| keys.order(legacy, a, b)).then_with(|| id(a).cmp(&id(b)))
+        let order = groups[a].cmp(&groups[b]).then_with(|| by.compare(a, b));
+        order.then_with(|| own.compare(a, b)).then_with(|| id(a).cmp(&id(b)))
     });
     let mut numbers = vec![0; legacy.rows];
     let mut last = (NO_ROW, 0_usize);
@@ -102,97 +100,4 @@ fn there(audit: &Audit<'_>, transform: &Transform, legacy: &Legacy) -> Result<Ve
         Ok(())
     })?;
     Ok(there)
-}
-
-/// What puts legacy rows in order.
-struct Keys {
-    columns: Vec<Key>,
-}
-
-enum Key {
-    /// The row's own id; the texts of those that are no UUID.
-    Id(BTreeMap<usize, String>),
-    /// Numbers that sort as the values do.
-    Numbers(Vec<u64>, Bits),
-    Texts(Vec<Option<Box<str>>>),
-}
-
-impl Keys {
-    fn read(audit: &Audit<'_>, legacy: &Legacy, by: &[String]) -> Result<Self> {
-        let schema = &audit.contract.before.schema;
-        let columns = by.iter().map(|name| match name.as_str() {
-            "id" => ids(legacy),
-            name => Key::read(legacy, name, type_of(schema, &legacy.entity, name)),
-        });
-        Ok(Self { columns: columns.collect::<Result<_>>()? })
-    }
-
-    fn order(&self, legacy: &Legacy, a: usize, b: usize) -> Ordering {
-        let mut orders = self.columns.iter().map(|column| column.order(legacy, a, b));
-        orders.find(|order| *order != Ordering::Equal).unwrap_or(Ordering::Equal)
-    }
-}
-
-fn ids(legacy: &Legacy) -> Result<Key> {
-    let mut texts = BTreeMap::new();
-    if let Some(path) = legacy.path.as_ref().filter(|_| !legacy.odd.is_clear()) {
-        read::scan(path, &["id"], &mut |row| {
-            let id = row.text(0).filter(|id| legacy.odd.get(row.number) && !key::is_blank(id));
-            if let Some(id) = id {
-                texts.insert(row.number, id.to_owned());
-            }
-            Ok(())
-        })?;
-    }
-    Ok(Key::Id(texts))
-}
-
-impl Key {
-    fn read(legacy: &Legacy, name: &str, ty: Type) -> Result<Self> {
-        let is_text = matches!(ty, Type::String | Type::Any);
-        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
-        let mut absent = Bits::new(legacy.rows);
-        if let Some(path) = &legacy.path {
-            read::scan(path, &[name], &mut |row| {
-                let value = row.value(0, ty);
-                match value {
-                    _ if is_text => texts.push(row.text(0).map(Box::from)),
-                    Value::Number(number) => numbers.push(key::number_order(number)),
-                    Value::Date(micros) => numbers.push(key::whole_order(micros)),
-                    Value::Boolean(value) => numbers.push(u64::from(value)),
-                    _ => {
-                        absent.set(row.number);
-                        numbers.push(0);
-                    }
-                }
-                Ok(())
-            })?;
-        }
-        Ok(if is_text { Key::Texts(texts) } else { Key::Numbers(numbers, absent) })
-    }
-
-    /// What is absent comes last.
-    fn order(&self, legacy: &Legacy, a: usize, b: usize) -> Ordering {
-        fn both<T: Ord>(a: Option<&T>, b: Option<&T>) -> Ordering {
-            a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(&b))
-        }
-        match self {
-            Key::Numbers(numbers, absent) => {
-                let number = |row: usize| (!absent.get(row)).then_some(numbers[row]);
-                both(number(a).as_ref(), number(b).as_ref())
-            }
-            Key::Texts(texts) => both(texts[a].as_ref(), texts[b].as_ref()),
-            Key::Id(texts) if texts.contains_key(&a) || texts.contains_key(&b) => {
-                let text = |row: usize| {
-                    let uuid = || Some(legacy.ids[row]).filter(|id| *id != NONE);
-                    texts.get(&row).cloned().or_else(|| uuid().map(key::uuid_text))
-                };
-                both(text(a).as_ref(), text(b).as_ref())
-            }
-            Key::Id(_) => {
-                let id = |row: usize| Some(legacy.ids[row]).filter(|id| *id != NONE);
-                both(id(a).as_ref(), id(b).as_ref())
-            }
-        }
-    }
 }

@@ -9,9 +9,12 @@ use super::key;
 use super::legacy::Legacy;
 use super::naming::type_of;
 use super::read;
+use super::row_order::{OwnId, OwnIds};
 use super::rule::Tally;
-use super::sequence::sequence;
+use super::sequence::{self, Sequence};
+use super::slots::Slots;
 use super::sql;
+use super::table::Table;
 use crate::contract::{Check, CheckWhat, Transform};
 use crate::digest::Value;
 use crate::error::Result;
@@ -32,7 +35,7 @@ pub(super) fn written(audit: &Audit<'_>, check: &Check, out: &mut Vec<Rule>) -> 
             out.push(bijection(audit, check, (source, target), *unless_adopted)?);
         }
         CheckWhat::Sequence { source, target, within, by } => {
-            out.push(sequence(audit, check, (source, target), (within, by))?);
+            sequence::rules(audit, &Sequence { check, source, target, within, by }, out)?;
         }
         // Those go along with the values.
         CheckWhat::Same { .. } => {}
@@ -71,50 +74,111 @@ impl Held {
     }
 }
 
+/// The table is in the declared order; ties go by the ids that the rows have in the source, rows of one
+/// legacy row by their number among them. Before format 3 ties went by the ids in the target.
 fn global(audit: &Audit<'_>, transform: &Transform) -> Result<Rule> {
     let (target, table) = (&transform.target, audit.table(&transform.target)?);
-    let mut columns: Vec<&str> = transform.order.iter().map(String::as_str).collect();
-    if columns.last() != Some(&"id") {
-        columns.push("id");
-    }
+    let by_source = audit.bundle.meta().is_judged_by_source();
+    let declared = transform.order.iter().map(String::as_str);
+    let columns: Vec<&str> = declared.filter(|name| *name != "id").collect();
     let schema = &audit.contract.after.schema;
     let types: Vec<Type> = columns.iter().map(|name| type_of(schema, target, name)).collect();
+    let last_key = if by_source { "id of the source" } else { "id" };
+    let words = columns.iter().copied().chain([last_key]).collect::<Vec<_>>().join(", ");
     let mut tally = Tally::new("order", target, "")
-        .says(format!("{target} is in the order of {}", columns.join(", ")))
-        .query(global_sql(audit, target, &columns));
+        .says(format!("{target} is in the order of {words}"))
+        .query(global_sql(audit, transform, &columns));
+    let ties = Ties::read(audit, transform, table)?;
     let mut last: Option<Vec<Held>> = None;
-    read::scan_if_there(&table.path, &columns, &mut |row| {
-        let next: Vec<Held> =
-            types.iter().enumerate().map(|(at, ty)| Held::of(row.value(at, *ty))).collect();
-        let order = last.as_ref().map_or(Ordering::Less, |last| {
-            let pairs = last.iter().zip(&next).map(|(last, next)| last.order(next));
-            pairs.fold(Ordering::Equal, Ordering::then)
-        });
-        tally.check(order == Ordering::Less, || {
-            format!("{} comes after the next in order", table.place(row.number))
-        });
-        last = Some(next);
-        Ok(())
-    })?;
+    read::scan_if_there(
+        &table.path,
+        if columns.is_empty() { &["id"] } else { &columns },
+        &mut |row| {
+            let next: Vec<Held> =
+                types.iter().enumerate().map(|(at, ty)| Held::of(row.value(at, *ty))).collect();
+            let order = last.as_ref().map_or(Ordering::Less, |last| {
+                let mut orders = last.iter().zip(&next).map(|(last, next)| last.order(next));
+                let differs = orders.find(|order| order.is_ne());
+                differs.unwrap_or_else(|| ties.order(row.number - 1, row.number))
+            });
+            tally.check(order == Ordering::Less, || {
+                format!("{} comes after the next in order", table.place(row.number))
+            });
+            last = Some(next);
+            Ok(())
+        },
+    )?;
     Ok(tally.finish())
 }
 
-fn global_sql(audit: &Audit<'_>, target: &str, columns: &[&str]) -> String {
+/// What puts rows in order that no declared key tells apart.
+struct Ties<'a> {
+    table: &'a Table,
+    /// Of the source; none in older formats.
+    own: Option<(&'a Legacy, OwnIds, Option<&'a Slots>)>,
+}
+
+impl<'a> Ties<'a> {
+    fn read(audit: &'a Audit<'_>, transform: &Transform, table: &'a Table) -> Result<Self> {
+        if !audit.bundle.meta().is_judged_by_source() {
+            return Ok(Self { table, own: None });
+        }
+        let legacy = audit.legacy(&transform.source)?;
+        let slots = audit.slots(&transform.target);
+        Ok(Self { table, own: Some((legacy, OwnIds::read(legacy)?, slots)) })
+    }
+
+    fn order(&self, a: usize, b: usize) -> Ordering {
+        let Self { table, own } = self;
+        let by_id = || table.ids[a].cmp(&table.ids[b]);
+        let Some((legacy, ids, slots)) = own else { return by_id() };
+        let id = |row: usize| match table.migrated(row) {
+            Some(source) if source < legacy.rows => ids.of(legacy, source),
+            Some(_) => None,
+            None => Some(OwnId::Uuid(table.ids[row])),
+        };
+        let nth = |row: usize| slots.and_then(|slots| slots.nth(row));
+        id(a).cmp(&id(b)).then_with(|| nth(a).cmp(&nth(b))).then_with(by_id)
+    }
+}
+
+fn global_sql(audit: &Audit<'_>, transform: &Transform, columns: &[&str]) -> String {
+    let target = &transform.target;
     if !sql::is_there(audit, &format!("data/parquet/{target}.parquet")) {
         return "SELECT 0".to_owned();
     }
+    let rows = sql::numbered(audit, &sql::target(audit, target));
+    let legacy = audit.legacy.get(&transform.source);
+    let legacy = legacy.filter(|_| audit.bundle.meta().is_judged_by_source());
+    let (rows, ties) = match legacy {
+        None => (format!("(SELECT * FROM {rows})"), &["id"][..]),
+        Some(legacy) => {
+            let (nth, slots) = if transform.splits() {
+                let slots = super::split_sql::slots(audit, transform);
+                ("x.nth", format!(" LEFT JOIN {slots} x ON x.r = t._source_row AND x.id = t.id"))
+            } else {
+                ("0", String::new())
+            };
+            let own =
+                format!("CASE WHEN t._origin = 'migrated' THEN {} ELSE t.id END", sql::id("s.id"));
+            let rows = format!(
+                "(SELECT t.*, {own} AS own_id, {nth} AS own_nth FROM {rows} t LEFT JOIN {} s ON t._origin \
+                 = 'migrated' AND s._row = t._source_row{slots})",
+                sql::legacy(audit, legacy)
+            );
+            (rows, &["own_id", "own_nth", "id"][..])
+        }
+    };
     let mut equal = String::new();
     let mut less = Vec::new();
-    for column in columns {
+    for column in columns.iter().chain(ties) {
         let (now, last) = (format!("t.{}", sql::name(column)), format!("p.{}", sql::name(column)));
         less.push(format!("({equal}({last} < {now} OR ({last} IS NULL AND {now} IS NOT NULL)))"));
         let _ = write!(equal, "{last} IS NOT DISTINCT FROM {now} AND ");
     }
-    let rows = sql::numbered(audit, &sql::target(audit, target));
-    let rows = format!("(SELECT * FROM {rows})");
     format!(
-        "SELECT {} FROM {rows} t JOIN {rows} p ON p.file_row_number = t.file_row_number - 1 \
-         WHERE NOT coalesce({}, false)",
+        "WITH o AS MATERIALIZED {rows} SELECT {} FROM o t JOIN o p ON p.file_row_number = \
+         t.file_row_number - 1 WHERE NOT coalesce({}, false)",
         sql::found(audit, "t.id"),
         less.join(" OR ")
     )

@@ -24,10 +24,10 @@ struct Place<'a> {
 
 enum Kind<'a> {
     Link(&'a Firsts),
-    Reverse(Back),
+    Reverse(Back<'a>),
     /// The rows by their keys, and where the row's own key stands in the projection.
     Key(Keyed, usize),
-    Latest(Back),
+    Latest(Back<'a>),
 }
 
 /// What the source says a link must be, for every row of a legacy table.
@@ -39,6 +39,8 @@ pub(super) struct Judged<'a> {
     /// The ids of rows that the table has not, by legacy row.
     lost: BTreeMap<usize, u128>,
     may: BTreeMap<usize, Vec<(u128, u8)>>,
+    /// Where the texts of each place begin in `hows`.
+    places: Vec<u8>,
     /// The texts that repairs may give; the first is for no repair.
     pub(super) hows: Vec<String>,
 }
@@ -85,6 +87,12 @@ impl Judged<'_> {
         self.rows[row] < LOST && self.id(row) == id
     }
 
+    /// The row that a row must link to, and the place of the rule that names it.
+    pub(super) fn must_be(&self, row: usize) -> Option<(u128, usize)> {
+        let Verdict::Must(id, how) = self.of(row) else { return None };
+        Some((id, self.places.partition_point(|start| *start <= how)))
+    }
+
     /// Whether the source names a row that is in the source.
     pub(super) fn names_existing(&self, row: usize) -> bool {
         self.marks[row] & THERE != 0
@@ -123,6 +131,7 @@ pub(super) fn judge<'a>(
         rows: vec![NO_ROW; legacy.rows],
         lost: BTreeMap::new(),
         may: BTreeMap::new(),
+        places: Vec::new(),
         hows: vec![String::new()],
     };
     let (mut columns, mut places) = (Vec::new(), Vec::new());
@@ -133,6 +142,7 @@ pub(super) fn judge<'a>(
     if let Some(latest) = latest {
         places.push(latest_place(audit, latest, &mut judged.hows)?);
     }
+    judged.places = places.iter().map(|place| place.how).collect();
     let mut take = |row: usize, text: &dyn Fn(usize) -> Option<String>| {
         for place in &places {
             let said = match &place.kind {
@@ -173,8 +183,8 @@ fn place<'a>(
         }
         LinkPick::Reverse { entity, label } => {
             hows.push(text(format!("{entity}.{label}")));
-            let by = ["createdAt".to_owned(), "id".to_owned()];
-            (entity.clone(), Kind::Reverse(Back::read(audit, entity, label, &by)?))
+            let order = audit.contract.declared_order(entity);
+            (entity.clone(), Kind::Reverse(Back::read(audit, (entity, label), &order)?))
         }
         LinkPick::Key { attr, entity, key } => {
             columns.push(attr);
@@ -187,13 +197,14 @@ fn place<'a>(
 }
 
 fn latest_place<'a>(
-    audit: &Audit<'_>,
+    audit: &'a Audit<'_>,
     latest: &Latest,
     hows: &mut Vec<String>,
 ) -> Result<Place<'a>> {
     let how = how_at(hows);
     hows.push(format!("from latest {}", latest.entity));
-    let back = Back::read(audit, &latest.entity, &latest.of, &latest.by)?;
+    let order = audit.contract.order_by(&latest.entity, &latest.by);
+    let back = Back::read(audit, (&latest.entity, &latest.of), &order)?;
     Ok(Place { entity: latest.entity.clone(), kind: Kind::Latest(back), how })
 }
 
@@ -251,7 +262,7 @@ fn said(
 ) -> Said {
     let own = || Some(legacy.ids[row]).filter(|id| *id != NONE).map(|_| row);
     let first = || own().and_then(|row| legacy.alike(row).next());
-    let back = |back: &Back, last: bool| {
+    let back = |back: &Back<'_>, last: bool| {
         let named = first().map_or_else(Vec::new, |first| back.of(first, last));
         let heir = |row| migrated(audit, &place.entity, to, row);
         named.into_iter().map(|(row, rank)| (heir(row), rank)).collect()

@@ -1,192 +1,282 @@
-//! Order within a link: the file keeps the order of the source.
+//! Order within a link: the file keeps the order of the source, and so does the target's own sort key.
 
 use std::cmp::Ordering;
-use std::fmt::Write as _;
 
 use super::Rule;
 use super::facts::Audit;
 use super::key::{self, NONE};
 use super::legacy::Legacy;
 use super::naming::{no_link, type_of};
-use super::read::{self, Row};
+use super::read;
+use super::row_order::{Absent, Column, RowOrder};
 use super::rule::Tally;
 use super::sql;
-use super::table::Table;
-use crate::contract::Check;
-use crate::digest::Value;
+use super::table::{NO_ROW, Table, narrow};
+use crate::contract::{Check, Contract, OrderKey, Pick};
 use crate::error::{Result, grouped};
-use crate::schema::Type;
 
-/// The source's order keys, as numbers that sort as they do.
-struct Keys {
-    /// One a key; the rows that lack one have none.
-    columns: Vec<Vec<u64>>,
-    whole: Vec<bool>,
-    /// Whether a row has every key.
-    there: Vec<bool>,
+/// A written rule on the order of rows within a link.
+pub(super) struct Sequence<'a> {
+    pub(super) check: &'a Check,
+    pub(super) source: &'a str,
+    pub(super) target: &'a str,
+    pub(super) within: &'a str,
+    pub(super) by: &'a [String],
 }
 
-/// Within every row that a link leads to, the file keeps the order of the source. `id` as a key is
-/// the id that the row has in the target.
-pub(super) fn sequence(
-    audit: &Audit<'_>,
-    check: &Check,
-    (source, target): (&str, &str),
-    (within, by): (&str, &[String]),
-) -> Result<Rule> {
-    let (legacy, table) = (audit.legacy(source)?, audit.table(target)?);
-    let schema = &audit.contract.after.schema;
-    let to = match schema.link(target, within) {
+/// Within every row that a link leads to, the file keeps the order of the source; and the target, which
+/// sorts by its own attributes of the same meaning, shows no row before one that was before it.
+///
+/// `id` as a key is the row's own id in the source; in bundles before format 3, the one it has in the
+/// target.
+pub(super) fn rules(audit: &Audit<'_>, rule: &Sequence<'_>, out: &mut Vec<Rule>) -> Result<()> {
+    let (legacy, table) = (audit.legacy(rule.source)?, audit.table(rule.target)?);
+    let to = match audit.contract.after.schema.link(rule.target, rule.within) {
         Some(link) => audit.table(&link.to)?,
-        None => return Err(no_link(target, within)),
+        None => return Err(no_link(rule.target, rule.within)),
     };
-    let mut tally = Tally::new("sequence", target, within)
-        .says(format!(
-            "{}: within a {within}, {target} keeps the order of {source} by {}",
-            check.rule,
-            by.join(", ")
-        ))
-        .query(sequence_sql(audit, legacy, (target, within), by));
-    let keys = Keys::read(audit, legacy, by)?;
-    let mut last: Vec<u32> = vec![u32::MAX; to.rows()];
+    let keys: Vec<OrderKey<'_>> = rule.by.iter().map(|name| OrderKey::named(name)).collect();
+    let order = RowOrder::read(audit, legacy, (Some(rule.target), &keys), Absent::First)?;
+    let mut kept = rule.kept(audit, legacy);
+    let mut shown = Shown::read(audit, rule, table)?;
+    let mut groups = vec![Group::default(); to.rows()];
     let mut found = (NONE, None);
-    read::scan_if_there(&table.path, &[within], &mut |link| {
+    read::scan_if_there(&table.path, &[rule.within], &mut |link| {
         let (row, id) = (link.number, key::link_key(link.text(0)));
         let source = table.migrated(row).filter(|source| *source < legacy.rows);
         if id != found.0 {
             found = (id, to.find(id));
         }
         let (Some(source), Some(group)) = (source, found.1) else { return Ok(()) };
-        if !keys.there[source] {
-            tally.skip();
+        if !order.has_all(source) {
+            kept.skip();
             return Ok(());
         }
-        let before = Some(last[group]).filter(|at| *at != u32::MAX).map(|at| at as usize);
-        last[group] = u32::try_from(row).unwrap_or(u32::MAX);
-        let order = before
-            .map_or(Some(Ordering::Less), |before| keys.order(by, (table, before), (table, row)));
-        match order {
-            Some(order) => tally.check(order != Ordering::Greater, || table.place(row)),
-            None => tally.skip(),
+        let group = &mut groups[group];
+        let before = group.last.row().and_then(|last| table.migrated(last));
+        let moved = before.map_or(Ordering::Less, |before| order.compare(before, source));
+        kept.check(moved != Ordering::Greater, || table.place(row));
+        if let Some(shown) = &mut shown {
+            shown.look(table, group, (row, moved))?;
         }
+        group.last = At(narrow(row)?);
         Ok(())
     })?;
-    if tally.skipped() > 0 {
-        let skipped = grouped(tally.skipped());
-        tally.add_words(&format!(" ({skipped} rows lack a key in the source: not evaluated)"));
+    if kept.skipped() > 0 {
+        let skipped = grouped(kept.skipped());
+        kept.add_words(&format!(" ({skipped} rows lack a key in the source: not evaluated)"));
     }
-    Ok(tally.finish())
+    out.push(kept.finish());
+    out.extend(shown.map(|shown| shown.tally.finish()));
+    Ok(())
 }
 
-impl Keys {
-    fn read(audit: &Audit<'_>, legacy: &Legacy, by: &[String]) -> Result<Self> {
-        let names: Vec<&str> = by.iter().filter(|name| *name != "id").map(String::as_str).collect();
-        let mut keys = Self {
-            columns: vec![vec![0; legacy.rows]; names.len()],
-            whole: vec![true; legacy.rows],
-            there: vec![true; legacy.rows],
+/// A row of the target table, or none yet.
+#[derive(Clone, Copy)]
+struct At(u32);
+
+impl At {
+    fn row(self) -> Option<usize> {
+        Some(self.0).filter(|at| *at != NO_ROW).map(|at| at as usize)
+    }
+}
+
+impl Default for At {
+    fn default() -> Self {
+        At(NO_ROW)
+    }
+}
+
+/// What was seen of the rows within one row.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    last: At,
+    /// Of the rows that the source puts before the last one, the one that the target shows last.
+    top: At,
+    /// The same of the rows that the source puts where the last one is.
+    alike: At,
+}
+
+/// How the target shows rows: by its own attributes that the keys of the source go to.
+struct Shown {
+    keys: Vec<Option<Column>>,
+    tally: Tally,
+}
+
+impl Shown {
+    /// `None` where the contract does not say what the target sorts by.
+    fn read(audit: &Audit<'_>, rule: &Sequence<'_>, table: &Table) -> Result<Option<Self>> {
+        if !audit.bundle.meta().is_judged_by_source() {
+            return Ok(None);
+        }
+        let Some(names) = rule.shown_by(audit.contract) else { return Ok(None) };
+        let after = &audit.contract.after.schema;
+        let key = |name: &&str| match *name {
+            "id" => Ok(None),
+            name => {
+                let file = (table.path.exists().then_some(table.path.as_path()), table.rows());
+                Column::read(file, name, type_of(after, rule.target, name)).map(Some)
+            }
         };
-        let Some(path) = &legacy.path else { return Ok(keys) };
-        let schema = &audit.contract.before.schema;
-        let types: Vec<Type> =
-            names.iter().map(|name| type_of(schema, &legacy.entity, name)).collect();
-        read::scan(path, &names, &mut |row| {
-            keys.take(row, &types);
-            Ok(())
-        })?;
-        Ok(keys)
+        let keys = names.iter().map(key).collect::<Result<_>>()?;
+        let tally = Tally::new("sequence", rule.target, rule.within)
+            .says(format!(
+                "{}: sorted by its own {}, {} shows the rows of a {} in the order of {}",
+                rule.check.rule,
+                names.join(", "),
+                rule.target,
+                rule.within,
+                rule.source
+            ))
+            .query(rule.shown_sql(audit, &names))
+            .allows(audit.contract.rollout.max_reordered, audit.legacy_rows());
+        Ok(Some(Self { keys, tally }))
     }
 
-    fn take(&mut self, row: Row<'_>, types: &[Type]) {
-        for (at, ty) in types.iter().enumerate() {
-            self.columns[at][row.number] = match row.value(at, *ty) {
-                Value::Absent => {
-                    self.there[row.number] = false;
-                    0
-                }
-                Value::Number(number) => key::number_order(number),
-                Value::Date(micros) => key::whole_order(micros),
-                Value::Boolean(value) => u64::from(value),
-                Value::Text(text) | Value::Json(text) => {
-                    self.whole[row.number] &= text.len() <= 8;
-                    let mut first = [0; 8];
-                    let length = text.len().min(8);
-                    first[..length].copy_from_slice(&text.as_bytes()[..length]);
-                    u64::from_be_bytes(first)
-                }
-            };
+    /// Looks at the next row of a group, which the source puts after the last one or where it is.
+    fn look(
+        &mut self,
+        table: &Table,
+        group: &mut Group,
+        (row, moved): (usize, Ordering),
+    ) -> Result<()> {
+        if moved != Ordering::Equal {
+            group.top = self.later(table, group.top, group.alike);
+            group.alike = At::default();
+        }
+        let before = group.top.row();
+        let right = before.is_none_or(|top| self.compare(table, top, row) != Ordering::Greater);
+        self.tally.check(right, || table.place(row));
+        group.alike = self.later(table, group.alike, At(narrow(row)?));
+        Ok(())
+    }
+
+    fn later(&self, table: &Table, a: At, b: At) -> At {
+        match (a.row(), b.row()) {
+            (Some(one), Some(other)) if self.compare(table, one, other) == Ordering::Greater => a,
+            (_, Some(_)) => b,
+            (_, None) => a,
         }
     }
 
-    /// How the source orders the rows that two target rows were made from; `None` when their keys
-    /// are too long to tell.
-    fn order(
-        &self,
-        by: &[String],
-        (table, a): (&Table, usize),
-        (_, b): (&Table, usize),
-    ) -> Option<Ordering> {
-        let (from, to) = (table.migrated(a)?, table.migrated(b)?);
-        if from == to {
-            return Some(Ordering::Equal);
-        }
-        let mut column = 0;
-        for name in by {
-            let order = if name == "id" {
-                table.ids[a].cmp(&table.ids[b])
-            } else {
-                column += 1;
-                let keys = &self.columns[column - 1];
-                keys[from].cmp(&keys[to])
-            };
-            if order != Ordering::Equal {
-                return Some(order);
-            }
-            if name != "id" && !(self.whole[from] && self.whole[to]) {
-                return None;
-            }
-        }
-        Some(Ordering::Equal)
+    fn compare(&self, table: &Table, a: usize, b: usize) -> Ordering {
+        let mut orders = self.keys.iter().map(|key| match key {
+            Some(column) => column.compare(a, b, Absent::First),
+            None => table.ids[a].cmp(&table.ids[b]),
+        });
+        orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 
-fn sequence_sql(
-    audit: &Audit<'_>,
-    legacy: &Legacy,
-    (target, within): (&str, &str),
-    by: &[String],
-) -> String {
-    if !sql::is_there(audit, &format!("data/parquet/{target}.parquet")) {
-        return "SELECT 0".to_owned();
+impl Sequence<'_> {
+    fn kept(&self, audit: &Audit<'_>, legacy: &Legacy) -> Tally {
+        let words = format!(
+            "{}: within a {}, {} keeps the order of {} by {}",
+            self.check.rule,
+            self.within,
+            self.target,
+            self.source,
+            self.by.join(", ")
+        );
+        let query = self.kept_sql(audit, legacy);
+        Tally::new("sequence", self.target, self.within).says(words).query(query)
     }
-    let key = |name: &String| {
-        if name == "id" { "t.id".to_owned() } else { format!("s.{}", sql::name(name)) }
-    };
-    let keys: Vec<String> = by.iter().map(key).collect();
-    let columns: Vec<String> =
-        keys.iter().enumerate().map(|(at, key)| format!("{key} AS k{at}")).collect();
-    let lag: Vec<String> =
-        (0..keys.len()).map(|at| format!("lag(k{at}) OVER w AS p{at}")).collect();
-    let (mut equal, mut greater) = (String::new(), Vec::new());
-    for at in 0..keys.len() {
-        greater.push(format!("({equal}p{at} > k{at})"));
-        let _ = write!(equal, "p{at} = k{at} AND ");
+
+    /// The target attributes that the keys go to: the target sorts by them.
+    fn shown_by<'c>(&self, contract: &'c Contract) -> Option<Vec<&'c str>> {
+        let transform = contract.transform_into(self.target)?;
+        let takes = |name: &str| {
+            let number = transform.number.as_ref();
+            let number = number.filter(|number| number.by.iter().any(|by| by == name));
+            let rule = || {
+                let takes =
+                    |pick: Option<&Pick>| matches!(pick, Some(Pick::Attr(it)) if it == name);
+                transform.attrs.iter().find(|rule| takes(rule.from.first()))
+            };
+            match number {
+                _ if name == "id" => Some("id"),
+                Some(number) => Some(number.attr.as_str()),
+                None => rule().map(|rule| rule.attr.as_str()),
+            }
+        };
+        self.by.iter().map(|name| takes(name)).collect()
     }
-    let there: Vec<String> = keys.iter().map(|key| format!("{key} IS NOT NULL")).collect();
-    let link = format!("t.{}", sql::name(within));
-    let other = audit.contract.after.schema.link(target, within).map(|link| link.to.clone());
-    format!(
-        "SELECT {} FROM (SELECT *, {} FROM (SELECT t.id AS i, {link} AS g, t.file_row_number AS f, {} \
-         FROM {} t JOIN {} s ON s._row = t._source_row SEMI JOIN \
-         {} o ON o.id = {link} WHERE t._origin = 'migrated' AND {}) WINDOW w AS (PARTITION BY g \
-         ORDER BY f)) WHERE p0 IS NOT NULL AND ({})",
-        sql::found(audit, "i"),
-        lag.join(", "),
-        columns.join(", "),
-        sql::numbered(audit, &sql::target(audit, target)),
-        sql::legacy(audit, legacy),
-        sql::target(audit, &other.unwrap_or_default()),
-        there.join(" AND "),
-        greater.join(" OR ")
-    )
+
+    /// The migrated rows with their group, as `i`, `g` and `f` (place in the file), and these columns.
+    fn rows_sql(&self, audit: &Audit<'_>, legacy: &Legacy, columns: &[String]) -> String {
+        let there: Vec<String> =
+            self.keys_sql(audit).iter().map(|key| format!("{key} IS NOT NULL")).collect();
+        let link = format!("t.{}", sql::name(self.within));
+        let other = audit.contract.after.schema.link(self.target, self.within);
+        let other = other.map_or("", |link| &link.to);
+        format!(
+            "SELECT t.id AS i, {link} AS g, t.file_row_number AS f, {} FROM {} t JOIN {} s ON s._row = \
+             t._source_row SEMI JOIN {} o ON o.id = {link} WHERE t._origin = 'migrated' AND {}",
+            columns.join(", "),
+            sql::numbered(audit, &sql::target(audit, self.target)),
+            sql::legacy(audit, legacy),
+            sql::target(audit, other),
+            there.join(" AND "),
+        )
+    }
+
+    fn keys_sql(&self, audit: &Audit<'_>) -> Vec<String> {
+        let key = |name: &String| match name.as_str() {
+            "id" if audit.bundle.meta().is_judged_by_source() => sql::id("s.id"),
+            "id" => "t.id".to_owned(),
+            name => format!("s.{}", sql::name(name)),
+        };
+        self.by.iter().map(key).collect()
+    }
+
+    fn is_there(&self, audit: &Audit<'_>) -> bool {
+        sql::is_there(audit, &format!("data/parquet/{}.parquet", self.target))
+    }
+
+    fn kept_sql(&self, audit: &Audit<'_>, legacy: &Legacy) -> String {
+        if !self.is_there(audit) {
+            return "SELECT 0".to_owned();
+        }
+        let keys = self.keys_sql(audit);
+        let columns: Vec<String> =
+            keys.iter().enumerate().map(|(at, key)| format!("{key} AS k{at}")).collect();
+        let lag: Vec<String> =
+            (0..keys.len()).map(|at| format!("lag(k{at}) OVER w AS p{at}")).collect();
+        let (mut equal, mut greater) = (String::new(), Vec::new());
+        for at in 0..keys.len() {
+            greater.push(format!("({equal}p{at} > k{at})"));
+            equal.push_str(&format!("p{at} = k{at} AND "));
+        }
+        format!(
+            "SELECT {} FROM (SELECT *, {} FROM ({}) WINDOW w AS (PARTITION BY g ORDER BY f)) WHERE p0 IS \
+             NOT NULL AND ({})",
+            sql::found(audit, "i"),
+            lag.join(", "),
+            self.rows_sql(audit, legacy, &columns),
+            greater.join(" OR ")
+        )
+    }
+
+    /// Rows that the target shows before one that the source puts before them.
+    fn shown_sql(&self, audit: &Audit<'_>, names: &[&str]) -> String {
+        let Some(legacy) = audit.legacy.get(self.source).filter(|_| self.is_there(audit)) else {
+            return "SELECT 0".to_owned();
+        };
+        let theirs: Vec<String> =
+            names.iter().map(|name| format!("t.{} NULLS FIRST", sql::name(name))).collect();
+        let place = |name: &str, keys: &[String]| {
+            let link = format!("t.{}", sql::name(self.within));
+            format!(
+                "dense_rank() OVER (PARTITION BY {link} ORDER BY {}) AS {name}",
+                keys.join(", ")
+            )
+        };
+        let columns = [place("ours", &self.keys_sql(audit)), place("theirs", &theirs)];
+        format!(
+            "SELECT {} FROM (SELECT *, max(theirs) OVER (PARTITION BY g ORDER BY ours RANGE BETWEEN \
+             UNBOUNDED PRECEDING AND 1 PRECEDING) AS top FROM ({})) WHERE theirs < top",
+            sql::found(audit, "i"),
+            self.rows_sql(audit, legacy, &columns),
+        )
+    }
 }

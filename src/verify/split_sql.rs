@@ -141,7 +141,10 @@ fn numbers(audit: &Audit<'_>, transform: &Transform, legacy: &Legacy, all: &str)
         let column = if by == "id" { sql::id("s.id") } else { format!("s.{}", name(by)) };
         format!("{column} ASC NULLS LAST")
     };
-    let order: Vec<String> = number.by.iter().map(key).chain(["m.id".to_owned()]).collect();
+    let by_source = audit.bundle.meta().is_judged_by_source();
+    let own = by_source.then(|| format!("{} NULLS FIRST", sql::id("s.id")));
+    let ties = own.into_iter().chain(["m.id".to_owned()]);
+    let order: Vec<String> = number.by.iter().map(key).chain(ties).collect();
     let table = sql::target(audit, &transform.target);
     let within = name(&number.within);
     let side = |folder: &str, columns: &[&str]| {

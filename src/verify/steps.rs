@@ -11,7 +11,7 @@ use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
     Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables,
-    value,
+    value, winners,
 };
 use crate::contract::{Check, Transform};
 use crate::error::Result;
@@ -111,6 +111,7 @@ impl Piece<'_> {
             Piece::Count(legacy) => count::rules(audit, legacy, out),
             Piece::Aside(legacy) => {
                 aside::rules(audit, legacy, out)?;
+                winners::rules(audit, legacy, out)?;
                 dropped::rules(audit, legacy, out)?;
             }
             Piece::Table(table) => {

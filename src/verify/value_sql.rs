@@ -23,6 +23,15 @@ pub(super) fn value(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -
     format!("{} WHERE {attr} IS DISTINCT FROM {}", sql.from(&found), sql.expected())
 }
 
+/// What a rule gives of every legacy row, but for templates: `r`, `v`.
+pub(super) fn gives(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    let missing = rule.missing.as_ref().map(|missing| format!(", {}", constant(missing, ty)));
+    let missing = missing.unwrap_or_default();
+    format!("SELECT s.r, coalesce({}{missing}) AS v FROM ({}) s", sql.mapped(), sql.source())
+}
+
 /// Legacy rows for which no place of a rule has a value: `r`. What a template gives hangs on other
 /// values: every row may lack it.
 pub(super) fn lacking(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {

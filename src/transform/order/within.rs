@@ -10,11 +10,12 @@ use crate::error::{Error, Result};
 use crate::transform::names;
 
 /// Goes through the rows of a file of facts, group by group, each in the order of some columns,
-/// what is absent last, ties by `id`; for every row the sum of the counts before it in its group.
+/// what is absent last, ties by `ids`, one after another; for every row the sum of the counts before it
+/// in its group.
 pub(in crate::transform) fn sums(
     path: &Path,
     group: &str,
-    (by, id): (&[String], &str),
+    (by, ids): (&[String], [&str; 2]),
     counts: &[u32],
 ) -> Result<Vec<u32>> {
     in_row_order(path)?;
@@ -25,7 +26,9 @@ pub(in crate::transform) fn sums(
         order.refine(&absence(path, column)?);
         order.refine(&key(path, column)?);
     }
-    order.refine(&key(path, id)?);
+    for id in ids {
+        order.refine(&key(path, id)?);
+    }
     let mut sums = vec![0; counts.len()];
     for (from, to) in groups {
         let mut sum = 0_u32;

@@ -72,7 +72,7 @@ WHAT IT DOES NOT DECIDE
 }
 
 /// What is decided otherwise than the program does, or not at all.
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 7] = [
     "JSON paths: of two members of one name below the top of a value DuckDB reads the first, the\n  \
      contract none. A number that is neither a double nor a whole one of 64 bits is read as a double.",
     "Half a surrogate pair (`\\ud800` alone) is no JSON to DuckDB: escaped pairs and halves in payloads\n  \
@@ -81,10 +81,8 @@ const LIMITS: [&str; 8] = [
     "JSON that a case of the contract builds is compared by what it means: DuckDB does not give the\n  \
      text of a value as it stands. Payloads that are carried are compared byte for byte.",
     "A value behind a link (`link.attr`) of several rows with one id is that of any of them.",
-    "A link that one row on the other side holds may be empty in a row whose rival has it; which of\n  \
-     the two has it is not decided.",
     "A merged row is compared by the digest that the snapshot gives; which of two rows in conflict is\n  \
-     kept is not decided, only that they are in conflict.",
+     kept is decided by their dates alone.",
     "Why a row is quarantined is read in the source for types, ids, required and listed values, cases\n  \
      and links; what hangs on other rows of the target (`unique`, `not taken`, links over links) is\n  \
      taken at its word.",
