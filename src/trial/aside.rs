@@ -126,6 +126,29 @@ pub(super) fn no_reason(ground: &Ground<'_>) -> Planted {
     found.map_or(Ok(None), |side| side.value(Quarantine::REASON, &text("")))
 }
 
+/// Of two rows in conflict the other one is kept: it is the source of the target row, and the one that
+/// was kept is in quarantine.
+pub(super) fn other_kept(ground: &Ground<'_>) -> Planted {
+    for target in ground.targets()? {
+        let rule = format!("{}.id unique", target.entity());
+        let is_it =
+            |row: Seen<'_>| row.text(Quarantine::RULE) == Some(&rule) && row.text("id").is_some();
+        let found = side(ground, "quarantine", &[Quarantine::RULE, "id"], &is_it)?;
+        let Some(side) = found else { continue };
+        let id = side.row.at(0).text("id").unwrap_or_default().to_ascii_lowercase();
+        let has_id = &mut |row: Seen<'_>| row.text("id") == Some(&id);
+        let Some((at, kept)) = target.pick(0, &[], has_id)? else { continue };
+        let (now, source) = (kept.at(at).whole(Origin::SOURCE_ROW).unwrap_or(-1), side.source());
+        let instead = kept.with(Origin::SOURCE_ROW, &Cell::Whole(source))?;
+        let aside = side.becomes(vec![side.row.with("_row", &Cell::Whole(now))?]);
+        let names = [now, source].map(|row| numbered(side.entity, row)).into_iter();
+        let names = names.chain(target.names(kept.at(at))).collect();
+        let changes = aside.changes.put(&target.table.file, at, vec![instead]);
+        return Ok(Some(Fault { changes, place: aside.place, told: Told::Row(names) }));
+    }
+    Ok(None)
+}
+
 /// A row in quarantine because of another names a row that is in none.
 pub(super) fn other_cause(ground: &Ground<'_>) -> Planted {
     let has_cause = |row: Seen<'_>| row.text(Quarantine::CAUSE).is_some();

@@ -90,6 +90,7 @@ fn whole_rows() -> Vec<Kind> {
         any("two rows have each other's id", rows::exchanged_ids, NO_PAIR),
         any("two rows have each other's source row", rows::exchanged_sources, NO_PAIR),
         any("a row has its neighbour's source row", rows::other_source, NO_PAIR),
+        any("two rows are shown in each other's place", rows::shown_elsewhere, NO_PAIR),
         any("the store's time of a row", rows::other_time, NO_ROW),
     ]
 }
@@ -124,6 +125,11 @@ fn of_links() -> Vec<Kind> {
         any("a link leads to no row", links::nowhere, NO_LINK),
         any("a link in upper case", links::upper, NO_LINK),
         any("a link is made up", links::invented, "every migrated row has all its links"),
+        any(
+            "a link that one row may hold is another's",
+            links::rival,
+            "no link is for one row alone",
+        ),
         any("a pair of a link file is left out", links::pair_dropped, NO_LINK_FILE),
         any("a pair of a link file stands there twice", links::pair_doubled, NO_LINK_FILE),
         any("a pair of a link file has another end", links::pair_moved, NO_LINK_FILE),
@@ -156,6 +162,7 @@ fn of_aside() -> Vec<Kind> {
         any("a cause that is no quarantined row", aside::other_cause, NO_QUARANTINE),
         any("a cause that is another quarantined row", aside::wrong_cause, NO_QUARANTINE),
         any("a line of the quarantine", aside::line, NO_QUARANTINE),
+        any("another of two rows in conflict is kept", aside::other_kept, "no rows share an id"),
         any("another winner of a merged row", aside::other_winner, NO_MERGED),
         any("a merged row is left out", aside::merged_dropped, NO_MERGED),
         any("an adopted row is left out", aside::adopted_dropped, NO_ADOPTED),

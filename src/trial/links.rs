@@ -1,12 +1,12 @@
 //! Links that lead elsewhere, nowhere or are gone: in columns, and in link files.
 
-use super::cell::{Cell, Row, text};
+use super::cell::{Cell, Row, Seen, text};
 use super::fault::{Changes, Fault, Told, numbered, short};
 use super::ground::{Ground, Target};
 use super::rows::{Planted, strange_id};
 use super::table::Table;
 use crate::error::Result;
-use crate::schema::Link;
+use crate::schema::{Has, Link};
 
 /// Another id than this one of a target entity.
 pub(super) fn other_end(ground: &Ground<'_>, entity: &str, not: &str) -> Result<Option<String>> {
@@ -75,6 +75,34 @@ pub(super) fn upper(ground: &Ground<'_>) -> Planted {
 /// A row that has no link is given one.
 pub(super) fn invented(ground: &Ground<'_>) -> Planted {
     changed(ground, false, &|link, _| Ok(other_end(ground, &link.to, "")?.map(text)))
+}
+
+/// A link that one row only may hold is held by another row, and its own holder has none.
+pub(super) fn rival(ground: &Ground<'_>) -> Planted {
+    for target in ground.targets()? {
+        let links = ground.contract.after.schema.columns_of(target.entity());
+        for link in links.filter(|link| link.reverse_has == Has::One) {
+            let label = link.label.as_str();
+            let start = ground.start(target.table.rows);
+            let has = |has: bool| move |row: Seen<'_>| row.text(label).is_some() == has;
+            let Some((at, holder)) = target.pick(start, &[label], &mut has(true))? else {
+                continue;
+            };
+            let Some((other, rival)) = target.pick(start, &[label], &mut has(false))? else {
+                continue;
+            };
+            let held = holder.at(at).cell(label).held();
+            let instead = vec![
+                (at, vec![holder.with(label, &Cell::Null)?]),
+                (other, vec![rival.with(label, &held)?]),
+            ];
+            let mut names = target.names(holder.at(at));
+            names.extend(target.names(rival.at(other)));
+            let place = format!("{}, `{label}`", target.place(holder.at(at)));
+            return Ok(Some(Fault { told: Told::Row(names), ..target.fault(place, instead) }));
+        }
+    }
+    Ok(None)
 }
 
 /// A pair of a link file.

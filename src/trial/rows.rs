@@ -6,6 +6,7 @@ use super::cell::{Cell, Row, Seen, text};
 use super::fault::{Fault, Told, numbered, shown};
 use super::ground::{Ground, OWN, Target, is_migrated};
 use crate::bundle::Origin;
+use crate::contract::CheckWhat;
 use crate::error::Result;
 use crate::schema::Type;
 
@@ -197,6 +198,35 @@ pub(super) fn exchanged_ids(ground: &Ground<'_>) -> Planted {
 /// Two rows say that they were made from each other's row of the source.
 pub(super) fn exchanged_sources(ground: &Ground<'_>) -> Planted {
     exchanged(ground, Origin::SOURCE_ROW)
+}
+
+/// Two rows of one parent have each other's first key of order, so that the target shows each in the
+/// other's place.
+pub(super) fn shown_elsewhere(ground: &Ground<'_>) -> Planted {
+    for target in ground.targets()? {
+        let within = ground.contract.checks.iter().find_map(|check| match &check.what {
+            CheckWhat::Sequence { target: it, within, .. } if it == target.entity() => Some(within),
+            _ => None,
+        });
+        let Some(within) = within else { continue };
+        let Some(key) = target.transform.order.iter().rfind(|name| *name != "id") else { continue };
+        let mut last: Option<[Cell<'static>; 2]> = None;
+        let columns = [&OWN[..], &[key.as_str(), within.as_str()]].concat();
+        let found = target.table.find(&columns, ground.start(target.table.rows), &mut |row| {
+            let now = [key, within].map(|name| row.cell(name).held());
+            let fits = is_migrated(row)
+                && now[1] != Cell::Null
+                && last.as_ref().is_some_and(|last| last[0] != now[0] && last[1] == now[1]);
+            last = is_migrated(row).then_some(now);
+            fits.then_some(row.number)
+        })?;
+        let Some(at) = found else { continue };
+        let rows = [target.table.row(at - 1)?, target.table.row(at)?];
+        let value = |row: &Row| row.at(0).cell(key).held();
+        let instead = [rows[0].with(key, &value(&rows[1]))?, rows[1].with(key, &value(&rows[0]))?];
+        return Ok(Some(both(&target, at - 1, &rows, instead)));
+    }
+    Ok(None)
 }
 
 /// A row says that it was made from its neighbour's row of the source.

@@ -17,6 +17,7 @@ mod damage;
 mod readme;
 mod generated;
 mod rules;
+mod order;
 mod properties;
 mod found;
 mod archive_target;
