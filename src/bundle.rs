@@ -111,6 +111,9 @@ pub struct Meta {
     pub contract: Named,
     /// The source the snapshot was taken from.
     pub source: snapshot::SourceMeta,
+    /// Program and version that took the snapshot, where it was another one than made the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_by: Option<String>,
     /// Target tables in contract order.
     pub tables: Vec<TableMeta>,
     /// Link files.
@@ -148,6 +151,26 @@ impl Meta {
     /// Bundles of earlier formats are verified by the rules they were made by.
     pub fn is_judged_by_source(&self) -> bool {
         self.format >= 3
+    }
+
+    /// What a reader must know of the programs that made the bundle and took its snapshot: a sentence
+    /// each, none where both are this one's.
+    pub fn remarks(&self) -> Vec<String> {
+        let older = (self.format < FORMAT).then(|| {
+            format!(
+                "The bundle has format {}, made by {}: it is verified by the rules of that format, which \
+                 do not judge references, rows that the target shows in another order, and what is left \
+                 behind.",
+                self.format, self.program
+            )
+        });
+        let taken = self.taken_by.as_ref().map(|by| {
+            format!(
+                "The snapshot was taken by {by}, which may have read less of the source: export the source \
+                 again to be sure."
+            )
+        });
+        older.into_iter().chain(taken).collect()
     }
 
     /// How people call the snapshot: the name of its folder in earlier formats, else the source's.

@@ -121,7 +121,8 @@ pub struct Transform {
     pub id: IdRule,
     /// Target attributes (unique ones) by which an existing row stands in for a new one.
     pub adopt: Vec<String>,
-    /// Global order of the target's rows: target attributes, or `id`. Ties go by `id`.
+    /// Global order of the target's rows: target attributes, or `id`, which is the one that a row has in
+    /// the source. Ties go by that too.
     pub order: Vec<String>,
     /// The attribute (or `id`) that makes a repeated import harmless.
     pub idempotency: String,
@@ -293,8 +294,8 @@ pub enum LinkHow {
 pub enum LinkPick {
     /// A has-one legacy link of the source entity, by label, from whichever side holds it.
     Link(String),
-    /// The legacy row whose link of this label points here; of several, the first by
-    /// `createdAt`, then `id`.
+    /// The legacy row whose link of this label points here; of several, the first in the declared
+    /// order ([`Contract::declared_order`]).
     Reverse {
         /// The legacy entity that holds the link.
         entity: String,
@@ -319,7 +320,7 @@ pub struct Latest {
     pub entity: String,
     /// Label of its link to this entity.
     pub of: String,
-    /// Order by these columns of it, ascending; the last is the latest.
+    /// Order by these columns of it, ascending, then by its id in the source; the last is the latest.
     pub by: Vec<String>,
 }
 
@@ -342,7 +343,8 @@ pub struct Duplicates {
     pub keep: Vec<(String, Keep)>,
 }
 
-/// Which row of a conflict is kept, by `createdAt`, `updatedAt`, then content.
+/// Which row of a conflict is kept, by the entity's dates in declared order, then by content: all declared
+/// values and the ids that links name, however the source spells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// The first.

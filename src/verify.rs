@@ -63,7 +63,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, FORMAT};
 use crate::contract::Contract;
 use crate::error::{Error, Kind, Result, grouped};
 use crate::progress::Progress;
@@ -194,7 +194,10 @@ pub fn verify(
     let mut rules = steps::rules(&audit, progress)?;
     rules.sort_by_key(|rule| matches!(rule.kind.as_str(), "bijection" | "sequence" | "same"));
     let failed = rules.iter().filter(|rule| !rule.outcome.holds()).count();
-    progress.done(&format!("{} rules, {failed} not passed", rules.len()));
+    let format = bundle.meta().format;
+    let by =
+        if format < FORMAT { format!(", by the rules of format {format}") } else { String::new() };
+    progress.done(&format!("{} rules, {failed} not passed{by}", rules.len()));
     Ok(Verification { bundle_digest: bundle.digest().to_owned(), rules })
 }
 

@@ -197,6 +197,7 @@ impl Writing<'_> {
                 digest: self.plan.contract.digest(),
             },
             source: meta.source.clone(),
+            taken_by: Some(&meta.program).filter(|by| *by != crate::PROGRAM).cloned(),
             existing: self.existing(&tables),
             tables,
             links,

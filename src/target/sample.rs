@@ -145,6 +145,7 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
         program: crate::PROGRAM.to_owned(),
         snapshot: Named { name: "sample".to_owned(), digest: "5".repeat(64) },
         contract: Named { name: "sample".to_owned(), digest: contract().digest() },
+        taken_by: None,
         source: SourceMeta { kind: "archive".to_owned(), ..SourceMeta::default() },
         tables,
         links: vec![links],

@@ -187,6 +187,11 @@ pub(super) fn whole_order(whole: i64) -> u64 {
     whole.cast_unsigned() ^ 1 << 63
 }
 
+/// The whole number that sorts as this one: the other way of [`whole_order`].
+pub(super) fn whole(order: u64) -> i64 {
+    (order ^ 1 << 63).cast_signed()
+}
+
 /// A number as text, without a fraction when it is whole.
 pub(super) fn number_text(number: f64) -> String {
     format!("{}", number + 0.0)

@@ -265,6 +265,16 @@ impl Column {
         Ok(column)
     }
 
+    /// Moments in whole milliseconds.
+    pub(super) fn in_milliseconds(mut self) -> Self {
+        if let Column::Numbers(numbers, _) = &mut self {
+            for number in numbers {
+                *number = key::whole_order(key::whole(*number).div_euclid(1000));
+            }
+        }
+        self
+    }
+
     fn push(&mut self, row: usize, value: Value<'_>) {
         match (self, value) {
             (Column::Texts(texts), Value::Text(text) | Value::Json(text)) => {

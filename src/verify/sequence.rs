@@ -14,6 +14,7 @@ use super::sql;
 use super::table::{NO_ROW, Table, narrow};
 use crate::contract::{Check, Contract, OrderKey, Pick};
 use crate::error::{Result, grouped};
+use crate::schema::Type;
 
 /// A written rule on the order of rows within a link.
 pub(super) struct Sequence<'a> {
@@ -97,7 +98,8 @@ struct Group {
     alike: At,
 }
 
-/// How the target shows rows: by its own attributes that the keys of the source go to.
+/// How the target shows rows: by its own attributes that the keys of the source go to. Dates count in whole
+/// milliseconds, as InstantDB's client sorts them (`@instantdb/core` 1.0.67), then ids.
 struct Shown {
     keys: Vec<Option<Column>>,
     tally: Tally,
@@ -115,7 +117,9 @@ impl Shown {
             "id" => Ok(None),
             name => {
                 let file = (table.path.exists().then_some(table.path.as_path()), table.rows());
-                Column::read(file, name, type_of(after, rule.target, name)).map(Some)
+                let ty = type_of(after, rule.target, name);
+                let column = Column::read(file, name, ty)?;
+                Ok(Some(if ty == Type::Date { column.in_milliseconds() } else { column }))
             }
         };
         let keys = names.iter().map(key).collect::<Result<_>>()?;
@@ -262,8 +266,14 @@ impl Sequence<'_> {
         let Some(legacy) = audit.legacy.get(self.source).filter(|_| self.is_there(audit)) else {
             return "SELECT 0".to_owned();
         };
-        let theirs: Vec<String> =
-            names.iter().map(|name| format!("t.{} NULLS FIRST", sql::name(name))).collect();
+        let theirs = names.iter().map(|name| {
+            let column = format!("t.{}", sql::name(name));
+            let ty = type_of(&audit.contract.after.schema, self.target, name);
+            let is_date = *name != "id" && ty == Type::Date;
+            let key = if is_date { format!("floor(epoch_us({column}) / 1000)") } else { column };
+            format!("{key} NULLS FIRST")
+        });
+        let theirs: Vec<String> = theirs.collect();
         let place = |name: &str, keys: &[String]| {
             let link = format!("t.{}", sql::name(self.within));
             format!(

@@ -138,6 +138,16 @@ fn duckdb_finds_no_difference_where_rows_existed() {
 }
 
 #[test]
+fn duckdb_finds_no_difference_in_a_bundle_of_format_2() {
+    if has_duckdb() {
+        let place = crate::audit::kept(2);
+        place.run(&["verify", "bundle", "--snapshot", "snapshot", "--emit-sql", "sql"]).ends(0);
+        let (bundle, script) = (place.path("bundle"), place.path("sql/check.sql"));
+        Made { place, bundle, script }.holds();
+    }
+}
+
+#[test]
 fn duckdb_counts_rows_that_the_target_shows_in_another_order() {
     if has_duckdb() {
         let place = Place::new();

@@ -99,6 +99,23 @@ fn messages_with_uuids_are_shown_as_they_were() {
     Made::run(&serde_json::from_str(&uuid(&text)).unwrap(), &[]);
 }
 
+#[test]
+fn messages_of_one_millisecond_are_shown_by_their_ids() {
+    let mut app = chat(2);
+    for (at, (id, micros)) in [("f", "100"), ("0", "900")].into_iter().enumerate() {
+        app["context_events"][at]["id"] = json!(format!("{id}0000000-0000-4000-8000-000000000000"));
+        app["context_events"][at]["createdAt"] = json!(format!("2026-03-01T10:00:00.000{micros}Z"));
+    }
+    let place = Place::new();
+    place.write("app.json", app.to_string());
+    let output = place.run(&["run", "app.json"]).ends(1);
+    assert!(
+        output.stderr.contains("context_events: 1 of 2 (thread_items row 1"),
+        "{}",
+        output.stderr
+    );
+}
+
 /// Contexts with three runs each, all of one time, by text ids.
 fn runs(contexts: u32) -> Value {
     let mut app = chat(0);

@@ -33,6 +33,14 @@ pub(crate) fn snapshot_of(
     if there.meta().source.sha256 != source.identify(progress)?.sha256 {
         return Err(taken(place, "the snapshot there was taken from another source"));
     }
+    if there.meta().program != rethread::PROGRAM {
+        let by = &there.meta().program;
+        let said = format!(
+            "the snapshot there was taken by {by}; {} reads more of a source",
+            rethread::PROGRAM
+        );
+        return Err(taken(place, &said));
+    }
     if !fits(&there, contract) {
         return Err(taken(place, "the snapshot there was typed by another contract"));
     }
