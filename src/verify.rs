@@ -28,6 +28,7 @@ mod tables;
 mod existing;
 mod naming;
 mod firsts;
+mod own_ids;
 mod row_order;
 mod row_order_sql;
 mod back;

@@ -9,6 +9,7 @@ use super::facts::{Audit, Heir};
 use super::index::Index;
 use super::key::{self, NONE};
 use super::onto::Onto;
+use super::own_ids::{OddIds, OwnId};
 use super::read;
 use super::table::{NO_ROW, Table, narrow, place};
 use crate::contract::Transform;
@@ -28,6 +29,8 @@ pub(super) struct Legacy {
     /// The rows whose id is no UUID.
     pub(super) odd: Bits,
     index: OnceLock<Index>,
+    /// The ids that are no UUID, read when an order goes by them.
+    odd_ids: OnceLock<OddIds>,
     /// One for each transform out of this entity.
     pub(super) onto: Vec<Onto>,
     /// The rows of `data/merged`, as they stand.
@@ -67,6 +70,7 @@ impl Legacy {
             ids: Vec::new(),
             odd: Bits::default(),
             index: OnceLock::new(),
+            odd_ids: OnceLock::new(),
             onto: Vec::new(),
             merged: Vec::new(),
             merged_times: Vec::new(),
@@ -237,6 +241,22 @@ impl Legacy {
         let has_twins = self.index().has_twins();
         let others = has_twins.then(|| self.find(self.ids[row]));
         (!has_twins).then_some(row).into_iter().chain(others.into_iter().flatten())
+    }
+
+    /// Reads the rows' own ids as far as they are no UUID; [`Legacy::own_id`] then knows them.
+    pub(super) fn own_ids(&self) -> Result<()> {
+        if self.odd_ids.get().is_none() {
+            let ids = OddIds::read(self.path.as_deref(), &self.odd)?;
+            // Another thread may have read the same.
+            drop(self.odd_ids.set(ids));
+        }
+        Ok(())
+    }
+
+    /// The id that a row has in the source, once [`Legacy::own_ids`] has read them.
+    pub(super) fn own_id(&self, row: usize) -> Option<OwnId<'_>> {
+        let odd = self.odd_ids.get().and_then(|ids| ids.of(row)).map(OwnId::Text);
+        odd.or_else(|| Some(self.ids[row]).filter(|id| *id != NONE).map(OwnId::Uuid))
     }
 
     fn index(&self) -> &Index {

@@ -16,8 +16,8 @@ const LINK: u64 = 4;
 /// which of them each is, of about two (4).
 const SPLIT: u64 = 14;
 /// Bytes of a row while rules look at it: sums of values (8) or the links of a table (7), hashes of
-/// unique values (8), order keys (10), as many at a time as there are threads.
-const RULES: u64 = 20;
+/// unique values (8), order keys of source and target (18), as many at a time as there are threads.
+const RULES: u64 = 28;
 
 /// The bytes that the rows of both folders take at the peak, by their descriptions.
 pub(super) fn rows(bundle: &Bundle, snapshot: &Snapshot, contract: &Contract) -> u64 {

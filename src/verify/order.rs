@@ -8,8 +8,8 @@ use super::facts::Audit;
 use super::key;
 use super::legacy::Legacy;
 use super::naming::type_of;
+use super::own_ids::OwnId;
 use super::read;
-use super::row_order::{OwnId, OwnIds};
 use super::rule::Tally;
 use super::sequence::{self, Sequence};
 use super::slots::Slots;
@@ -115,7 +115,7 @@ fn global(audit: &Audit<'_>, transform: &Transform) -> Result<Rule> {
 struct Ties<'a> {
     table: &'a Table,
     /// Of the source; none in older formats.
-    own: Option<(&'a Legacy, OwnIds, Option<&'a Slots>)>,
+    own: Option<(&'a Legacy, Option<&'a Slots>)>,
 }
 
 impl<'a> Ties<'a> {
@@ -125,15 +125,16 @@ impl<'a> Ties<'a> {
         }
         let legacy = audit.legacy(&transform.source)?;
         let slots = audit.slots(&transform.target);
-        Ok(Self { table, own: Some((legacy, OwnIds::read(legacy)?, slots)) })
+        legacy.own_ids()?;
+        Ok(Self { table, own: Some((legacy, slots)) })
     }
 
     fn order(&self, a: usize, b: usize) -> Ordering {
         let Self { table, own } = self;
         let by_id = || table.ids[a].cmp(&table.ids[b]);
-        let Some((legacy, ids, slots)) = own else { return by_id() };
+        let Some((legacy, slots)) = own else { return by_id() };
         let id = |row: usize| match table.migrated(row) {
-            Some(source) if source < legacy.rows => ids.of(legacy, source),
+            Some(source) if source < legacy.rows => legacy.own_id(source),
             Some(_) => None,
             None => Some(OwnId::Uuid(table.ids[row])),
         };

@@ -1,7 +1,6 @@
 //! The order of legacy rows, by what the source says of them and nothing else.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::bits::Bits;
@@ -49,7 +48,10 @@ impl<'a> RowOrder<'a> {
             found.push(match key {
                 OrderKey::Id => match target {
                     Some(target) => Key::target_ids(audit, legacy, target)?,
-                    None => Key::OwnIds(OwnIds::read(legacy)?),
+                    None => {
+                        legacy.own_ids()?;
+                        Key::OwnIds
+                    }
                 },
                 OrderKey::Attr(name) => {
                     let ty = type_of(before, &legacy.entity, name);
@@ -81,7 +83,7 @@ impl<'a> RowOrder<'a> {
 
 /// The values of one key, by row.
 enum Key {
-    OwnIds(OwnIds),
+    OwnIds,
     /// The ids of the target rows.
     TargetIds(Vec<u128>),
     Column(Column),
@@ -143,13 +145,13 @@ impl Key {
                 let id = |row: usize| Some(ids[row]).filter(|id| *id != NONE);
                 ordered(id(a), id(b), absent)
             }
-            Key::OwnIds(ids) => ordered(ids.of(legacy, a), ids.of(legacy, b), absent),
+            Key::OwnIds => ordered(legacy.own_id(a), legacy.own_id(b), absent),
         }
     }
 
     fn is_there(&self, legacy: &Legacy, row: usize) -> bool {
         match self {
-            Key::OwnIds(_) => legacy.ids[row] != NONE,
+            Key::OwnIds => legacy.ids[row] != NONE,
             Key::TargetIds(ids) => ids[row] != NONE,
             Key::Column(Column::Numbers(_, none)) => !none.get(row),
             Key::Column(Column::Texts(texts)) => texts[row].is_some(),
@@ -186,53 +188,6 @@ fn ordered<T: Ord>(a: Option<T>, b: Option<T>, absent: Absent) -> Ordering {
         (true, false, Absent::Last) => Ordering::Less,
         (false, true, Absent::Last) => Ordering::Greater,
         _ => a.cmp(&b),
-    }
-}
-
-/// The ids that the rows of a legacy table have in the source: the texts of those that are no UUID.
-pub(super) struct OwnIds(BTreeMap<usize, Box<str>>);
-
-impl OwnIds {
-    pub(super) fn read(legacy: &Legacy) -> Result<Self> {
-        let mut texts = BTreeMap::new();
-        if let Some(path) = legacy.path.as_ref().filter(|_| !legacy.odd.is_clear()) {
-            read::scan(path, &["id"], &mut |row| {
-                let id = row.text(0).filter(|id| legacy.odd.get(row.number) && !key::is_blank(id));
-                texts.extend(id.map(|id| (row.number, Box::from(id))));
-                Ok(())
-            })?;
-        }
-        Ok(Self(texts))
-    }
-
-    /// The id of a row, when it has one.
-    pub(super) fn of(&self, legacy: &Legacy, row: usize) -> Option<OwnId<'_>> {
-        let uuid = || Some(legacy.ids[row]).filter(|id| *id != NONE).map(OwnId::Uuid);
-        self.0.get(&row).map(|text| OwnId::Text(text)).or_else(uuid)
-    }
-}
-
-/// An id as the source has it; ids sort as their texts do, a UUID as in lower case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OwnId<'a> {
-    Uuid(u128),
-    Text(&'a str),
-}
-
-impl Ord for OwnId<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (*self, *other) {
-            (OwnId::Uuid(a), OwnId::Uuid(b)) => a.cmp(&b),
-            (OwnId::Text(a), OwnId::Text(b)) => a.cmp(b),
-            (OwnId::Uuid(a), OwnId::Text(b)) => key::uuid_text(a).as_str().cmp(b),
-            (OwnId::Text(a), OwnId::Uuid(b)) => a.cmp(key::uuid_text(b).as_str()),
-        }
-    }
-}
-
-impl PartialOrd for OwnId<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 
