@@ -36,7 +36,7 @@ use crate::schema::Schema;
 
 pub use blanks::{blanks, init, purposes};
 pub use diff::{Change, diff, diff_text};
-pub use orders::OrderKey;
+pub use orders::{ID_DIGITS, OrderKey};
 pub use parse::load;
 pub use release::Overrides;
 pub use show::show;

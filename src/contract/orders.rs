@@ -9,13 +9,17 @@ use super::{AttrRule, Contract, LinkHow, LinkPick, Pick};
 /// One key of an order over the rows of a legacy entity. A row without a value comes first.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OrderKey<'c> {
-    /// The row's own id in the source: a UUID in lower case, any other text by its bytes.
+    /// The row's own id in the source: a UUID in lower case, a whole number of up to
+    /// [`ID_DIGITS`] digits by its value (as that many digits), any other text by its bytes.
     Id,
     /// What the rule of a target attribute gives of the row.
     Rule(&'c AttrRule),
     /// A legacy attribute that is the first place of no rule.
     Attr(&'c str),
 }
+
+/// How many digits an id has at most that counts as a whole number where ids are put in order.
+pub const ID_DIGITS: usize = 38;
 
 impl<'c> OrderKey<'c> {
     /// The column of a legacy entity of this name, as it is.

@@ -193,7 +193,8 @@ fn groups(rivals: Vec<Rival>) -> Vec<Vec<Rival>> {
         by_value.into_values().filter(|group| group.len() > 1).collect();
     for group in &mut groups {
         group.sort_by(|a, b| {
-            let content = a.content.cmp(&b.content).then_with(|| a.id.cmp(&b.id));
+            let id = |rival: &Rival| rival.id.as_deref().map(|id| udf::ordered_id(id).into_owned());
+            let content = a.content.cmp(&b.content).then_with(|| id(a).cmp(&id(b)));
             let spelling = || a.digest.cmp(&b.digest).then_with(|| a.server.cmp(&b.server));
             content.then_with(spelling).then_with(|| a.row.cmp(&b.row))
         });

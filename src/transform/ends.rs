@@ -187,7 +187,7 @@ fn order_exprs<'a>(
 ) -> impl Iterator<Item = Expr> + 'a {
     let target = run.plan.main_target(entity).map_or("", |target| &target.entity);
     order.iter().map(move |key| match key {
-        OrderKey::Id => col(names::ID),
+        OrderKey::Id => udf::id_order(col(names::ID)),
         OrderKey::Rule(rule) => col(names::value(target, &rule.attr)),
         OrderKey::Attr(name) => col(attrs::exported_place(run, entity, name)),
     })

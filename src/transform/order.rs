@@ -16,7 +16,7 @@ use parquet::arrow::ProjectionMask;
 use uuid::Uuid;
 
 use super::frame::Run;
-use super::{Decisions, Moves, names};
+use super::{Decisions, Moves, names, udf};
 use crate::error::{Error, Result};
 use crate::snapshot;
 
@@ -111,14 +111,7 @@ impl Rows<'_> {
 
     /// One key of every row.
     fn key(&self, by: By<'_>) -> Result<Key> {
-        let mut key = Key::default();
-        self.read(by, &mut key)?;
-        if key.is_odd {
-            // Some text is no UUID: all of them are compared as texts.
-            key = Key { texts: Some(Texts::default()), ..Key::default() };
-            self.read(by, &mut key)?;
-        }
-        Ok(key)
+        Key::read(matches!(by, By::SourceId), |key| self.read(by, key))
     }
 
     fn read(&self, by: By<'_>, key: &mut Key) -> Result<()> {
@@ -174,6 +167,8 @@ pub(super) fn each(
 /// One key of all rows, as numbers that sort as the values do; the absent one is 0.
 #[derive(Default)]
 struct Key {
+    /// The values are ids of the source.
+    are_ids: bool,
     numbers: Vec<u64>,
     ids: Vec<u128>,
     texts: Option<Texts>,
@@ -209,6 +204,18 @@ impl Texts {
 }
 
 impl Key {
+    /// Reads the values of a key, ids of the source or others.
+    fn read(are_ids: bool, mut read: impl FnMut(&mut Self) -> Result<()>) -> Result<Self> {
+        let mut key = Self { are_ids, ..Self::default() };
+        read(&mut key)?;
+        if key.is_odd {
+            // Some text is no UUID: all of them are compared as texts.
+            key = Self { are_ids, texts: Some(Texts::default()), ..Self::default() };
+            read(&mut key)?;
+        }
+        Ok(key)
+    }
+
     fn take(&mut self, values: &dyn Array) -> Result<()> {
         match values.data_type() {
             DataType::Utf8 => self.take_texts(values.as_string::<i32>().iter()),
@@ -244,7 +251,10 @@ impl Key {
 
     fn take_texts<'t>(&mut self, texts: impl Iterator<Item = Option<&'t str>>) {
         if let Some(kept) = &mut self.texts {
-            texts.for_each(|text| kept.push(text));
+            for text in texts {
+                let id = text.filter(|_| self.are_ids).map(udf::ordered_id);
+                kept.push(id.as_deref().or(text));
+            }
             return;
         }
         for text in texts {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::codes::{FOLDED, KEPT, OTHERWISE, REFUSED};
 use super::explode;
-use crate::contract::{Build, Explode, Otherwise, Values};
+use crate::contract::{Build, Explode, ID_DIGITS, Otherwise, Values};
 use crate::digest;
 use crate::json::{self, PathValue};
 
@@ -22,6 +22,21 @@ pub(super) fn id(text: Expr) -> Expr {
         Form::Other if text.trim_matches(BLANKS).is_empty() => Changed::Absent,
         Form::Lower | Form::Other => Changed::No,
     })
+}
+
+/// An id as ids are put in order: a whole number with leading zeros, so that 9 comes before 10.
+pub(super) fn id_order(id: Expr) -> Expr {
+    changed(id, "id_order", |text| match ordered_id(text) {
+        Cow::Borrowed(_) => Changed::No,
+        Cow::Owned(text) => Changed::To(text),
+    })
+}
+
+/// The text by which an id is put in order.
+pub(super) fn ordered_id(id: &str) -> Cow<'_, str> {
+    let is_whole =
+        !id.is_empty() && id.len() <= ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit());
+    if is_whole { Cow::Owned(format!("{id:0>ID_DIGITS$}")) } else { Cow::Borrowed(id) }
 }
 
 /// What a text is as a UUID in its 36-character form, which is what InstantDB takes.

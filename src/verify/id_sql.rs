@@ -11,7 +11,7 @@ use super::value::spelled;
 use crate::contract::{Pick, Transform};
 use crate::schema::Type;
 
-const UUID: &str = "'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'";
+pub(super) const UUID: &str = "'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'";
 
 /// Rows whose id is no UUID in lower case.
 pub(super) fn well_formed(audit: &Audit<'_>, entity: &str) -> String {

@@ -244,9 +244,9 @@ impl Legacy {
     }
 
     /// Reads the rows' own ids as far as they are no UUID; [`Legacy::own_id`] then knows them.
-    pub(super) fn own_ids(&self) -> Result<()> {
+    pub(super) fn own_ids(&self, by_value: bool) -> Result<()> {
         if self.odd_ids.get().is_none() {
-            let ids = OddIds::read(self.path.as_deref(), &self.odd)?;
+            let ids = OddIds::read(self.path.as_deref(), &self.odd, by_value)?;
             // Another thread may have read the same.
             drop(self.odd_ids.set(ids));
         }

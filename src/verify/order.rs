@@ -125,7 +125,7 @@ impl<'a> Ties<'a> {
         }
         let legacy = audit.legacy(&transform.source)?;
         let slots = audit.slots(&transform.target);
-        legacy.own_ids()?;
+        legacy.own_ids(true)?;
         Ok(Self { table, own: Some((legacy, slots)) })
     }
 
@@ -160,8 +160,10 @@ fn global_sql(audit: &Audit<'_>, transform: &Transform, columns: &[&str]) -> Str
             } else {
                 ("0", String::new())
             };
-            let own =
-                format!("CASE WHEN t._origin = 'migrated' THEN {} ELSE t.id END", sql::id("s.id"));
+            let own = format!(
+                "CASE WHEN t._origin = 'migrated' THEN {} ELSE t.id END",
+                sql::ordered_id("s.id")
+            );
             let rows = format!(
                 "(SELECT t.*, {own} AS own_id, {nth} AS own_nth FROM {rows} t LEFT JOIN {} s ON t._origin \
                  = 'migrated' AND s._row = t._source_row{slots})",

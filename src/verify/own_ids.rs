@@ -1,4 +1,4 @@
-//! The ids that the rows of a legacy table have in the source.
+//! The ids that the rows of a legacy table have in the source, as they are put in order.
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -7,9 +7,11 @@ use super::bits::Bits;
 use super::key;
 use super::read;
 use super::table::narrow;
+use crate::contract::ID_DIGITS;
 use crate::error::Result;
 
-/// The texts of the ids that are no UUID, one after another: of such a row its text and 12 bytes.
+/// The texts by which ids are put in order that are no UUID, one after another: of such a row its text
+/// and 12 bytes. A whole number has leading zeros ([`crate::contract::OrderKey::Id`]).
 #[derive(Debug, Default)]
 pub(super) struct OddIds {
     rows: Vec<u32>,
@@ -18,14 +20,18 @@ pub(super) struct OddIds {
 }
 
 impl OddIds {
-    /// Reads the texts of the rows that are marked; blank ones are none.
-    pub(super) fn read(path: Option<&Path>, odd: &Bits) -> Result<Self> {
+    /// Reads the texts of the rows that are marked; blank ones are none. In bundles before format 3
+    /// numbers are texts as any other.
+    pub(super) fn read(path: Option<&Path>, odd: &Bits, by_value: bool) -> Result<Self> {
         let mut ids = Self::default();
         let Some(path) = path.filter(|_| !odd.is_clear()) else { return Ok(ids) };
         read::scan(path, &["id"], &mut |row| {
             let id = row.text(0).filter(|id| odd.get(row.number) && !key::is_blank(id));
             if let Some(id) = id {
                 ids.rows.push(narrow(row.number)?);
+                if by_value && id.bytes().all(|byte| byte.is_ascii_digit()) {
+                    ids.text.extend(std::iter::repeat_n('0', ID_DIGITS.saturating_sub(id.len())));
+                }
                 ids.text.push_str(id);
                 ids.ends.push(ids.text.len());
             }
@@ -34,7 +40,7 @@ impl OddIds {
         Ok(ids)
     }
 
-    /// The text of a row's id, when it is no UUID.
+    /// The text of a row, when its id is no UUID.
     pub(super) fn of(&self, row: usize) -> Option<&str> {
         let at = self.rows.binary_search_by_key(&row, |row| *row as usize).ok()?;
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -42,7 +48,7 @@ impl OddIds {
     }
 }
 
-/// An id as the source has it; ids sort as their texts do, a UUID as in lower case.
+/// What puts a row's id in order: ids sort as these texts do, a UUID as in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnId<'a> {
     Uuid(u128),

@@ -49,14 +49,14 @@ impl<'a> RowOrder<'a> {
                 OrderKey::Id => match target {
                     Some(target) => Key::target_ids(audit, legacy, target)?,
                     None => {
-                        legacy.own_ids()?;
+                        legacy.own_ids(audit.bundle.meta().is_judged_by_source())?;
                         Key::OwnIds
                     }
                 },
                 OrderKey::Attr(name) => {
                     let ty = type_of(before, &legacy.entity, name);
                     let file = (legacy.path.as_deref(), legacy.rows);
-                    Key::Column(Column::read(file, name, ty)?)
+                    Key::Column(Column::read(file, name, ty)?, ty)
                 }
                 OrderKey::Rule(rule) => Key::rule(audit, legacy, rule, &mut unsure)?,
             });
@@ -68,6 +68,21 @@ impl<'a> RowOrder<'a> {
     pub(super) fn compare(&self, a: usize, b: usize) -> Ordering {
         let orders = self.keys.iter().map(|key| key.compare(self.legacy, (a, b), self.absent));
         orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// Which of two rows the app showed first. InstantDB's client sorts by whole milliseconds, then by id
+    /// (`@instantdb/core` 1.0.67); where every id is a UUID, which the target keeps, rows of one
+    /// millisecond are shown alike before and after, and count as equal here.
+    pub(super) fn compare_as_shown(&self, a: usize, b: usize) -> Ordering {
+        if !self.legacy.odd.is_clear() {
+            return self.compare(a, b);
+        }
+        let mut orders = self.keys.iter().map(|key| match key {
+            Key::OwnIds => Ordering::Equal,
+            Key::Column(column, Type::Date) => column.compare_milliseconds(a, b, self.absent),
+            key => key.compare(self.legacy, (a, b), self.absent),
+        });
+        orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
     /// Whether the source alone does not say where a row comes.
@@ -86,7 +101,7 @@ enum Key {
     OwnIds,
     /// The ids of the target rows.
     TargetIds(Vec<u128>),
-    Column(Column),
+    Column(Column, Type),
 }
 
 impl Key {
@@ -126,7 +141,7 @@ impl Key {
         }
         let is_plain = rule.values.is_none() && rule.refers.is_none() && rule.template.is_none();
         let mut values = Column::new(legacy.rows, ty);
-        let Some(path) = &legacy.path else { return Ok(Key::Column(values)) };
+        let Some(path) = &legacy.path else { return Ok(Key::Column(values, ty)) };
         read::scan(path, &columns, &mut |row| {
             let value = first(&places, row, &columns);
             if !is_plain || value.is_none() {
@@ -135,12 +150,12 @@ impl Key {
             values.push(row.number, value.unwrap_or(Value::Absent));
             Ok(())
         })?;
-        Ok(Key::Column(values))
+        Ok(Key::Column(values, ty))
     }
 
     fn compare(&self, legacy: &Legacy, (a, b): (usize, usize), absent: Absent) -> Ordering {
         match self {
-            Key::Column(column) => column.compare(a, b, absent),
+            Key::Column(column, _) => column.compare(a, b, absent),
             Key::TargetIds(ids) => {
                 let id = |row: usize| Some(ids[row]).filter(|id| *id != NONE);
                 ordered(id(a), id(b), absent)
@@ -153,8 +168,8 @@ impl Key {
         match self {
             Key::OwnIds => legacy.ids[row] != NONE,
             Key::TargetIds(ids) => ids[row] != NONE,
-            Key::Column(Column::Numbers(_, none)) => !none.get(row),
-            Key::Column(Column::Texts(texts)) => texts[row].is_some(),
+            Key::Column(Column::Numbers(_, none), _) => !none.get(row),
+            Key::Column(Column::Texts(texts), _) => texts[row].is_some(),
         }
     }
 }
@@ -220,16 +235,6 @@ impl Column {
         Ok(column)
     }
 
-    /// Moments in whole milliseconds.
-    pub(super) fn in_milliseconds(mut self) -> Self {
-        if let Column::Numbers(numbers, _) = &mut self {
-            for number in numbers {
-                *number = key::whole_order(key::whole(*number).div_euclid(1000));
-            }
-        }
-        self
-    }
-
     fn push(&mut self, row: usize, value: Value<'_>) {
         match (self, value) {
             (Column::Texts(texts), Value::Text(text) | Value::Json(text)) => {
@@ -246,11 +251,21 @@ impl Column {
     /// Which of two rows comes first.
     pub(super) fn compare(&self, a: usize, b: usize, absent: Absent) -> Ordering {
         match self {
-            Column::Numbers(numbers, none) => {
-                let number = |row: usize| (!none.get(row)).then_some(numbers[row]);
-                ordered(number(a), number(b), absent)
-            }
+            Column::Numbers(..) => ordered(self.number(a), self.number(b), absent),
             Column::Texts(texts) => ordered(texts[a].as_deref(), texts[b].as_deref(), absent),
+        }
+    }
+
+    /// Which of two moments comes first, in whole milliseconds.
+    pub(super) fn compare_milliseconds(&self, a: usize, b: usize, absent: Absent) -> Ordering {
+        let moment = |row| self.number(row).map(|order| key::whole(order).div_euclid(1000));
+        ordered(moment(a), moment(b), absent)
+    }
+
+    fn number(&self, row: usize) -> Option<u64> {
+        match self {
+            Column::Numbers(numbers, none) => (!none.get(row)).then_some(numbers[row]),
+            Column::Texts(_) => None,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn order(
     let mut order = OrderSql { joins: String::new(), keys: Vec::new() };
     for (at, key) in keys.iter().enumerate() {
         let name = format!("{alias}{at}");
-        let own = sql::id(&format!("{alias}.id"));
+        let own = sql::ordered_id(&format!("{alias}.id"));
         order.keys.push(match (key, main) {
             (OrderKey::Attr(attr), _) => format!("{alias}.{}", sql::name(attr)),
             (OrderKey::Rule(rule), Some(main)) => {
@@ -40,7 +40,7 @@ pub(super) fn order(
                      {name}.r = {alias}._row",
                     sql::target(audit, &main.target)
                 ));
-                format!("coalesce({name}.id, {own})")
+                format!("{name}.id")
             }
             (OrderKey::Id | OrderKey::Rule(_), _) => own,
         });

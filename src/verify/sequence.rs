@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::Rule;
 use super::facts::Audit;
+use super::id_sql::UUID;
 use super::key::{self, NONE};
 use super::legacy::Legacy;
 use super::naming::{no_link, type_of};
@@ -58,6 +59,7 @@ pub(super) fn rules(audit: &Audit<'_>, rule: &Sequence<'_>, out: &mut Vec<Rule>)
         let moved = before.map_or(Ordering::Less, |before| order.compare(before, source));
         kept.check(moved != Ordering::Greater, || table.place(row));
         if let Some(shown) = &mut shown {
+            let moved = before.map_or(Ordering::Less, |at| order.compare_as_shown(at, source));
             shown.look(table, group, (row, moved))?;
         }
         group.last = At(narrow(row)?);
@@ -101,7 +103,7 @@ struct Group {
 /// How the target shows rows: by its own attributes that the keys of the source go to. Dates count in whole
 /// milliseconds, as InstantDB's client sorts them (`@instantdb/core` 1.0.67), then ids.
 struct Shown {
-    keys: Vec<Option<Column>>,
+    keys: Vec<Option<(Column, Type)>>,
     tally: Tally,
 }
 
@@ -118,8 +120,7 @@ impl Shown {
             name => {
                 let file = (table.path.exists().then_some(table.path.as_path()), table.rows());
                 let ty = type_of(after, rule.target, name);
-                let column = Column::read(file, name, ty)?;
-                Ok(Some(if ty == Type::Date { column.in_milliseconds() } else { column }))
+                Ok(Some((Column::read(file, name, ty)?, ty)))
             }
         };
         let keys = names.iter().map(key).collect::<Result<_>>()?;
@@ -165,7 +166,8 @@ impl Shown {
 
     fn compare(&self, table: &Table, a: usize, b: usize) -> Ordering {
         let mut orders = self.keys.iter().map(|key| match key {
-            Some(column) => column.compare(a, b, Absent::First),
+            Some((column, Type::Date)) => column.compare_milliseconds(a, b, Absent::First),
+            Some((column, _)) => column.compare(a, b, Absent::First),
             None => table.ids[a].cmp(&table.ids[b]),
         });
         orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
@@ -226,7 +228,7 @@ impl Sequence<'_> {
 
     fn keys_sql(&self, audit: &Audit<'_>) -> Vec<String> {
         let key = |name: &String| match name.as_str() {
-            "id" if audit.bundle.meta().is_judged_by_source() => sql::id("s.id"),
+            "id" if audit.bundle.meta().is_judged_by_source() => sql::ordered_id("s.id"),
             "id" => "t.id".to_owned(),
             name => format!("s.{}", sql::name(name)),
         };
@@ -274,6 +276,20 @@ impl Sequence<'_> {
             format!("{key} NULLS FIRST")
         });
         let theirs: Vec<String> = theirs.collect();
+        let all_uuids = format!(
+            "(SELECT coalesce(bool_and(coalesce(regexp_full_match(id, {UUID}, 'i'), false)), true) FROM {})",
+            sql::legacy(audit, legacy)
+        );
+        let before = &audit.contract.before.schema;
+        let ours = self.by.iter().zip(self.keys_sql(audit)).map(|(name, key)| {
+            let coarse = match (name.as_str(), type_of(before, self.source, name)) {
+                ("id", _) => "NULL".to_owned(),
+                (_, Type::Date) => format!("to_timestamp(floor(epoch_us({key}) / 1000) / 1000)"),
+                _ => return key,
+            };
+            format!("CASE WHEN {all_uuids} THEN {coarse} ELSE {key} END")
+        });
+        let ours: Vec<String> = ours.collect();
         let place = |name: &str, keys: &[String]| {
             let link = format!("t.{}", sql::name(self.within));
             format!(
@@ -281,7 +297,7 @@ impl Sequence<'_> {
                 keys.join(", ")
             )
         };
-        let columns = [place("ours", &self.keys_sql(audit)), place("theirs", &theirs)];
+        let columns = [place("ours", &ours), place("theirs", &theirs)];
         format!(
             "SELECT {} FROM (SELECT *, max(theirs) OVER (PARTITION BY g ORDER BY ours RANGE BETWEEN \
              UNBOUNDED PRECEDING AND 1 PRECEDING) AS top FROM ({})) WHERE theirs < top",

@@ -137,13 +137,14 @@ fn numbers(audit: &Audit<'_>, transform: &Transform, legacy: &Legacy, all: &str)
     let Some(number) = &transform.number else {
         return "(SELECT NULL::BIGINT AS r, NULL::BIGINT AS first WHERE false)".to_owned();
     };
+    let by_source = audit.bundle.meta().is_judged_by_source();
+    let own = if by_source { sql::ordered_id("s.id") } else { sql::id("s.id") };
     let key = |by: &String| {
-        let column = if by == "id" { sql::id("s.id") } else { format!("s.{}", name(by)) };
+        let column = if by == "id" { own.clone() } else { format!("s.{}", name(by)) };
         format!("{column} ASC NULLS LAST")
     };
-    let by_source = audit.bundle.meta().is_judged_by_source();
-    let own = by_source.then(|| format!("{} NULLS FIRST", sql::id("s.id")));
-    let ties = own.into_iter().chain(["m.id".to_owned()]);
+    let tie = by_source.then(|| format!("{own} NULLS FIRST"));
+    let ties = tie.into_iter().chain(["m.id".to_owned()]);
     let order: Vec<String> = number.by.iter().map(key).chain(ties).collect();
     let table = sql::target(audit, &transform.target);
     let within = name(&number.within);

@@ -5,6 +5,7 @@
 
 use super::facts::Audit;
 use super::legacy::Legacy;
+use crate::contract::ID_DIGITS;
 
 /// A name as SQL quotes it.
 pub(super) fn name(name: &str) -> String {
@@ -181,6 +182,15 @@ pub(super) fn id(expression: &str) -> String {
     format!(
         "CASE WHEN regexp_full_match({expression}, '[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-\
          [0-9a-fA-F]{{12}}') THEN lower({expression}) ELSE {expression} END"
+    )
+}
+
+/// An id as ids are put in order: see [`crate::contract::OrderKey::Id`].
+pub(super) fn ordered_id(expression: &str) -> String {
+    let id = id(expression);
+    format!(
+        "CASE WHEN regexp_full_match({expression}, '[0-9]+') AND length({expression}) <= {ID_DIGITS} THEN \
+         lpad({expression}, {ID_DIGITS}, '0') ELSE {id} END"
     )
 }
 

@@ -93,27 +93,46 @@ fn messages_that_the_target_shows_in_another_order_are_a_finding() {
 }
 
 #[test]
+fn ids_that_are_numbers_go_by_their_value() {
+    let mut app = chat(20);
+    for (at, event) in app["context_events"].as_array_mut().unwrap().iter_mut().enumerate() {
+        // 20 messages of one time, from the last to the first.
+        event["id"] = json!(20 - at);
+        event["createdAt"] = json!("2026-03-01T10:00:00Z");
+    }
+    let made = Made::run(&app, &ANY);
+    let lines: Vec<Value> =
+        made.rows("thread_items").iter().map(|item| item["content"]["line"].clone()).collect();
+    assert_eq!(lines, (0..20).map(|at| json!(at)).collect::<Vec<_>>());
+}
+
+#[test]
 fn messages_with_uuids_are_shown_as_they_were() {
     let text = chat(20).to_string();
     let uuid = |text: &str| text.replace("\"evt_", "\"00000000-0000-4000-8000-00000000");
     Made::run(&serde_json::from_str(&uuid(&text)).unwrap(), &[]);
 }
 
-#[test]
-fn messages_of_one_millisecond_are_shown_by_their_ids() {
+/// Two messages of one millisecond, with these ids.
+fn within_a_millisecond(ids: [&str; 2]) -> Value {
     let mut app = chat(2);
-    for (at, (id, micros)) in [("f", "100"), ("0", "900")].into_iter().enumerate() {
-        app["context_events"][at]["id"] = json!(format!("{id}0000000-0000-4000-8000-000000000000"));
+    for (at, (id, micros)) in ids.into_iter().zip(["100", "900"]).enumerate() {
+        app["context_events"][at]["id"] = json!(id);
         app["context_events"][at]["createdAt"] = json!(format!("2026-03-01T10:00:00.000{micros}Z"));
     }
+    app
+}
+
+#[test]
+fn messages_of_one_millisecond_are_shown_by_their_ids() {
+    // UUIDs are kept, and the app's own client showed these two in the order of their ids.
+    let uuids = ["f", "0"].map(|first| format!("{first}0000000-0000-4000-8000-000000000000"));
+    Made::run(&within_a_millisecond(uuids.each_ref().map(String::as_str)), &[]);
+    // Of these two the second one gets the lower id.
     let place = Place::new();
-    place.write("app.json", app.to_string());
-    let output = place.run(&["run", "app.json"]).ends(1);
-    assert!(
-        output.stderr.contains("context_events: 1 of 2 (thread_items row 1"),
-        "{}",
-        output.stderr
-    );
+    place.write("app.json", within_a_millisecond(["evt_0006", "evt_0007"]).to_string());
+    let told = place.run(&["run", "app.json"]).ends(1).stderr;
+    assert!(told.contains("context_events: 1 of 2 (thread_items row 1"), "{told}");
 }
 
 /// Contexts with three runs each, all of one time, by text ids.

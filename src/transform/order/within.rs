@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
 
-use super::{Key, Order, Texts, each, lines_of, too_many};
+use super::{Key, Order, each, lines_of, too_many};
 use crate::error::{Error, Result};
 use crate::transform::names;
 
@@ -55,14 +55,7 @@ fn in_row_order(path: &Path) -> Result<()> {
 }
 
 fn key(path: &Path, column: &str) -> Result<Key> {
-    let read = |key: &mut Key| each((path, &[]), column, &mut |values| key.take(values));
-    let mut found = Key::default();
-    read(&mut found)?;
-    if found.is_odd {
-        found = Key { texts: Some(Texts::default()), ..Key::default() };
-        read(&mut found)?;
-    }
-    Ok(found)
+    Key::read(column == names::ID, |key| each((path, &[]), column, &mut |values| key.take(values)))
 }
 
 /// A key that puts rows with a value before rows without.
