@@ -28,6 +28,7 @@ mod built;
 mod document;
 mod dropped;
 mod jsonl;
+mod left_behind;
 mod links;
 mod quarantine;
 pub(crate) mod read;
@@ -43,7 +44,7 @@ use arrow::datatypes::{DataType, Field, Schema as Columns};
 use serde::{Deserialize, Serialize};
 
 use crate::bag;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::progress::Progress;
 use crate::reconcile::SchemaPlan;
 use crate::schema::Schema;
@@ -136,6 +137,9 @@ pub struct Meta {
     pub dropped_values: Vec<(String, String, u64)>,
     /// What the contract does not name.
     pub unmapped: snapshot::Unmapped,
+    /// What the source has and the target does not get: by kind, entity and name. Since format 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<LeftBehind>,
     /// What rebuilds each legacy table; empty in format 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residue: Vec<Residue>,
@@ -173,11 +177,65 @@ impl Meta {
         older.into_iter().chain(taken).collect()
     }
 
+    /// How many link values are left behind.
+    pub fn left_links(&self) -> u64 {
+        let links = self.left_behind.iter().filter(|left| left.kind == LeftKind::Link);
+        links.map(|left| left.count).sum()
+    }
+
     /// How people call the snapshot: the name of its folder in earlier formats, else the source's.
     pub fn snapshot_name(&self) -> &str {
         let named = Some(self.snapshot.name.as_str()).filter(|name| !name.is_empty());
         named.unwrap_or(&self.source.name)
     }
+}
+
+/// Something of the source that the target does not get, and that no row was refused for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftBehind {
+    /// What kind of thing it is.
+    pub kind: LeftKind,
+    /// The entity.
+    pub entity: String,
+    /// The attribute or the label; empty for an entity.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// How many rows of the source have it; of a link, how many values.
+    pub count: u64,
+    /// Up to [`LeftBehind::SAMPLES`] of them: ids of rows, or `<id> - <id>` of both ends of a link as the
+    /// target has them; of a rule of the schema, what it says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<String>,
+}
+
+impl LeftBehind {
+    /// How many rows or values it names.
+    pub const SAMPLES: usize = 3;
+
+    /// An id as a sample has it.
+    pub(crate) fn sample(id: Option<&str>) -> String {
+        const MOST: usize = 64;
+        let Some(id) = id else { return "no id".to_owned() };
+        match id.char_indices().nth(MOST) {
+            Some((end, _)) => format!("{}…", printable(&id[..end])),
+            None => printable(id),
+        }
+    }
+}
+
+/// A kind of things that are left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftKind {
+    /// An attribute of a legacy entity that the contract does not declare.
+    Attribute,
+    /// An entity of the app that the contract does not declare: its rows stay in the app.
+    Entity,
+    /// A link of migrated rows to rows that are in the target, which does not follow them.
+    Link,
+    /// A rule of the app's schema about a link or an attribute, which the target does not have.
+    SchemaRule,
 }
 
 /// A name and a digest.

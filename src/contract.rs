@@ -26,6 +26,9 @@ mod cases;
 mod splits;
 mod written;
 mod orders;
+mod taken;
+mod note;
+mod notes;
 mod check;
 mod show;
 mod diff;
@@ -36,6 +39,7 @@ use crate::schema::Schema;
 
 pub use blanks::{blanks, init, purposes};
 pub use diff::{Change, diff, diff_text};
+pub use note::{Note, NoteColumn, NoteWhat};
 pub use orders::{ID_DIGITS, OrderKey};
 pub use parse::load;
 pub use release::Overrides;
@@ -43,7 +47,7 @@ pub use show::show;
 pub(crate) use show::{
     attr_rule as attr_words, id as id_words, link_rule as link_words, typed,
     verified as check_words, words::case_head as case_words, words::explode as explode_words,
-    words::numbering as numbering_words,
+    words::limit as limit_words, words::noted as noted_words, words::numbering as numbering_words,
 };
 pub use split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
 
@@ -79,6 +83,8 @@ pub struct Contract {
     pub unmapped: Unmapped,
     /// Section 5: the rules that are written, beside those that are derived.
     pub checks: Vec<Check>,
+    /// Section 5: what is counted and shown, and stops nothing.
+    pub notes: Vec<Note>,
     /// Section 6: rollout and safety.
     pub rollout: Rollout,
     /// Section 7: language and reason.

@@ -9,6 +9,7 @@
 pub mod figures;
 mod filled;
 mod gather;
+mod noted;
 mod sections;
 mod samples;
 mod text;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{
-    Bundle, Equation, Existing, LinkEquation, LinksMeta, Named, Quarantined, Repair,
+    Bundle, Equation, Existing, LeftBehind, LinkEquation, LinksMeta, Named, Quarantined, Repair,
 };
 use crate::contract::Contract;
 use crate::document::Document;
@@ -43,7 +44,7 @@ pub use markdown::markdown;
 pub use text::text;
 
 /// Version of the report's format.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The JSON Schema (draft 2020-12) of `report.json`.
 pub const SCHEMA: &str = include_str!("report/report.schema.json");
@@ -95,6 +96,12 @@ pub struct Report {
     pub dropped_values: Vec<(String, String, u64)>,
     /// What the contract does not name.
     pub unmapped: Unmapped,
+    /// What verification notes: counted, and no reason to fail.
+    pub notes: Vec<Noted>,
+    /// What the source has and the target does not get.
+    pub left_behind: Vec<LeftBehind>,
+    /// What is to be said of the files themselves, as an earlier format: sentences.
+    pub remarks: Vec<String>,
     /// Blanks of the contract, as `release.to`.
     pub blanks: Vec<String>,
     /// Limits of the contract on the data.
@@ -195,6 +202,20 @@ pub struct Imported {
     pub tables: Vec<import::TableOutcome>,
     /// What the store itself checked.
     pub checks: Vec<Check>,
+}
+
+/// Something that verification notes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noted {
+    /// What is counted, in the number of the count, as `items in no conversation`; or the rule in words.
+    pub what: String,
+    /// Whether that is a noun, which the count can stand before.
+    pub is_noun: bool,
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub samples: Vec<String>,
 }
 
 /// Rows that one rule set aside.

@@ -47,6 +47,7 @@ use crate::schema::{Schema, Type};
 pub use crate::source::SourceMeta;
 use crate::storage;
 
+pub(crate) use counts::OTHER_NAMES;
 pub(crate) use dates::number_date;
 pub use dates::{ParsedDate, parse_date};
 pub(crate) use rebuild::{Member, Rebuild, Rebuilt, object};

@@ -34,6 +34,7 @@ mod state;
 mod ends;
 mod order;
 mod carried;
+mod left;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 
 pub use carried::{CarriedLinks, Piece};
+pub use left::LeftLink;
 pub use links::is_held;
 pub use order::{NO_RANK, Ranks};
 pub use plan::{Decided, Plan, Reject, SourcePlan, Split, TargetPlan, plan};
@@ -76,6 +78,8 @@ pub struct Decisions {
     pub dropped: Vec<PathBuf>,
     /// Links between these rows and other entities of the app.
     pub carried: Vec<CarriedLinks>,
+    /// Links that could be in the target and are not.
+    pub left: Vec<LeftLink>,
 }
 
 /// Bytes that deciding takes at its peak beside buffers, as far as it grows with rows: the places of
@@ -144,6 +148,7 @@ pub fn decide(
         ranks: BTreeMap::new(),
         dropped: Vec::new(),
         carried: Vec::new(),
+        left: Vec::new(),
     };
     let mut dropped = Vec::new();
     for source in &plan.sources {
@@ -162,6 +167,7 @@ pub fn decide(
         decisions.ranks.insert(target.clone(), order::rank(&run, target, &decisions)?);
     }
     decisions.carried = carried::resolve(&run, &decisions, &mut dropped)?;
+    decisions.left = left::find(&run, &decisions)?;
     decisions.dropped = dropped;
     progress.done("every row decided");
     Ok(decisions)

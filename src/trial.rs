@@ -22,6 +22,7 @@ mod links;
 mod aside;
 mod split;
 mod listed;
+mod notes;
 mod lines;
 mod described;
 mod kinds;
@@ -120,8 +121,11 @@ pub fn run(
     let kinds = kinds::all();
     progress.begin("self-test", Some(kinds.len() as u64 + 1));
     let work = Staged::begin(&place(bundle, resources)?)?;
-    let trying = Trying { bundle, snapshot, contract, resources, work: work.path().join("copy") };
+    let place = work.path().join("copy");
+    let before = judge::Noted::new();
+    let mut trying = Trying { bundle, snapshot, contract, resources, work: place, before };
     let clean = trying.verify(&Changes::default())?;
+    trying.before = judge::noted(&clean);
     progress.advance(1);
     let findings = judge::findings(&clean);
     let mut trial =
@@ -157,6 +161,8 @@ struct Trying<'a> {
     contract: &'a Contract,
     resources: &'a Resources,
     work: PathBuf,
+    /// What the notes count without a fault.
+    before: judge::Noted,
 }
 
 impl Trying<'_> {
@@ -175,7 +181,7 @@ impl Trying<'_> {
     }
 
     fn tried(&self, name: &str, fault: &Fault) -> Result<Tried> {
-        Ok(judge::tried(name, fault, &self.verify(&fault.changes)?))
+        Ok(judge::tried(name, fault, (&self.verify(&fault.changes)?, &self.before)))
     }
 
     /// Verifies a copy with these changes, which is sealed anew and then removed.

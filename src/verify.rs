@@ -46,11 +46,17 @@ mod id;
 mod id_sql;
 mod order;
 mod sequence;
+mod note;
+mod note_sql;
+mod unlisted;
+mod upper;
 mod lines;
 mod content;
 mod files;
 mod files_sql;
 mod limit;
+mod left;
+mod left_sql;
 mod says;
 mod rows;
 mod whole;
@@ -104,7 +110,7 @@ impl Outcome {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// `count`, `account`, `link`, `presence`, `unique`, `type`, `id`, `value`, `order`, `same`,
-    /// `bijection`, `sequence`, `repair`, `digest` or `limit`.
+    /// `bijection`, `sequence`, `note`, `repair`, `digest` or `limit`.
     pub kind: String,
     /// The rule in words, as `every items row links to its contexts row`.
     pub rule: String,
@@ -120,6 +126,10 @@ pub struct Rule {
     /// [`ANY`] is any number.
     #[serde(default, skip_serializing_if = "is_none")]
     pub allows: u64,
+    /// What a violation is called, of one and of several, where it has a name of its own: `item in no
+    /// conversation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noun: Option<[String; 2]>,
     /// Up to 5 places: ids and rows, never payload values.
     pub samples: Vec<String>,
     /// How it came out.

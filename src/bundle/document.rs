@@ -89,6 +89,7 @@ fn facts(meta: &Meta) -> BundleFacts {
         links: links(meta),
         repairs: repairs.collect(),
         quarantine: refused.collect(),
+        left_links: meta.left_links(),
     }
 }
 

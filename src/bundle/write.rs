@@ -12,7 +12,9 @@ use serde::Serialize;
 use super::{
     Beside, Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id,
 };
-use super::{Equation, account, aside, document, dropped, links, residue, rows, sort, table};
+use super::{
+    Equation, account, aside, document, dropped, left_behind, links, residue, rows, sort, table,
+};
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::digest::TableDigest;
@@ -208,6 +210,7 @@ impl Writing<'_> {
             mapped_ids,
             dropped_values,
             unmapped: meta.unmapped.clone(),
+            left_behind: left_behind::list(self)?,
             residue,
             residue_links,
         })

@@ -102,7 +102,11 @@ pub(super) fn carry(
 }
 
 /// `template = "…"`: texts and `{names}` of the same target row.
-fn template(scope: &Scope<'_>, fields: &Fields<'_>, attr: Option<&Attr>) -> Option<Template> {
+pub(super) fn template(
+    scope: &Scope<'_>,
+    fields: &Fields<'_>,
+    attr: Option<&Attr>,
+) -> Option<Template> {
     let said = fields.need_text("template")?;
     let place = fields.get("template").map_or(fields.place(), |node| node.place);
     if let Some(attr) = attr.filter(|attr| attr.ty != Type::String) {

@@ -132,6 +132,7 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
         duplicates,
         unmapped,
         checks,
+        notes,
         rollout,
         implementation,
         text,
@@ -150,6 +151,7 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
     rest::duplicates(it, duplicates, &after.duplicates);
     rest::unmapped(it, *unmapped, after.unmapped);
     rest::checks(it, checks, &after.checks);
+    rest::notes(it, notes, &after.notes);
     rest::rollout(it, rollout, &after.rollout);
     rest::implementation(it, implementation, &after.implementation);
     it.at(0, "");

@@ -260,10 +260,14 @@ pub(super) fn declared<'a>(fields: &Fields<'a>, key: &str, sides: &[&Schema]) ->
     if sides.iter().any(|side| side.entity(name).is_some()) {
         return Some(name);
     }
-    let known = sides.iter().flat_map(|side| &side.entities).map(|entity| entity.name.as_str());
-    let said = format!("no entity {} is declared{}", quoted(name), hint(name, known));
-    fields.misfits.add(fields.get(key)?.place, said);
+    fields.misfits.add(fields.get(key)?.place, no_entity(sides, name));
     None
+}
+
+/// Says that no side has such an entity.
+pub(super) fn no_entity(sides: &[&Schema], name: &str) -> String {
+    let known = sides.iter().flat_map(|side| &side.entities).map(|entity| entity.name.as_str());
+    format!("no entity {} is declared{}", quoted(name), hint(name, known))
 }
 
 /// A type with its marks: `!` required, `*` unique, `^` indexed.

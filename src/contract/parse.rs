@@ -4,10 +4,10 @@ use super::fields::Fields;
 use super::misfit::Misfits;
 use super::tree::{self, Node};
 use super::{Contract, Overrides, UnmappedAttrs};
-use super::{check, model, release, sections, transforms, written};
+use super::{check, model, notes, release, sections, transforms, written};
 use crate::error::{Error, Result};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "contract",
     "release",
     "before",
@@ -17,6 +17,7 @@ const KEYS: [&str; 12] = [
     "duplicates",
     "unmapped",
     "verify",
+    "note",
     "rollout",
     "implementation",
     "override",
@@ -56,6 +57,7 @@ fn read(tree: &Node, text: String, misfits: &Misfits) -> Option<Contract> {
         after,
         namespace: sections::namespace(&root),
         checks: written::read(&root, &model, &becomes),
+        notes: notes::read(&root, &model, &becomes),
         transforms: read.into_iter().map(|read| read.transform).collect(),
         duplicates: sections::duplicates(&root, &model),
         unmapped,

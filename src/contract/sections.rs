@@ -138,7 +138,7 @@ pub(super) fn rollout(root: &Fields<'_>) -> Rollout {
 }
 
 /// A number of rows, a share of them as `"0.1%"`, or `"any"`.
-fn limit(node: &Node, name: &str, misfits: &Misfits) -> Option<Limit> {
+pub(super) fn limit(node: &Node, name: &str, misfits: &Misfits) -> Option<Limit> {
     let limit = match &node.value {
         Value::Whole(rows) => u64::try_from(*rows).ok().map(Limit::Rows),
         Value::Text(text) if text == "any" => Some(Limit::Any),

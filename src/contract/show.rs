@@ -8,7 +8,7 @@ use super::{
     LinkRule, Otherwise, Pick, Piece, Required, Rollout, Side, Template, Transform, UnmappedAttrs,
     Values,
 };
-use crate::error::{grouped, printable};
+use crate::error::printable;
 use crate::schema::{Attr, Has, Link, Schema};
 
 /// The contract as plain text: both models, every rule in words, and what is still blank.
@@ -28,6 +28,10 @@ pub fn show(contract: &Contract) -> String {
     out.head("verified beside the derived rules");
     for check in &contract.checks {
         out.line(1, &verified(check));
+    }
+    out.head("counted and shown");
+    for note in &contract.notes {
+        out.line(1, &words::note(note));
     }
     rollout(&mut out, &contract.rollout);
     let implementation = &contract.implementation;
@@ -287,12 +291,7 @@ fn rollout(out: &mut Lines, rollout: &Rollout) {
         ("rows shown in another order", rollout.max_reordered),
         ("link values left behind", rollout.max_left_behind),
     ] {
-        let limit = match limit {
-            super::Limit::Any => "any number".to_owned(),
-            super::Limit::Rows(rows) => format!("at most {}", grouped(rows)),
-            super::Limit::Percent(share) => format!("at most {share}% of the legacy rows"),
-        };
-        out.line(1, &format!("{what}: {limit}"));
+        out.line(1, &format!("{what}: {}", words::limit(limit)));
     }
     out.line(1, &format!("rolled back on: {}", or_blank(&rollout.rollback_trigger.join(", "))));
     out.line(1, &format!("a rollback: {}", or_blank(&rollout.rollback_action)));

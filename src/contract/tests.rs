@@ -100,10 +100,10 @@ fn all_faults_are_told_at_once() {
     insta::assert_snapshot!(shown(&read(&text).unwrap_err()), @r#"
     error: the contract has 5 misfits
       --> c.toml:34:115: `text` is no attribute type
-      --> c.toml:123:10: `name` of `thread_threads` is not unique (`*`)
-      --> c.toml:153:51: `missing` is a whole number, `thread_items.channel` is a string
-      --> c.toml:160:45: `thread_contexts` has no link `threads`; did you mean `thread`?
-      --> c.toml:249:19: `max_quarantined` must be a number of rows, a share of them as "0.1%", or "any"
+      --> c.toml:124:10: `name` of `thread_threads` is not unique (`*`)
+      --> c.toml:154:51: `missing` is a whole number, `thread_items.channel` is a string
+      --> c.toml:161:45: `thread_contexts` has no link `threads`; did you mean `thread`?
+      --> c.toml:287:19: `max_quarantined` must be a number of rows, a share of them as "0.1%", or "any"
     help: correct each place, then run `rethread contract check` on it
     "#);
 }
@@ -114,7 +114,7 @@ fn what_is_no_toml_is_told_with_its_place() {
     insta::assert_snapshot!(shown(&read(&text).unwrap_err()), @r#"
     error: the contract has 2 misfits
       --> c.toml:20:60: no TOML: invalid basic string, expected `"`
-      --> c.toml:116:5: no TOML: unclosed table, expected `]`
+      --> c.toml:117:5: no TOML: unclosed table, expected `]`
     help: correct each place, then run `rethread contract check` on it
     "#);
 }
@@ -161,6 +161,16 @@ fn a_contract_is_shown_in_words() {
       payloads are unchanged: thread_items.content is context_events.content byte for byte, thread_parts.part is story_parts.part byte for byte, thread_contexts.content is context_contexts.content byte for byte
       workflow runs are unchanged: thread_executions.workflowRunId is story_executions.workflowRunId byte for byte
     ");
+    insta::assert_snapshot!(part("counted and shown"), @r#"
+    counted and shown
+      items in no conversation: rows of thread_items without context
+      items in another conversation than their execution: rows of thread_items whose context is not the context of their execution
+      parts whose key is not their step and index: rows of thread_parts whose key is not the text "{stepId}:{idx}"
+      parts that share a step and an index: rows of thread_parts that share stepId, idx with another
+      steps whose tool calls are kept as text: rows of thread_steps whose toolCalls is a text
+      steps whose tool results are kept as text: rows of thread_steps whose toolExecutionResults is a text
+      parts without content: rows of thread_parts without part
+    "#);
 }
 
 /// The rule of a target attribute or link after one change of the built-in contract.

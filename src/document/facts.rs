@@ -91,6 +91,8 @@ pub struct BundleFacts {
     pub repairs: Vec<Repairs>,
     /// Quarantined rows by legacy entity and rule.
     pub quarantine: Vec<(String, String, u64)>,
+    /// Link values that are left behind.
+    pub left_links: u64,
 }
 
 /// One target table.

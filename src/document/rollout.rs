@@ -2,7 +2,7 @@
 
 use super::words::{blank, code, heading, or_blank, plain, table, text};
 use super::{Block, BundleFacts, Import, Measured};
-use crate::contract::{Contract, Limit, Rollout};
+use crate::contract::{Contract, Limit, Rollout, limit_words};
 use crate::error::grouped;
 
 /// The section.
@@ -42,7 +42,10 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
             limit(*max_repaired, counts.as_ref().map(|it| (it.repaired, it.rows))),
         ),
         row("Rows shown in another order", limit(*max_reordered, None)),
-        row("Link values left behind", limit(*max_left_behind, None)),
+        row(
+            "Link values left behind",
+            limit(*max_left_behind, counts.as_ref().map(|it| (it.left_links, it.rows))),
+        ),
         row("Rollback trigger", triggers),
         row("Rollback action", or_blank("rollout.rollback_action", rollback_action)),
     ];
@@ -63,6 +66,7 @@ struct Counts {
     rows: u64,
     quarantined: u64,
     repaired: u64,
+    left_links: u64,
 }
 
 impl Counts {
@@ -72,16 +76,13 @@ impl Counts {
             rows: bundle.legacy_rows,
             quarantined: parts.sum(),
             repaired: bundle.repairs.iter().map(|it| it.rows).sum(),
+            left_links: bundle.left_links,
         }
     }
 }
 
 fn limit(limit: Limit, counted: Option<(u64, u64)>) -> String {
-    let said = match limit {
-        Limit::Any => "any number".to_owned(),
-        Limit::Rows(rows) => format!("at most {}", grouped(rows)),
-        Limit::Percent(share) => format!("at most {share}% of the legacy rows"),
-    };
+    let said = limit_words(limit);
     let Some((count, total)) = counted else { return said };
     let within = if limit.allows(count, total) { "within it" } else { "⚠ over it" };
     format!("{said}; there are {}, {within}", grouped(count))

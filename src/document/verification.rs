@@ -2,7 +2,7 @@
 
 use super::words::{NO_BUNDLE, code, counted, heading, plain, table, text};
 use super::{Block, BundleFacts, Equation, Measured, Rule, RuleOutcome, Split};
-use crate::contract::{CheckWhat, Contract, Required, check_words};
+use crate::contract::{CheckWhat, Contract, Required, check_words, limit_words, noted_words};
 use crate::error::grouped;
 
 const NOT_VERIFIED: &str = "⚠ not verified";
@@ -11,7 +11,7 @@ const HOW: &str = "⚠ not verified: `rethread verify BUNDLE` looks at every row
                    `rethread contract render --bundle BUNDLE` says here what it found";
 
 /// The kinds of the rules that are written in a contract.
-const WRITTEN: [&str; 3] = ["bijection", "sequence", "same"];
+const WRITTEN: [&str; 4] = ["bijection", "sequence", "same", "note"];
 
 /// The section.
 pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
@@ -36,6 +36,10 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
     blocks.push(table(["Link", "Rule", "Rows", "Result"], links(contract, found)));
     blocks.push(heading("Business rules"));
     blocks.push(table(["Rule", "Rows", "Result"], business(contract, found)));
+    if !contract.notes.is_empty() {
+        blocks.push(heading("Counted and shown"));
+        blocks.push(table(["Note", "Allowed", "Rows", "Result"], notes(contract, found)));
+    }
     blocks.push(heading("Derived rules"));
     blocks.push(text(
         "Derived from the contract without being written: one account per legacy table, both ends of \
@@ -155,6 +159,26 @@ fn business<'a>(
             |found| result(&found.iter().filter(ours).collect::<Vec<_>>()),
         );
         [plain(&check_words(check)), rows, said]
+    })
+}
+
+/// The notes, a column a line. Verification names each by its words, then says what it looked at.
+fn notes<'a>(
+    contract: &'a Contract,
+    found: Option<&'a [Rule]>,
+) -> impl Iterator<Item = [String; 4]> + 'a {
+    let notes = contract.notes.iter();
+    let looks = notes.flat_map(|note| note.what.single().into_iter().map(move |what| (note, what)));
+    looks.map(move |(note, what)| {
+        let rule = format!("{}: {}", note.note, noted_words(&what));
+        let [rows, said] = found.map_or_else(
+            || [String::new(), NOT_VERIFIED.to_owned()],
+            |found| {
+                let ours = |it: &&Rule| it.kind == "note" && it.rule == rule;
+                result(&found.iter().filter(ours).collect::<Vec<_>>())
+            },
+        );
+        [plain(&rule), limit_words(note.max), rows, said]
     })
 }
 

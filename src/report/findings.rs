@@ -5,14 +5,15 @@
 //! apostrophe before it, which a spreadsheet shows as text. Control characters are written out.
 
 use super::{Report, Sample};
+use crate::bundle::LeftKind;
 use crate::error::printable;
 use crate::verify::Outcome;
 
 const HEAD: [&str; 8] = ["finding", "kind", "entity", "attr", "rule", "rows", "of", "detail"];
 
 /// Renders every finding: rules that do not hold, limits that are exceeded, quarantined rows by reason
-/// and the first of them, repairs, links that lead nowhere, merged rows, mapped ids, what the contract
-/// does not name, blanks, and steps of the schema push that would fail.
+/// and the first of them, repairs, links that lead nowhere, merged rows, mapped ids, what is left
+/// behind, remarks, blanks, and steps of the schema push that would fail.
 pub fn findings(report: &Report) -> String {
     let mut lines = Lines(String::new());
     lines.line(HEAD);
@@ -129,12 +130,18 @@ fn values(lines: &mut Lines, report: &Report) {
         let rows = rows.to_string();
         lines.line(["attribute dropped by rule", "unmapped", entity, attr, "", &rows, "", ""]);
     }
-    for (entity, attr, rows) in &report.unmapped.attrs {
-        let rows = rows.to_string();
-        lines.line(["attribute not named", "unmapped", entity, attr, "", &rows, "", ""]);
+    for left in &report.left_behind {
+        let finding = match left.kind {
+            LeftKind::Attribute => "attribute left behind",
+            LeftKind::Entity => "entity left behind",
+            LeftKind::Link => "link left behind",
+            LeftKind::SchemaRule => "rule of the schema left behind",
+        };
+        let (count, first) = (left.count.to_string(), left.samples.join("; "));
+        lines.line([finding, "left behind", &left.entity, &left.name, "", &count, "", &first]);
     }
-    for (entity, rows) in &report.unmapped.entities {
-        lines.line(["entity not named", "unmapped", entity, "", "", &rows.to_string(), "", ""]);
+    for remark in &report.remarks {
+        lines.line(["remark", "format", "", "", "", "", "", remark]);
     }
     for blank in &report.blanks {
         lines.line(["blank to fill", "contract", "", "", blank, "", "", ""]);

@@ -2,7 +2,7 @@
 
 use super::{
     FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, dropped, figures,
-    filled, samples,
+    filled, noted, samples,
 };
 use crate::bundle::{Bundle, Meta, Named};
 use crate::contract::{self, Contract, Limit};
@@ -49,8 +49,11 @@ pub(super) fn report(
         mapped_ids: meta.mapped_ids.clone(),
         dropped_values: meta.dropped_values.clone(),
         unmapped: meta.unmapped.clone(),
+        notes: verification.map(noted::notes).unwrap_or_default(),
+        left_behind: noted::left_behind(meta),
+        remarks: meta.remarks(),
         blanks: contract::blanks(contract),
-        limits: limits(contract, &totals),
+        limits: limits(contract, &totals, meta.left_links()),
         files: files(bundle),
         next: Vec::new(),
         figures: figures::kept(bundle),
@@ -136,7 +139,10 @@ fn rules_part(verification: Option<&Verification>) -> String {
     let all = grouped(rules.len() as u64);
     match (count(Outcome::Failed), count(Outcome::NotEvaluated)) {
         (0, 0) if rules.is_empty() => "verification had no rule to check".to_owned(),
-        (0, 0) => format!("all {all} rules hold"),
+        (0, 0) => match count(Outcome::Noted) {
+            0 => format!("all {all} rules hold"),
+            noted => format!("all {all} rules hold, {} of them with a note", grouped(noted)),
+        },
         (failed, 0) => format!("{} of {all} rules {} violated", grouped(failed), are(failed)),
         (0, unseen) => format!("{} of {all} rules looked at no row", grouped(unseen)),
         (failed, unseen) => format!(
@@ -192,7 +198,7 @@ fn imported(outcome: &import::Outcome) -> Imported {
     }
 }
 
-fn limits(contract: &Contract, totals: &Totals) -> Vec<LimitState> {
+fn limits(contract: &Contract, totals: &Totals, left_links: u64) -> Vec<LimitState> {
     let state = |name: &str, limit: Limit, count: u64| LimitState {
         name: name.to_owned(),
         allows: match limit {
@@ -206,6 +212,7 @@ fn limits(contract: &Contract, totals: &Totals) -> Vec<LimitState> {
     vec![
         state("rollout.max_quarantined", contract.rollout.max_quarantined, totals.quarantined),
         state("rollout.max_repaired", contract.rollout.max_repaired, totals.repaired),
+        state("rollout.max_left_behind", contract.rollout.max_left_behind, left_links),
     ]
 }
 

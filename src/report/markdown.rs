@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
 use super::sections::{Block, Cell, Detail, Table, clip, sections};
+use super::{Report, noted};
 use crate::error::grouped;
 use crate::verify::Outcome;
 
 /// As much as the description of a pull request takes.
 const MOST_CHARS: usize = 60_000;
+
+/// How many lines of what is noted come first; the table has them all.
+const LINES: usize = 12;
 
 /// Renders the report as Markdown for a review: compact, and data as it is, no HTML and no markup out
 /// of it. The page has every rule, the figures and the filled-in contract.
@@ -39,6 +42,15 @@ fn render(report: &Report, detail: Detail) -> String {
         ("Program", report.program.clone()),
     ] {
         let _ = writeln!(out, "- {name}: {}", words(&value));
+    }
+    for (name, lines) in [
+        ("Remark", report.remarks.clone()),
+        ("Noted", noted::note_lines(report)),
+        ("Left behind", noted::left_lines(report)),
+    ] {
+        for line in lines.iter().take(LINES) {
+            let _ = writeln!(out, "- {name}: {}", words(line));
+        }
     }
     for section in sections(report, detail) {
         let _ = writeln!(out, "\n## {}\n", section.title);

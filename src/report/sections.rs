@@ -6,6 +6,7 @@ mod beside;
 mod figures;
 mod flow;
 mod links;
+mod noted;
 mod plan;
 mod proofs;
 mod sizes;
@@ -193,6 +194,7 @@ pub(super) fn clip(text: &str, most: usize) -> String {
 pub(super) fn sections(report: &Report, detail: Detail) -> Vec<Section> {
     let all = [
         proofs::violated(report, detail),
+        noted::noted(report, detail),
         accounts::counts(report, detail),
         figures::time(report, detail),
         values::values(report, detail),
@@ -207,7 +209,7 @@ pub(super) fn sections(report: &Report, detail: Detail) -> Vec<Section> {
         proofs::import(report, detail),
         beside::legacy_links(report, detail),
         beside::ids(report, detail),
-        beside::unmapped(report, detail),
+        beside::dropped(report, detail),
         proofs::rules(report, detail),
         proofs::hashes(report, detail),
         next(report),

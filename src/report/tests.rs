@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Field, Schema as Columns};
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::bundle::{Meta, Quarantine};
+use crate::bundle::{LeftBehind, LeftKind, Meta, Quarantine};
 use crate::error::grouped;
 use crate::progress::Silent;
 use crate::snapshot::Extra;
@@ -88,6 +88,20 @@ fn fill(meta: &mut Meta, odd: &str) {
     meta.mapped_ids = vec![("context_contexts".to_owned(), 17)];
     meta.unmapped.entities = vec![("$users".to_owned(), 31), (odd.to_owned(), 7)];
     meta.unmapped.attrs = vec![("context_events".to_owned(), odd.to_owned(), 9)];
+    let left = |kind, entity: &str, name: &str, count| LeftBehind {
+        kind,
+        entity: entity.to_owned(),
+        name: name.to_owned(),
+        count,
+        samples: if kind == LeftKind::Entity { Vec::new() } else { vec![odd.to_owned()] },
+    };
+    meta.left_behind = vec![
+        left(LeftKind::Attribute, "context_events", odd, 9),
+        left(LeftKind::Entity, "$users", "", 31),
+        left(LeftKind::Entity, odd, "", 7),
+        left(LeftKind::Link, "context_events", odd, 4),
+        left(LeftKind::SchemaRule, "context_events", "owner", 1),
+    ];
 }
 
 fn rules(odd: &str) -> Vec<Rule> {
@@ -99,6 +113,7 @@ fn rules(odd: &str) -> Vec<Rule> {
         evaluated: if outcome == Outcome::NothingThere { 0 } else { 48_194 },
         violations,
         allows: 0,
+        noun: None,
         samples: if violations > 0 { vec![odd.to_owned()] } else { Vec::new() },
         outcome,
         query:
@@ -110,6 +125,11 @@ fn rules(odd: &str) -> Vec<Rule> {
         rule("link", "every items row links to its threads row", 0, Outcome::Passed),
         rule("sequence", "message order of every context is unchanged", 2, Outcome::Failed),
         rule("bijection", "one thread per context", 0, Outcome::NothingThere),
+        Rule {
+            noun: Some(["item in no conversation", "items in no conversation"].map(str::to_owned)),
+            allows: verify::ANY,
+            ..rule("note", "items in no conversation: items without context", 2, Outcome::Noted)
+        },
     ]
 }
 
@@ -154,8 +174,8 @@ fn imported() -> Report {
 
 #[test]
 fn the_verdict_comes_first() {
-    insta::assert_snapshot!(imported().verdict().sentence, @"Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; all 3 rules hold; all 6 rows and links are in `thread.sqlite`, read back and equal.");
-    insta::assert_snapshot!(with_findings("x").verdict().sentence, @"Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; 1 of 4 rules is violated; nothing was imported.");
+    insta::assert_snapshot!(imported().verdict().sentence, @"Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; all 4 rules hold, 1 of them with a note; all 6 rows and links are in `thread.sqlite`, read back and equal.");
+    insta::assert_snapshot!(with_findings("x").verdict().sentence, @"Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; 1 of 5 rules is violated; nothing was imported.");
     let folder = tempfile::tempdir().unwrap();
     let bundle = bundle(&folder.path().join("b1"), "x");
     let report = Report::new(&bundle, &blank(), None, None);
@@ -172,8 +192,8 @@ fn the_summary_fits_one_screen() {
     insta::assert_snapshot!(text(&imported()), @"
     verified and imported
       Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set
-      aside in quarantine; all 3 rules hold; all 6 rows and links are in `thread.sqlite`, read
-      back and equal.
+      aside in quarantine; all 4 rules hold, 1 of them with a note; all 6 rows and links are in
+      `thread.sqlite`, read back and equal.
 
       legacy table        rows  migrated  merged  quarantined
       context_contexts   1,204     1,201       3            0
@@ -183,7 +203,12 @@ fn the_summary_fits_one_screen() {
       threads          2         1         1        2
       items            3         3         0        0
 
-      rules        2 hold, 0 violated, 0 not evaluated, 1 had nothing to look at
+      rules        2 hold, 1 noted, 0 violated, 0 not evaluated, 1 had nothing to look at
+      noted        2 items in no conversation
+      left behind  1 attribute of legacy rows (context_events.sample.zip in 9 rows)
+                   4 link values of 1 link (context_events.sample.zip: 4)
+                   1 rule of the app's schema (context_events.owner sample.zip)
+                   2 other entities stay in the app ($users, sample.zip)
       repairs      1,007 values by 1 rule
       quarantine   5 rows by 2 rules
       links        3 values lead to no row
@@ -203,7 +228,7 @@ fn the_summary_fits_one_screen() {
     insta::assert_snapshot!(text(&with_findings("x")), @"
     findings: not fit for import
       Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set
-      aside in quarantine; 1 of 4 rules is violated; nothing was imported.
+      aside in quarantine; 1 of 5 rules is violated; nothing was imported.
 
       legacy table        rows  migrated  merged  quarantined
       context_contexts   1,204     1,201       3            0
@@ -213,7 +238,12 @@ fn the_summary_fits_one_screen() {
       threads          2         1         1        2
       items            3         3         0        0
 
-      rules        2 hold, 1 violated, 0 not evaluated, 1 had nothing to look at
+      rules        2 hold, 1 noted, 1 violated, 0 not evaluated, 1 had nothing to look at
+      noted        2 items in no conversation (x, …)
+      left behind  1 attribute of legacy rows (context_events.x in 9 rows)
+                   4 link values of 1 link (context_events.x: 4)
+                   1 rule of the app's schema (context_events.owner x)
+                   2 other entities stay in the app ($users, x)
       repairs      1,007 values by 1 rule
       quarantine   5 rows by 2 rules
       links        3 values lead to no row
@@ -241,16 +271,21 @@ fn hashless(text: &str) -> String {
 #[test]
 #[allow(clippy::too_many_lines, reason = "a golden text")]
 fn the_markdown_says_all_of_it() {
-    insta::assert_snapshot!(hashless(&markdown(&with_findings("sample.zip"))), @r##"
+    insta::assert_snapshot!(hashless(&markdown(&with_findings("sample.zip"))), @r"
     # Findings: not fit for import
 
-    Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; 1 of 4 rules is violated; nothing was imported.
+    Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set aside in quarantine; 1 of 5 rules is violated; nothing was imported.
 
     - Source: archive `sample.zip` “sample.zip”
     - Snapshot: `sample`
     - Contract: `sample`
     - Bundle: `b1`
     - Program: rethread 0.2.0
+    - Noted: 2 items in no conversation (sample.zip, …)
+    - Left behind: 1 attribute of legacy rows (context\_events.sample.zip in 9 rows)
+    - Left behind: 4 link values of 1 link (context\_events.sample.zip: 4)
+    - Left behind: 1 rule of the app's schema (context\_events.owner sample.zip)
+    - Left behind: 2 other entities stay in the app ($users, sample.zip)
 
     ## What was found
 
@@ -261,6 +296,27 @@ fn the_markdown_says_all_of_it() {
     | rule | outcome | evaluated | violations | first ones |
     | --- | --- | ---: | ---: | --- |
     | message order of every context is unchanged | violated | 48,194 | 2 | sample.zip |
+
+
+    ## What you should know
+
+    None of this stops the migration. What is noted was counted in the migrated rows, for somebody to look at. What is left behind was read and is not in the target: it is still in the source, and in the snapshot (attributes in its `_extra` column, links in `data/links`); other entities stay in the app.
+
+    Noted: counted, and no reason to fail
+
+    | what | how many | first ones |
+    | --- | ---: | --- |
+    | items in no conversation | 2 | sample.zip |
+
+    Left behind: read, and not in the target
+
+    | what | name | rows or values | first ones |
+    | --- | --- | ---: | --- |
+    | attribute | `context_events.sample.zip` | 9 | sample.zip |
+    | entity | `$users` | 31 |  |
+    | entity | `sample.zip` | 7 |  |
+    | link | `context_events.sample.zip` | 4 | sample.zip |
+    | rule of the schema | `context_events.owner` | 1 | sample.zip |
 
 
     ## Where every row went
@@ -336,6 +392,7 @@ fn the_markdown_says_all_of_it() {
     | --- | --- | ---: | --- |
     | `rollout.max_quarantined` | 0 | 5 | exceeded |
     | `rollout.max_repaired` | any | 1,007 | within |
+    | `rollout.max_left_behind` | 0 | 4 | exceeded |
 
     Blanks to fill
 
@@ -392,24 +449,6 @@ fn the_markdown_says_all_of_it() {
     | `context_contexts` | 17 |
 
 
-    ## What has no place in the target
-
-    Nothing of this is lost: attributes that a rule drops are columns of the snapshot, unnamed ones stand in its `_extra` column, other entities in the source.
-
-    Attributes no rule names
-
-    | table | attribute | rows |
-    | --- | --- | ---: |
-    | `context_events` | `sample.zip` | 9 |
-
-    Entities no rule names
-
-    | entity | rows |
-    | --- | ---: |
-    | `$users` | 31 |
-    | `sample.zip` | 7 |
-
-
     ## Hashes, and how to check them
 
     A logical digest says what the rows say, whatever store holds them: the sum of a hash per row. Parquet, JSONL and database give the same.
@@ -434,7 +473,7 @@ fn the_markdown_says_all_of_it() {
     1. Look at the rules that are violated, repair the legacy rows or the contract, and run again. Nothing can be imported before.
     2. Look at the quarantine: repair these rows in the source and export again, or leave them out by `rollout.max_quarantined`. They stand whole in `data/quarantine/`.
     3. Fill the blanks of the contract: `rethread contract init` writes a file for them.
-    "##);
+    ");
 }
 
 #[test]
@@ -442,7 +481,7 @@ fn the_json_form_comes_back_the_same() {
     let report = imported();
     let back: Report = serde_json::from_str(&report.json().unwrap()).unwrap();
     assert_eq!(back, report);
-    assert!(report.json().unwrap().starts_with("{\n  \"report_format\": 2,\n"));
+    assert!(report.json().unwrap().starts_with("{\n  \"report_format\": 3,\n"));
 }
 
 #[test]
@@ -461,7 +500,8 @@ const HOSTILE: &str = "</style><script>alert(1)</script>\"><img src=//evil onerr
                        `</code>` | [x](http://evil) \u{202e}gnp.\u{0}\u{1b}[31m\n# h\n";
 
 /// The tags this program writes.
-const OURS: [&str; 50] = [
+const OURS: [&str; 51] = [
+    "aside",
     "!doctype",
     "html",
     "head",
@@ -562,7 +602,9 @@ fn the_page_stays_small_whatever_the_data() {
         rule.samples = vec!["\"\u{202e}".repeat(100); 5];
         rule.query = "\"".repeat(10_000);
     }
-    report.unmapped.attrs = vec![("e".to_owned(), "\u{202e}".repeat(1000), 1); 20_000];
+    report.left_behind = vec![report.left_behind[0].clone(); 20_000];
+    report.notes = vec![report.notes[0].clone(); 20_000];
+    report.remarks = vec!["\u{202e}".repeat(1000); 2];
     with_everything(&mut report, &HOSTILE.repeat(50));
     let figures = report.figures.as_mut().unwrap();
     figures.series = vec![figures.series[0].clone(); 300];
@@ -580,7 +622,7 @@ fn the_page_stays_small_whatever_the_data() {
     assert!(page.len() <= 1 << 20, "{} bytes", grouped(page.len() as u64));
     assert!(page.contains("and 19,"), "what is left out is counted");
     assert!(markdown(&report).chars().count() <= 65_536, "it fits a pull request");
-    assert!(text(&report).lines().count() < 40);
+    assert!(text(&report).lines().count() < 75);
 }
 
 #[test]
@@ -699,6 +741,7 @@ fn every_section_has_its_place_and_its_words() {
     let place = |id: &str| page.find(&format!("<section id=\"{id}\"")).expect(id);
     let ids = [
         "violated",
+        "noted",
         "counts",
         "time",
         "values",
@@ -712,7 +755,6 @@ fn every_section_has_its_place_and_its_words() {
         "targets",
         "legacy-links",
         "ids",
-        "unmapped",
         "rules",
         "hashes",
         "next",
@@ -750,9 +792,9 @@ fn a_build_server_sees_what_does_not_hold() {
         kind: "order".to_owned(),
         ..report.rules[0].clone()
     });
-    insta::assert_snapshot!(junit(&report).unwrap(), @r##"
+    insta::assert_snapshot!(junit(&report).unwrap(), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="rethread" tests="5" skipped="1" failures="2" errors="0">
+    <testsuites name="rethread" tests="6" skipped="1" failures="2" errors="0">
         <testsuite name="count" tests="1" skipped="0" errors="0" failures="0">
             <testcase name="every context_events row is accounted for" classname="count.items.thread" assertions="48194"/>
         </testsuite>
@@ -771,6 +813,9 @@ fn a_build_server_sees_what_does_not_hold() {
                 <skipped message="there was no row to look at"/>
             </testcase>
         </testsuite>
+        <testsuite name="note" tests="1" skipped="0" errors="0" failures="0">
+            <testcase name="items in no conversation: items without context" classname="note.items.thread" assertions="48194"/>
+        </testsuite>
         <testsuite name="order" tests="1" skipped="0" errors="0" failures="1">
             <testcase name="every context_events row is accounted for" classname="order.items.thread" assertions="48194">
                 <failure message="it looked at no row although there were rows" type="not_evaluated">
@@ -779,7 +824,7 @@ fn a_build_server_sees_what_does_not_hold() {
             </testcase>
         </testsuite>
     </testsuites>
-    "##);
+    "#);
     report.rules.clear();
     let text = junit(&report).unwrap();
     assert!(text.contains("failures=\"1\"") && text.contains("nobody has checked the result yet"));
@@ -789,11 +834,14 @@ fn a_build_server_sees_what_does_not_hold() {
 fn a_spreadsheet_gets_every_finding() {
     let mut report = with_findings("=place(1)");
     with_everything(&mut report, "=cmd()");
-    insta::assert_snapshot!(findings(&report).replace('\r', ""), @r##"
+    insta::assert_snapshot!(findings(&report).replace('\r', ""), @r#"
     finding,kind,entity,attr,rule,rows,of,detail
     rule violated,sequence,items,thread,message order of every context is unchanged,2,48194,
     rule sample,sequence,items,thread,message order of every context is unchanged,1,,"'=place(1)"
+    noted,note,items,thread,items in no conversation: items without context,2,48194,
+    rule sample,note,items,thread,items in no conversation: items without context,1,,"'=place(1)"
     limit exceeded,limit,,,rollout.max_quarantined,5,,allows 0
+    limit exceeded,limit,,,rollout.max_left_behind,4,,allows 0
     rows merged,account,context_contexts,,,3,1204,
     rows merged,account,context_events,,,12,48211,
     rows quarantined,quarantine,context_events,,items.context required,1,,
@@ -805,9 +853,11 @@ fn a_spreadsheet_gets_every_finding() {
     ids mapped,id,context_contexts,id,,17,,no UUID before
     values repaired,repair,items,createdAt,from $server,1007,,
     links dropped,link,context_events,"'=place(1)",,3,48000,they lead to no row
-    attribute not named,unmapped,context_events,"'=place(1)",,9,,
-    entity not named,unmapped,$users,,,31,,
-    entity not named,unmapped,"'=place(1)",,,7,,
+    attribute left behind,left behind,context_events,"'=place(1)",,9,,"'=place(1)"
+    entity left behind,left behind,$users,,,31,,
+    entity left behind,left behind,"'=place(1)",,,7,,
+    link left behind,left behind,context_events,"'=place(1)",,4,,"'=place(1)"
+    rule of the schema left behind,left behind,context_events,owner,,1,,"'=place(1)"
     blank to fill,contract,,,release.to,,,
     blank to fill,contract,,,before.entrypoints,,,
     blank to fill,contract,,,before.apis,,,
@@ -820,7 +870,7 @@ fn a_spreadsheet_gets_every_finding() {
     values differ,value,"'=cmd()","'=cmd()",,,,the target has some value more or less often than the rule makes it
     schema step would fail,schema,"'=cmd()",,unique,2,,"'=cmd()"
     schema finding,schema,"'=cmd()",,,,,"'=cmd(); =cmd()"
-    "##);
+    "#);
 }
 
 /// What of a value the schema does not allow; knows the words the schema uses.
@@ -945,8 +995,12 @@ fn the_schema_and_the_types_say_the_same() {
         for name in names {
             let mut less = all.clone();
             less.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(&name);
-            let may_lack =
-                place.is_empty() && ["figures", "schema_plan", "document"].contains(&&*name);
+            let may_lack = match place.split('/').nth(1) {
+                None => ["figures", "schema_plan", "document"].contains(&&*name),
+                Some("rules") => ["allows", "noun"].contains(&&*name),
+                Some("left_behind") => ["name", "samples"].contains(&&*name),
+                Some(_) => false,
+            };
             assert_eq!(wrong(&less).is_empty(), may_lack, "{place} without `{name}`");
         }
     }

@@ -3,12 +3,15 @@
 use std::fmt::Write as _;
 
 use super::sections::{clip, counted};
-use super::{Report, dropped};
+use super::{Report, dropped, noted};
 use crate::error::{grouped, printable};
 use crate::verify::Outcome;
 
 /// How many tables of each kind are shown.
 const MOST: usize = 12;
+
+/// How many lines of what is noted and of what is left behind are shown.
+const MOST_KNOWN: usize = 6;
 
 /// Renders the summary; it ends with a line end.
 pub fn text(report: &Report) -> String {
@@ -103,13 +106,19 @@ fn facts(out: &mut String, report: &Report) {
     if !report.rules.is_empty() {
         let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
         let (unseen, nothing) = (count(Outcome::NotEvaluated), count(Outcome::NothingThere));
+        let noted = report.rules.iter().any(|rule| rule.outcome == Outcome::Noted);
+        let noted =
+            if noted { format!("{} noted, ", count(Outcome::Noted)) } else { String::new() };
         fact(
             "rules",
             format!(
-                "{passed} hold, {failed} violated, {unseen} not evaluated, {nothing} had nothing to look at"
+                "{passed} hold, {noted}{failed} violated, {unseen} not evaluated, {nothing} had nothing to \
+                 look at"
             ),
         );
     }
+    known(out, report);
+    let mut fact = |name: &str, said: String| line(out, &format!("  {name:<12} {said}"));
     if report.totals.repaired > 0 {
         let values = counted(report.totals.repaired, "value", "values");
         let rules = counted(report.repairs.len() as u64, "rule", "rules");
@@ -147,5 +156,25 @@ fn facts(out: &mut String, report: &Report) {
     }
     if !report.blanks.is_empty() {
         wrapped(out, "blanks       ", &report.blanks.join(", "));
+    }
+}
+
+/// What people must know of and what stops nothing, a line each.
+fn known(out: &mut String, report: &Report) {
+    let blocks = [
+        ("remark", report.remarks.clone()),
+        ("noted", noted::note_lines(report)),
+        ("left behind", noted::left_lines(report)),
+    ];
+    for (name, lines) in blocks {
+        let mut name = name;
+        let more = lines.len().saturating_sub(MOST_KNOWN);
+        for said in lines.iter().take(MOST_KNOWN) {
+            wrapped(out, &format!("{name:<13}"), &clip(said, 260));
+            name = "";
+        }
+        if more > 0 {
+            wrapped(out, &format!("{name:<13}"), &format!("and {} more", grouped(more as u64)));
+        }
     }
 }

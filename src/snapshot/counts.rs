@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// cannot fill the memory.
 const NAMES: usize = 10_000;
 /// What the rest is counted as.
-const OTHER_NAMES: &str = "…";
+pub(crate) const OTHER_NAMES: &str = "…";
 
 /// Names of one block, in the order they first appear.
 #[derive(Default)]

@@ -131,6 +131,7 @@ pub(crate) fn verification(bundle: &Bundle) -> Verification {
         evaluated: 4,
         violations: 0,
         allows: 0,
+        noun: None,
         samples: Vec::new(),
         outcome: Outcome::Passed,
         query: "SELECT 0".to_owned(),
@@ -166,6 +167,7 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
         mapped_ids: Vec::new(),
         dropped_values: Vec::new(),
         unmapped: snapshot::Unmapped::default(),
+        left_behind: Vec::new(),
         residue: Vec::new(),
         residue_links: Vec::new(),
     }
@@ -231,6 +233,7 @@ pub(crate) fn contract() -> Contract {
         duplicates: Duplicates { keep: Vec::new() },
         unmapped: Unmapped { attrs: UnmappedAttrs::Report, carry_links: true },
         checks: Vec::new(),
+        notes: Vec::new(),
         rollout: Rollout {
             dry_run_required: true,
             canary: text("first"),

@@ -79,7 +79,7 @@ pub(super) fn resolve(
     Ok(found)
 }
 
-fn is_carried(run: &Run<'_>, links: &LinksMeta) -> bool {
+pub(super) fn is_carried(run: &Run<'_>, links: &LinksMeta) -> bool {
     let many = run.plan.after.link(&links.entity, &links.label);
     match links.role.as_str() {
         "carried" => run.plan.contract.unmapped.carry_links,
@@ -99,13 +99,7 @@ fn piece(
     decisions: &Decisions,
     dropped: &mut Vec<PathBuf>,
 ) -> Result<PathBuf> {
-    let pairs = frame::scan(&run.snapshot.path(&links.file))?.select([
-        col("from").alias("_from"),
-        col("to").alias("_to"),
-        col("_row"),
-    ]);
-    let pairs = end(run, pairs, &links.entity, ("_from", "from"), decisions)?;
-    let pairs = end(run, pairs, &links.target, ("_to", "to"), decisions)?;
+    let pairs = reached(run, links, decisions)?;
     let reached = run.checkpoint(pairs, &format!("pairs.{at}"))?;
     let whole = || col("from").is_not_null().and(col("to").is_not_null());
     let lost = frame::scan(&reached)?.filter(whole().not()).select([
@@ -126,6 +120,22 @@ fn piece(
         lit(origin).alias(names::ORIGIN),
     ]);
     run.checkpoint(kept, &format!("kept.{at}"))
+}
+
+/// The pairs of a link file in their order, with both ends as the target has them; null where that row
+/// is not there.
+pub(super) fn reached(
+    run: &Run<'_>,
+    links: &LinksMeta,
+    decisions: &Decisions,
+) -> Result<LazyFrame> {
+    let pairs = frame::scan(&run.snapshot.path(&links.file))?.select([
+        col("from").alias("_from"),
+        col("to").alias("_to"),
+        col("_row"),
+    ]);
+    let pairs = end(run, pairs, &links.entity, ("_from", "from"), decisions)?;
+    end(run, pairs, &links.target, ("_to", "to"), decisions)
 }
 
 /// Adds the id one end has in the target; null when that row is not there.

@@ -3,7 +3,8 @@
 use super::fault::{Changes, Fault, Told};
 use super::ground::Ground;
 use super::rows::Planted;
-use crate::bundle::Meta;
+use crate::bundle::{LeftBehind, LeftKind, LinksMeta, Meta};
+use crate::contract::Limit;
 use crate::error::grouped;
 
 /// What a figure was changed to: the entity a rule about it is of, the figure in words, and how
@@ -221,5 +222,74 @@ pub(super) fn link_digest(ground: &Ground<'_>) -> Planted {
         other_digit(&mut links.digest);
         let name = format!("digest of {}.{}", links.entity, links.label);
         Some((links.entity.clone(), name, links.file.clone()))
+    })
+}
+
+/// The name of something that is left behind, as verification says it.
+fn left_name(left: &LeftBehind) -> String {
+    match left.name.as_str() {
+        "" => left.entity.clone(),
+        name => format!("{}.{name}", left.entity),
+    }
+}
+
+fn left(ground: &Ground<'_>, edit: impl FnOnce(&mut Vec<LeftBehind>, usize) -> String) -> Planted {
+    edited(ground, |meta, turn| {
+        let at = turn.checked_rem(meta.left_behind.len())?;
+        let name = left_name(&meta.left_behind[at]);
+        let said = edit(&mut meta.left_behind, at);
+        Some((String::new(), format!("{name}, which is left behind"), format!("{name}: {said}")))
+    })
+}
+
+/// Something is left behind that it does not name.
+pub(super) fn left_out(ground: &Ground<'_>) -> Planted {
+    left(ground, |all, at| {
+        all.remove(at);
+        "not in bundle.json,".to_owned()
+    })
+}
+
+/// One row or value more is left behind, it says.
+pub(super) fn left_count(ground: &Ground<'_>) -> Planted {
+    left(ground, |all, at| {
+        all[at].count += 1;
+        format!("bundle.json says {},", grouped(all[at].count))
+    })
+}
+
+/// Another row is the first of what is left behind, it says.
+pub(super) fn left_place(ground: &Ground<'_>) -> Planted {
+    left(ground, |all, at| {
+        all[at].samples = vec!["another".to_owned()];
+        format!("bundle.json says {},", grouped(all[at].count))
+    })
+}
+
+/// An entity is left behind that the source has not, it says.
+pub(super) fn left_more(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, _| {
+        let entity = "self-test".to_owned();
+        let (kind, name, samples) = (LeftKind::Entity, String::new(), Vec::new());
+        meta.left_behind.push(LeftBehind { kind, entity, name, count: 1, samples });
+        let said = "self-test: bundle.json says 1,".to_owned();
+        Some((String::new(), "self-test, which is left behind".to_owned(), said))
+    })
+}
+
+/// It does not list a link file: its pairs are left behind.
+pub(super) fn link_file(ground: &Ground<'_>) -> Planted {
+    let allowed = ground.contract.rollout.max_left_behind != Limit::Rows(0);
+    let carried = |links: &LinksMeta| links.role == "carried" && links.rows > 0 && !allowed;
+    edited(ground, |meta, _| {
+        let at = meta.links.iter().position(carried)?;
+        let links = meta.links.remove(at);
+        // The source may hold it under the name of the legacy entity.
+        let held = ground.snapshot.meta().links.iter().find(|file| {
+            let target = ground.contract.id_transform(&file.entity).map(|found| &found.target);
+            file.label == links.label && *target.unwrap_or(&file.entity) == links.entity
+        })?;
+        let name = format!("{}.{}", held.entity, held.label);
+        Some((String::new(), format!("the list of {}", links.file), name))
     })
 }

@@ -41,6 +41,9 @@ pub(super) enum Told {
     Line(Vec<String>),
     /// One of these figures of `bundle.json`, by a rule about this entity.
     Figure(String, Vec<String>),
+    /// One of these names of a row, by a note on this entity and column: it need not fail, it must count
+    /// more than before.
+    Noted(String, String, Vec<String>),
 }
 
 /// A fault that can be planted.

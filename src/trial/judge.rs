@@ -1,4 +1,6 @@
-//! Whether a verification caught a fault: a rule failed, and said which row.
+//! Whether a verification caught a fault: a rule failed, or a note counted more, and said which row.
+
+use std::collections::BTreeMap;
 
 use super::fault::{Fault, Told};
 use super::{Fate, Tried};
@@ -21,14 +23,30 @@ fn failed(found: &Verification) -> impl Iterator<Item = &Rule> {
     found.rules.iter().filter(|rule| !rule.outcome.holds())
 }
 
+/// What the notes counted in the copy without a fault.
+pub(super) type Noted = BTreeMap<(String, String), u64>;
+
+/// What the notes of a verification count.
+pub(super) fn noted(found: &Verification) -> Noted {
+    let notes = found.rules.iter().filter(|rule| rule.kind == NOTE);
+    notes.map(|rule| ((rule.entity.clone(), rule.rule.clone()), rule.violations)).collect()
+}
+
+const NOTE: &str = "note";
+
 /// Judges what a verification found of a planted fault.
-pub(super) fn tried(kind: &str, fault: &Fault, found: &Verification) -> Tried {
+pub(super) fn tried(kind: &str, fault: &Fault, (found, before): (&Verification, &Noted)) -> Tried {
     let mut named: Vec<(&Rule, &str)> = Vec::new();
-    for rule in failed(found).filter(|rule| counts(&fault.told, rule)) {
+    let failed: Vec<&Rule> = match &fault.told {
+        Told::Noted(..) => found.rules.iter().filter(|rule| is_more(rule, before)).collect(),
+        _ => failed(found).collect(),
+    };
+    for rule in failed.iter().copied().filter(|rule| counts(&fault.told, rule)) {
         let first = rule.samples.iter().find(|sample| names(&fault.told, sample));
+        // A note has room for the first rows alone.
+        let first = first.or(rule.samples.last().filter(|_| is_full(&fault.told, rule)));
         named.extend(first.map(|sample| (rule, sample.as_str())));
     }
-    let failed: Vec<&Rule> = failed(found).collect();
     let fate = match (named.is_empty(), failed.is_empty()) {
         (false, _) => Fate::Caught,
         (true, false) => Fate::Unnamed,
@@ -47,18 +65,30 @@ pub(super) fn tried(kind: &str, fault: &Fault, found: &Verification) -> Tried {
     }
 }
 
+/// Whether a note counts more than it did.
+fn is_more(rule: &Rule, before: &Noted) -> bool {
+    let key = (rule.entity.clone(), rule.rule.clone());
+    rule.kind == NOTE && before.get(&key).is_some_and(|count| rule.violations > *count)
+}
+
+fn is_full(told: &Told, rule: &Rule) -> bool {
+    matches!(told, Told::Noted(..)) && rule.violations > rule.samples.len() as u64
+}
+
 /// Whether a rule is one that may catch a fault: what the Parquet files say is not told by comparing
-/// lines and digests, which would tell any change at all.
+/// lines and digests, which would tell any change at all, nor by counting what stops nothing.
 fn counts(told: &Told, rule: &Rule) -> bool {
     match told {
-        Told::Row(_) => rule.kind != "digest",
+        Told::Row(_) => rule.kind != "digest" && rule.kind != NOTE,
         Told::Line(_) => true,
         Told::Figure(entity, _) => rule.entity == *entity,
+        Told::Noted(entity, attr, _) => rule.entity == *entity && rule.attr == *attr,
     }
 }
 
 fn names(told: &Told, sample: &str) -> bool {
-    let (Told::Row(names) | Told::Line(names) | Told::Figure(_, names)) = told;
+    let (Told::Row(names) | Told::Line(names) | Told::Figure(_, names) | Told::Noted(.., names)) =
+        told;
     names.iter().any(|name| stands_in(sample, name))
 }
 

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::ground::Ground;
 use super::rows::Planted;
 use super::values::{Column, On, text_by};
-use super::{aside, described, existing, lines, links, listed, rows, split};
+use super::{aside, described, existing, lines, links, listed, notes, rows, split};
 use crate::error::Result;
 
 /// A kind of fault.
@@ -47,7 +47,7 @@ pub(super) fn all() -> Vec<Kind> {
     let parts = [whole_rows(), of_splits(), of_links()];
     let values =
         [values::of_texts(), values::of_figures(), values::of_payloads(), values::of_tokens()];
-    let beside = [of_existing(), of_aside(), of_lists(), of_lines(), of_description()];
+    let beside = [of_existing(), of_aside(), of_lists(), of_notes(), of_lines(), of_description()];
     parts.into_iter().chain(values).chain(beside).flatten().collect()
 }
 
@@ -188,6 +188,26 @@ fn of_lists() -> Vec<Kind> {
     ]
 }
 
+fn of_notes() -> Vec<Kind> {
+    const NO_NOTE: &str = "the contract notes no such thing, or no row has a place for it";
+    vec![
+        any("a value is left out that the contract notes", notes::null, NO_NOTE),
+        any("a payload is a text, which the contract notes", notes::as_text, NO_NOTE),
+        any(
+            "a text is not the one built of its row, which the contract notes",
+            notes::unlike,
+            NO_NOTE,
+        ),
+        any("a row shares values with another, which the contract notes", notes::shared, NO_NOTE),
+        any(
+            "a link leads elsewhere than another, which the contract notes",
+            notes::differ,
+            NO_NOTE,
+        ),
+        any("a value is listed that no mapping lists", notes::unlisted, "there was no repair"),
+    ]
+}
+
 fn of_lines() -> Vec<Kind> {
     const NO_LINE: &str = "no table has two lines";
     vec![
@@ -201,6 +221,7 @@ fn of_lines() -> Vec<Kind> {
 
 fn of_description() -> Vec<Kind> {
     const NO_FIGURE: &str = "bundle.json has no such figure";
+    const NO_LEFT: &str = "nothing is left behind";
     vec![
         any("an equation that does not add up", described::equation, NO_FIGURE),
         any("an equation that adds up otherwise", described::shifted, NO_FIGURE),
@@ -215,6 +236,15 @@ fn of_description() -> Vec<Kind> {
         any("the count of results of split rows", described::split, NO_FIGURE),
         any("the count of values without a home", described::homeless, NO_FIGURE),
         any("the count of mapped ids", described::mapped, NO_FIGURE),
+        any("something left behind is not named", described::left_out, NO_LEFT),
+        any("the count of something left behind", described::left_count, NO_LEFT),
+        any("a place of something left behind", described::left_place, NO_LEFT),
+        any("something left behind is made up", described::left_more, NO_FIGURE),
+        any(
+            "a link file that is not listed",
+            described::link_file,
+            "the bundle has no link file, or the contract lets links be left behind",
+        ),
         any("the digest of the snapshot", described::snapshot, NO_FIGURE),
         any("the digest of the contract", described::contract, NO_FIGURE),
         any("the digest of a table", described::digest, NO_FIGURE),

@@ -43,6 +43,7 @@ impl Sample {
             contract: &self.contract,
             resources: &Resources::default(),
             work: self.folder.path().join("copy"),
+            before: super::judge::Noted::new(),
         };
         let tried = trying.tried("a fault", fault).unwrap();
         assert!(!trying.work.exists(), "the copy is gone");

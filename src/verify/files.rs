@@ -221,7 +221,7 @@ fn equation(
     tally.finish()
 }
 
-fn is_carried(audit: &Audit<'_>, links: &LinksMeta) -> bool {
+pub(super) fn is_carried(audit: &Audit<'_>, links: &LinksMeta) -> bool {
     if links.role == "carried" {
         return audit.contract.unmapped.carry_links;
     }
@@ -230,7 +230,7 @@ fn is_carried(audit: &Audit<'_>, links: &LinksMeta) -> bool {
 }
 
 /// The name the rows of an entity go by in the target.
-fn renamed(audit: &Audit<'_>, entity: &str) -> String {
+pub(super) fn renamed(audit: &Audit<'_>, entity: &str) -> String {
     audit
         .contract
         .id_transform(entity)
@@ -238,7 +238,7 @@ fn renamed(audit: &Audit<'_>, entity: &str) -> String {
 }
 
 /// The id of an end of a carried link in the target; `None` when the row is not there.
-fn end(audit: &Audit<'_>, entity: &str, id: u128) -> Option<u128> {
+pub(super) fn end(audit: &Audit<'_>, entity: &str, id: u128) -> Option<u128> {
     if audit.legacy.contains_key(entity) {
         return match audit.heir(entity, &renamed(audit, entity), id) {
             Heir::Alive(id) => Some(id),

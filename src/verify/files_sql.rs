@@ -13,7 +13,8 @@ fn dropped_side(audit: &Audit<'_>) -> String {
     sql::side(audit, "data/quarantine/links.parquet", &DROPPED)
 }
 
-fn named(audit: &Audit<'_>, link: &Link) -> String {
+/// What the rows of a legacy table name by a link: `r`, `old`.
+pub(super) fn named(audit: &Audit<'_>, link: &Link) -> String {
     let table =
         audit.legacy.get(&link.on).map(|legacy| sql::legacy(audit, legacy)).unwrap_or_default();
     let naming = link_sql::naming(audit, &table, link, "''");
@@ -92,7 +93,7 @@ fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
 }
 
 /// The pairs of snapshot files with their ends in the target: `f`, `t`, and as they were.
-fn resolved(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
+pub(super) fn resolved(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
     let parts: Vec<String> = links
         .iter()
         .map(|links| {

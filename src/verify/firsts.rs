@@ -7,6 +7,7 @@ use super::key::{self, NONE};
 use super::naming::Naming;
 use super::read;
 use super::table::{LOST, NO_ROW, narrow};
+use super::upper::Upper;
 use crate::error::Result;
 use crate::schema::Link;
 
@@ -25,6 +26,8 @@ pub(super) struct Firsts {
     hows: Vec<u8>,
     /// The ids of rows that name several alike.
     several: BTreeMap<u32, Vec<u128>>,
+    /// The UUIDs in upper case by which migrated rows name one.
+    pub(super) upper: Upper,
 }
 
 impl Firsts {
@@ -38,6 +41,7 @@ impl Firsts {
             texts: BTreeMap::new(),
             hows: Vec::new(),
             several: BTreeMap::new(),
+            upper: Upper::default(),
         };
         let Some(path) = &legacy.path else { return Ok(firsts) };
         let mut columns: Vec<&str> = naming.columns.iter().map(String::as_str).collect();
@@ -48,6 +52,9 @@ impl Firsts {
         read::scan(path, &columns, &mut |row| {
             named.clear();
             naming.of(row, 0, legacy.ids[row.number], &mut named);
+            let is_upper = named.iter().any(|named| named.is_upper);
+            let texts = (0..naming.columns.len()).filter_map(|column| row.text(column));
+            firsts.upper.see(named.len(), texts, || is_upper && legacy.is_migrated(row.number));
             let Some(first) = named.first().copied() else { return Ok(()) };
             // Rows that follow each other often name the same one.
             if last.0 != first.id {

@@ -332,9 +332,32 @@ fn write_snapshot(
     for (number, pairs) in links.iter().enumerate() {
         meta.links.push(write_pairs(root, number, pairs));
     }
+    meta.unmapped = unmapped(&meta, tables);
     let text = serde_json::to_string(&meta).unwrap();
     storage::write_new(&root.join("data/snapshot.json"), text.as_bytes()).unwrap();
     bag::seal(root, &payload(root), &[]).unwrap();
+}
+
+/// The members of `_extra`, and the entities of the app that hold a link.
+fn unmapped(meta: &Meta, tables: &[(&str, Vec<Given>)]) -> Unmapped {
+    let mut attrs: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for (entity, cells) in
+        tables.iter().flat_map(|(name, rows)| rows.iter().map(move |it| (name, it)))
+    {
+        let extra = cells.iter().filter(|(name, _)| *name == Extra::EXTRA);
+        for (_, cell) in extra {
+            let Cell::Text(object) = cell else { panic!("`_extra` is a text") };
+            for (name, _) in crate::json::members(object).unwrap() {
+                *attrs.entry(((*entity).to_owned(), name.into_owned())).or_default() += 1;
+            }
+        }
+    }
+    let known = |entity: &String| meta.tables.iter().any(|table| table.entity == *entity);
+    let others = meta.links.iter().map(|links| links.entity.clone());
+    Unmapped {
+        entities: others.filter(|entity| !known(entity)).map(|entity| (entity, 2)).collect(),
+        attrs: attrs.into_iter().map(|((entity, name), rows)| (entity, name, rows)).collect(),
+    }
 }
 
 fn write_table(

@@ -29,7 +29,7 @@ pub(super) fn lower_uuid(text: &str) -> Option<u128> {
 }
 
 /// The number of a UUID, and whether it is in lower case.
-fn uuid_cased(text: &str) -> Option<(u128, bool)> {
+pub(super) fn uuid_cased(text: &str) -> Option<(u128, bool)> {
     let b: &[u8; 36] = text.as_bytes().try_into().ok()?;
     if [b[8], b[13], b[18], b[23]] != *b"----" {
         return None;

@@ -11,7 +11,7 @@ use super::key::{self, NONE};
 use super::onto::Onto;
 use super::own_ids::{OddIds, OwnId};
 use super::read;
-use super::table::{NO_ROW, Table, narrow, place};
+use super::table::{NO_ROW, Table, narrow, place, shown};
 use crate::contract::Transform;
 use crate::error::Result;
 use crate::snapshot::{Extra, Snapshot};
@@ -28,6 +28,8 @@ pub(super) struct Legacy {
     pub(super) ids: Vec<u128>,
     /// The rows whose id is no UUID.
     pub(super) odd: Bits,
+    /// The rows whose id is a UUID in upper case.
+    pub(super) upper: Bits,
     index: OnceLock<Index>,
     /// The ids that are no UUID, read when an order goes by them.
     odd_ids: OnceLock<OddIds>,
@@ -69,6 +71,7 @@ impl Legacy {
             rows: 0,
             ids: Vec::new(),
             odd: Bits::default(),
+            upper: Bits::default(),
             index: OnceLock::new(),
             odd_ids: OnceLock::new(),
             onto: Vec::new(),
@@ -99,15 +102,18 @@ impl Legacy {
     fn read_ids(&mut self) -> Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let (ids, odd, misplaced) = (&mut self.ids, &mut self.odd, &mut self.misplaced);
+        let upper = &mut self.upper;
         let rows = read::rows(path)?;
         ids.reserve_exact(rows);
-        *odd = Bits::new(rows);
+        (*odd, *upper) = (Bits::new(rows), Bits::new(rows));
         read::scan(path, &["id", Extra::ROW], &mut |row| {
             *misplaced += u64::from(row.row(1) != Some(row.number));
-            let uuid = row.text(0).and_then(key::uuid).filter(|id| *id != NONE);
-            ids.push(uuid.unwrap_or_else(|| key::link_key(row.text(0))));
-            if uuid.is_none() {
-                odd.set(row.number);
+            let uuid = row.text(0).and_then(key::uuid_cased).filter(|(id, _)| *id != NONE);
+            ids.push(uuid.map_or_else(|| key::link_key(row.text(0)), |(id, _)| id));
+            match uuid {
+                None => odd.set(row.number),
+                Some((_, false)) => upper.set(row.number),
+                Some((_, true)) => {}
             }
             Ok(())
         })?;
@@ -299,5 +305,10 @@ impl Legacy {
     /// A row as a sample names it.
     pub(super) fn place(&self, row: usize) -> String {
         place(&self.entity, self.path.as_deref(), row)
+    }
+
+    /// The id of a row as a sample shows it.
+    pub(super) fn shown(&self, row: usize) -> String {
+        shown(self.path.as_deref(), row)
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{Result, grouped};
 
 /// Quarantined rows and repairs are within the contract's limits.
 pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
-    let total: u64 = audit.legacy.values().map(|legacy| legacy.rows as u64).sum();
+    let total = total(audit);
     let quarantined: u64 = audit
         .legacy
         .values()
@@ -31,12 +31,6 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
         };
         names.into_iter().map(count).collect::<Vec<_>>().join(" + ")
     };
-    let rows: Vec<String> = audit
-        .legacy
-        .values()
-        .map(|legacy| format!("(SELECT count(*) FROM {})", sql::legacy(audit, legacy)))
-        .collect();
-    let rows = rows.join(" + ");
     let limits = [
         ("quarantined rows", rollout.max_quarantined, quarantined, {
             sides("quarantine", audit.legacy.keys().collect())
@@ -46,23 +40,43 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
         }),
     ];
     for (what, limit, count, counted) in limits {
-        let (words, sql) = match limit {
-            Limit::Any => ("any number".to_owned(), "false".to_owned()),
-            Limit::Rows(most) => (grouped(most), format!("n > {most}")),
-            Limit::Percent(share) => {
-                (format!("{share} % of all legacy rows"), format!("n > ({rows}) * {share} / 100.0"))
-            }
-        };
-        let mut tally = Tally::new("limit", "", "")
-            .says(format!("{what} are within the contract's limit: {words}"))
-            .query(format!(
-                "SELECT CASE WHEN {sql} THEN n ELSE 0 END FROM (SELECT {counted} AS n)"
-            ));
-        let over = if limit.allows(count, total) { 0 } else { count };
-        tally.check_all(total, over, || {
+        out.push(rule(audit, (what, limit), (count, &counted), || {
             format!("{} of {} legacy rows", grouped(count), grouped(total))
-        });
-        out.push(tally.finish());
+        }));
     }
     Ok(())
+}
+
+/// The legacy rows, of which a limit may be a share.
+fn total(audit: &Audit<'_>) -> u64 {
+    audit.legacy.values().map(|legacy| legacy.rows as u64).sum()
+}
+
+/// A count is within a limit; `counted` is the count in SQL.
+pub(super) fn rule(
+    audit: &Audit<'_>,
+    (what, limit): (&str, Limit),
+    (count, counted): (u64, &str),
+    place: impl FnOnce() -> String,
+) -> Rule {
+    let rows = || {
+        let legacy = audit.legacy.values();
+        let rows =
+            legacy.map(|legacy| format!("(SELECT count(*) FROM {})", sql::legacy(audit, legacy)));
+        rows.collect::<Vec<_>>().join(" + ")
+    };
+    let (words, sql) = match limit {
+        Limit::Any => ("any number".to_owned(), "false".to_owned()),
+        Limit::Rows(most) => (grouped(most), format!("n > {most}")),
+        Limit::Percent(share) => {
+            (format!("{share} % of all legacy rows"), format!("n > ({}) * {share} / 100.0", rows()))
+        }
+    };
+    let mut tally = Tally::new("limit", "", "")
+        .says(format!("{what} are within the contract's limit: {words}"))
+        .query(format!("SELECT CASE WHEN {sql} THEN n ELSE 0 END FROM (SELECT {counted} AS n)"));
+    let total = total(audit);
+    let over = if limit.allows(count, total) { 0 } else { count };
+    tally.check_all(total, over, place);
+    tally.finish()
 }

@@ -17,6 +17,8 @@ pub(super) struct Named {
     pub(super) how: u8,
     /// Whether the text it stands as is a UUID for certain.
     pub(super) is_uuid: bool,
+    /// Whether it stands in a column as a UUID in upper case.
+    pub(super) is_upper: bool,
 }
 
 /// The places that hold one has-one link: the column, the pairs of link files, and the attributes
@@ -81,7 +83,8 @@ impl Naming {
         let from = self.pairs.partition_point(|(on, _)| *on < id);
         let pairs = self.pairs[from..].iter().take_while(|(on, _)| *on == id && id != NONE);
         for (_, to) in pairs {
-            out.extend((*to != NONE).then_some(Named { id: *to, rank: 1, how: 0, is_uuid: false }));
+            let (id, is_uuid, is_upper) = (*to, false, false);
+            out.extend((id != NONE).then_some(Named { id, rank: 1, how: 0, is_uuid, is_upper }));
         }
         for at in also..self.columns.len() {
             let how = u8::try_from(at - also + 1).unwrap_or(u8::MAX);
@@ -92,10 +95,11 @@ impl Naming {
 
 /// Adds a row unless it is none.
 fn push(out: &mut Vec<Named>, text: Option<&str>, rank: usize, how: u8) {
-    let uuid = text.and_then(key::uuid).filter(|id| *id != NONE);
-    let id = uuid.unwrap_or_else(|| key::link_key(text));
+    let uuid = text.and_then(key::uuid_cased).filter(|(id, _)| *id != NONE);
+    let id = uuid.map_or_else(|| key::link_key(text), |(id, _)| id);
     if id != NONE {
-        out.push(Named { id, rank, how, is_uuid: uuid.is_some() });
+        let is_upper = uuid.is_some_and(|(_, is_lower)| !is_lower);
+        out.push(Named { id, rank, how, is_uuid: uuid.is_some(), is_upper });
     }
 }
 

@@ -5,6 +5,7 @@ use super::content::{Column, declared};
 use super::facts::Audit;
 use super::key;
 use super::lines::{Beside, Block, Lines, line_digest};
+use super::note::{self, InRow};
 use super::read::{Batch, Row};
 use super::rule::Seen;
 use super::says::Says;
@@ -12,6 +13,7 @@ use super::share::{self, Shared};
 use super::table::Table;
 use super::whole::Whole;
 use crate::bundle::Origin;
+use crate::contract::NoteWhat;
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
 use crate::json;
@@ -28,6 +30,8 @@ pub(super) struct Looked {
     /// By attribute of the entity: values that are not of its type, rows that have none.
     pub(super) types: Vec<Seen>,
     pub(super) presence: Vec<Seen>,
+    /// What the contract counts row by row, in the order of its notes.
+    notes: Vec<(NoteWhat, Seen)>,
     /// Rows whose line says something else; what is wrong is 0, [`NO_LINE`] or [`NO_SUCH_LINE`].
     pub(super) lines: Seen,
     /// Lines after the last row.
@@ -50,6 +54,7 @@ pub(super) struct Counted {
 struct Part {
     types: Vec<Seen>,
     presence: Vec<Seen>,
+    notes: Vec<Seen>,
     lines: Seen,
     rows_digests: Vec<u128>,
     lines_digests: Vec<u128>,
@@ -65,6 +70,7 @@ pub(super) fn look(audit: &Audit<'_>, table: &Table, whole: Option<&Whole<'_>>) 
     let mut looked = Looked {
         types: vec![Seen::default(); attrs],
         presence: vec![Seen::default(); attrs],
+        notes: columns.notes.iter().map(|note| (note.what.clone(), Seen::default())).collect(),
         values: whole.map(|_| Counted { rows: 0, unsure: vec![0; attrs] }),
         ..Looked::default()
     };
@@ -86,11 +92,17 @@ pub(super) fn look(audit: &Audit<'_>, table: &Table, whole: Option<&Whole<'_>>) 
 }
 
 impl Looked {
+    /// What was seen of the rows that a note on one column looks for.
+    pub(super) fn noted(&self, wanted: &NoteWhat) -> Option<&Seen> {
+        self.notes.iter().find(|(what, _)| what == wanted).map(|(_, seen)| seen)
+    }
+
     fn add(&mut self, part: &Part) {
         for at in 0..self.types.len() {
             self.types[at].add(&part.types[at]);
             self.presence[at].add(&part.presence[at]);
         }
+        self.notes.iter_mut().zip(&part.notes).for_each(|((_, sum), more)| sum.add(more));
         self.lines.add(&part.lines);
         part.rows_digests.iter().for_each(|digest| self.of_rows.add(*digest));
         part.lines_digests.iter().for_each(|digest| self.of_lines.add(*digest));
@@ -113,6 +125,7 @@ struct Columns {
     attrs: usize,
     /// The required dates.
     dates: Vec<usize>,
+    notes: Vec<InRow>,
 }
 
 impl Columns {
@@ -125,7 +138,8 @@ impl Columns {
         };
         let dates = (0..declared.len()).filter(|at| is_date(&declared[*at].0)).collect();
         let attrs = schema.map_or(0, |schema| schema.attrs.len());
-        Self { declared, attrs, dates }
+        let notes = note::in_rows(audit.contract, entity, &declared);
+        Self { declared, attrs, dates, notes }
     }
 
     fn look(
@@ -137,6 +151,7 @@ impl Columns {
         let mut part = Part {
             types: vec![Seen::default(); self.attrs],
             presence: vec![Seen::default(); self.attrs],
+            notes: vec![Seen::default(); self.notes.len()],
             lines: Seen::default(),
             rows_digests: Vec::with_capacity(batch.count),
             lines_digests: Vec::with_capacity(batch.count),
@@ -147,6 +162,9 @@ impl Columns {
         let mut hashes = vec![0; self.attrs];
         for (at, row) in batch.rows().enumerate() {
             let is_typed = self.attributes(row, &mut part, &mut hashes);
+            if table.migrated(row.number).is_some() {
+                self.note(row, &mut part.notes);
+            }
             let found = digest.of(self.values(row));
             part.rows_digests.push(found);
             let line = block.line(at);
@@ -178,6 +196,15 @@ impl Columns {
             hashes[at] = key::value_hash(value);
         }
         is_typed
+    }
+
+    /// Looks for what the contract counts in a migrated row.
+    fn note(&self, row: Row<'_>, seen: &mut [Seen]) {
+        for (note, seen) in self.notes.iter().zip(seen) {
+            if let Some(holds) = note.holds(&self.declared, row) {
+                seen.check(row.number, holds);
+            }
+        }
     }
 
     fn values<'a>(&'a self, row: Row<'a>) -> impl Iterator<Item = (&'a str, Value<'a>)> {

@@ -25,6 +25,7 @@ impl Tally {
             evaluated: 0,
             violations: 0,
             allows: 0,
+            noun: None,
             samples: Vec::new(),
             outcome: Outcome::NothingThere,
             query: String::new(),
@@ -47,6 +48,12 @@ impl Tally {
     /// Up to a limit of the contract on `total` rows, violations are noted.
     pub(super) fn allows(mut self, limit: Limit, total: u64) -> Self {
         self.rule.allows = limit.most(total).unwrap_or(ANY);
+        self
+    }
+
+    /// Names a violation, of one and of several.
+    pub(super) fn noun(mut self, one: impl Into<String>, several: impl Into<String>) -> Self {
+        self.rule.noun = Some([one.into(), several.into()]);
         self
     }
 

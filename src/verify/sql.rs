@@ -112,6 +112,14 @@ pub(super) fn path(audit: &Audit<'_>, file: &str) -> String {
     text(file)
 }
 
+/// The path of a file of the snapshot that is no table, as a value.
+pub(super) fn source_path(audit: &Audit<'_>, file: &str) -> String {
+    if audit.views.is_some() {
+        return format!("getvariable('snapshot') || {}", text(&format!("/{file}")));
+    }
+    text(&format!("$SNAPSHOT/{file}"))
+}
+
 /// What a query gives of the rows it finds: how many, and where it is to be told the first by this.
 pub(super) fn found(audit: &Audit<'_>, first: &str) -> String {
     if audit.views.is_none() {

@@ -10,10 +10,10 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, content, count, dropped, existing, id, limit, link, order, repair, tables,
-    value, winners,
+    Rule, aside, attr, content, count, dropped, existing, id, left, limit, link, note, order,
+    repair, tables, unlisted, upper, value, winners,
 };
-use crate::contract::{Check, Transform};
+use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::schema::Link;
@@ -37,7 +37,11 @@ enum Piece<'a> {
     Repairs(&'a str),
     Values(&'a Transform),
     Content(&'a Table),
+    Note(&'a Note),
+    Unlisted(&'a Transform),
+    Upper(&'a Legacy),
     Limits,
+    LeftBehind,
 }
 
 /// Evaluates every rule.
@@ -95,7 +99,10 @@ fn pieces<'a>(audit: &'a Audit<'_>) -> Result<Vec<Piece<'a>>> {
     pieces.extend(audit.tables.keys().map(|target| Piece::Repairs(target)));
     pieces.extend(contract.transforms.iter().map(Piece::Values));
     pieces.extend(tables.iter().map(|table| Piece::Content(table)));
-    pieces.push(Piece::Limits);
+    pieces.extend(contract.notes.iter().map(Piece::Note));
+    pieces.extend(contract.transforms.iter().map(Piece::Unlisted));
+    pieces.extend(legacy.iter().map(|legacy| Piece::Upper(legacy)));
+    pieces.extend([Piece::Limits, Piece::LeftBehind]);
     Ok(pieces)
 }
 
@@ -135,7 +142,11 @@ impl Piece<'_> {
             Piece::Content(table) => {
                 content::rules(audit, table, &looked[table.entity.as_str()], out);
             }
+            Piece::Note(note) => note::rules(audit, note, |entity| looked.get(entity), out)?,
+            Piece::Unlisted(transform) => unlisted::rules(audit, transform, out)?,
+            Piece::Upper(legacy) => upper::rule(audit, legacy, out)?,
             Piece::Limits => limit::rules(audit, out)?,
+            Piece::LeftBehind => left::rules(audit, out)?,
         }
         Ok(())
     }
@@ -156,6 +167,8 @@ impl Piece<'_> {
                 audit.tables.values().map(|table| table.rows() as u64).max().unwrap_or(0)
             }
             Piece::Count(legacy) | Piece::Aside(legacy) => legacy.rows as u64,
+            Piece::Upper(legacy) => legacy.rows as u64 * 2,
+            Piece::Note(note) => rows(note.what.entity()) * 2,
             _ => 1,
         }
     }

@@ -107,6 +107,11 @@ impl Table {
     pub(super) fn place(&self, row: usize) -> String {
         place(&self.entity, Some(&self.path), row)
     }
+
+    /// The id of a row as a sample shows it.
+    pub(super) fn shown(&self, row: usize) -> String {
+        shown(Some(&self.path), row)
+    }
 }
 
 /// A row number as it is kept.
@@ -119,6 +124,11 @@ pub(super) fn narrow(row: usize) -> Result<u32> {
 
 /// A row with its id, which is read anew: samples are few.
 pub(super) fn place(entity: &str, path: Option<&Path>, row: usize) -> String {
+    format!("{entity} row {row} ({})", shown(path, row))
+}
+
+/// The id of a row as a sample shows it.
+pub(super) fn shown(path: Option<&Path>, row: usize) -> String {
     let mut id = None;
     if let Some(path) = path {
         // A row that cannot be read is named without its id.
@@ -127,5 +137,5 @@ pub(super) fn place(entity: &str, path: Option<&Path>, row: usize) -> String {
             Ok(())
         }));
     }
-    format!("{entity} row {row} ({})", id.as_deref().unwrap_or("no such row"))
+    id.unwrap_or_else(|| "no such row".to_owned())
 }

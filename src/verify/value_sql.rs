@@ -8,7 +8,7 @@ use super::naming::type_of;
 use super::split_sql;
 use super::sql::{self, name, text};
 use super::value::spelled;
-use crate::contract::{AttrRule, Constant, Otherwise, Pick, Piece, Transform};
+use crate::contract::{AttrRule, Constant, Otherwise, Pick, Piece, Template, Transform};
 use crate::schema::Type;
 
 /// Migrated rows whose value is not what the rule gives.
@@ -106,6 +106,25 @@ pub(super) fn same(
 /// A text whose ASCII letters are small ones.
 fn ascii_lower(text: &str) -> String {
     format!("translate({text}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')")
+}
+
+/// The text that a template gives of the row `t` of a target; null where a piece of it is.
+pub(super) fn built(audit: &Audit<'_>, target: &str, template: &Template) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(piece) => text(piece),
+        Piece::Attr(attr) => {
+            let column = format!("t.{}", name(attr));
+            match type_of(&audit.contract.after.schema, target, attr) {
+                Type::Number => sql::number_text(&column),
+                Type::Date => {
+                    format!("strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')")
+                }
+                _ => format!("{column}::VARCHAR"),
+            }
+        }
+    };
+    let pieces: Vec<String> = template.pieces.iter().map(piece).collect();
+    format!("({})", pieces.join(" || "))
 }
 
 /// A column as it is compared: moments as microseconds.
@@ -266,25 +285,7 @@ impl Sql<'_> {
 
     fn template(&self) -> Option<String> {
         let template = self.rule.template.as_ref()?;
-        let pieces: Vec<String> = template
-            .pieces
-            .iter()
-            .map(|piece| match piece {
-                Piece::Text(piece) => text(piece),
-                Piece::Attr(attr) => {
-                    let schema = &self.audit.contract.after.schema;
-                    let column = format!("t.{}", name(attr));
-                    match type_of(schema, &self.transform.target, attr) {
-                        Type::Number => sql::number_text(&column),
-                        Type::Date => format!(
-                            "strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
-                        ),
-                        _ => format!("{column}::VARCHAR"),
-                    }
-                }
-            })
-            .collect();
-        Some(format!("({})", pieces.join(" || ")))
+        Some(built(self.audit, &self.transform.target, template))
     }
 
     fn mapped(&self) -> String {

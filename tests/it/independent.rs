@@ -173,6 +173,55 @@ fn duckdb_counts_rows_that_the_target_shows_in_another_order() {
     }
 }
 
+#[test]
+fn duckdb_finds_no_difference_in_an_ordinary_app() {
+    if has_duckdb() {
+        let place = Place::new();
+        crate::ordinary::write(&place.path("studio.zip"));
+        made(place, "studio.zip", &[]).holds();
+        // The same where no link is carried, and the contract allows it.
+        let place = Place::new();
+        crate::ordinary::write(&place.path("studio.zip"));
+        let text = include_str!("../../src/contract/story-to-thread.toml");
+        place.write("report.toml", text.replace("links = \"carry\" ", "links = \"report\" "));
+        let more = ["--contract", "report.toml", "--set", "rollout.max_left_behind=any"];
+        made(place, "studio.zip", &more).holds();
+    }
+}
+
+/// What DuckDB counts of every note and of what is left behind, and the program says.
+#[test]
+fn duckdb_counts_what_the_program_notes() {
+    if !has_duckdb() {
+        return;
+    }
+    let place = Place::new();
+    dirty(&place, "dirty.zip");
+    let made = made(place, "dirty.zip", &[]);
+    const COUNTS: &str = "
+import sys, duckdb
+script, bundle = sys.argv[1:3]
+db = duckdb.connect()
+db.execute(\"SET VARIABLE bundle = '\" + bundle + \"'\")
+db.execute(open(script).read())
+for row in db.execute(\"SELECT rule, violations FROM findings WHERE kind = 'note' ORDER BY ALL\").fetchall():
+    print(row[1], row[0])
+";
+    let counted = python(COUNTS, &[&made.script, &made.bundle]);
+    let found = std::fs::read_to_string(made.bundle.join("report/verification.json"));
+    let found: serde_json::Value = serde_json::from_str(&found.expect("a file")).expect("JSON");
+    let notes = found["rules"].as_array().expect("rules").iter().filter(|it| it["kind"] == "note");
+    let mut said: Vec<(String, u64)> = notes
+        .map(|it| {
+            (it["rule"].as_str().unwrap_or("").to_owned(), it["violations"].as_u64().unwrap_or(0))
+        })
+        .collect();
+    said.sort();
+    assert!(said.iter().filter(|(_, count)| *count > 0).count() >= 3, "{said:#?}");
+    let said: String = said.iter().map(|(rule, count)| format!("{count} {rule}\n")).collect();
+    assert_eq!(counted, said);
+}
+
 /// A file of the bundle, the SQL that gives it anew out of `t`, and the rules that must tell it.
 type Fault = (&'static str, &'static str, &'static str, &'static str);
 

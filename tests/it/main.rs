@@ -18,6 +18,7 @@ mod readme;
 mod generated;
 mod rules;
 mod order;
+mod ordinary;
 mod properties;
 mod found;
 mod archive_target;

@@ -99,6 +99,29 @@ fn every_fault_in_dirty_data_is_caught() {
 }
 
 #[test]
+fn every_fault_in_an_ordinary_app_is_caught() {
+    let place = Place::new();
+    crate::ordinary::write(&place.path("studio.zip"));
+    let bundle = bundle(&place, "studio.zip");
+    let fates = all_caught(&place, &bundle);
+    for kind in [
+        "a value is left out that the contract notes",
+        "a payload is a text, which the contract notes",
+        "a text is not the one built of its row, which the contract notes",
+        "a row shares values with another, which the contract notes",
+        "a link leads elsewhere than another, which the contract notes",
+        "a value is listed that no mapping lists",
+        "something left behind is not named",
+        "the count of something left behind",
+        "a place of something left behind",
+        "something left behind is made up",
+        "a link file that is not listed",
+    ] {
+        assert!(fates["caught"].contains(kind), "{kind}: {fates:#?}");
+    }
+}
+
+#[test]
 fn every_fault_by_the_second_contract_is_caught() {
     let place = Place::new();
     let sample = fixture("sample-backup.zip");

@@ -185,7 +185,7 @@ fn quarantine_over_its_limit_is_findings_and_is_not_imported() {
     let place = Place::new();
     let output = run_dataset(&place, &data::with_an_orphan(), 1);
     insta::assert_snapshot!(output.error().replace(&bundle(&place), "out/ID"), @"
-    error: verification: 1 of 330 rules is not met
+    error: verification: 1 of 351 rules is not met
       --> quarantined rows are within the contract's limit: 0: 1 of 8 (1 of 8 legacy rows)
     help: read out/ID/report/report.html
     ");

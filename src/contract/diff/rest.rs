@@ -2,9 +2,9 @@
 
 use super::{Changes, Effect, pairs};
 use crate::contract::blanks::keep_name;
-use crate::contract::show::verified;
+use crate::contract::show::{verified, words};
 use crate::contract::{
-    Check, Duplicates, Implementation, Keep, Limit, Release, Rollout, Unmapped, UnmappedAttrs,
+    Check, Duplicates, Implementation, Keep, Limit, Note, Release, Rollout, Unmapped, UnmappedAttrs,
 };
 
 const SAYS: Effect = Effect::Harmless("says what is released; no row changes");
@@ -82,6 +82,36 @@ pub(super) fn checks(changes: &mut Changes, before: &[Check], after: &[Check]) {
     }
     if super::is_moved(before, after, |check| &check.rule) {
         changes.note("verify", "", "", Effect::Harmless("the order in which rules are told"));
+    }
+}
+
+pub(super) fn notes(changes: &mut Changes, before: &[Note], after: &[Note]) {
+    changes.at(5, "");
+    let looks = |note: &Note| {
+        let Note { note: _, one: _, what, max: _ } = note;
+        let looks: Vec<String> = what.single().iter().map(words::noted).collect();
+        looks.join(", ")
+    };
+    let max = |note: Option<&Note>| note.map_or(Limit::Any, |note| note.max);
+    for (old, new) in pairs(before, after, |note| &note.note) {
+        let Some(Note { note, .. }) = old.or(new) else { continue };
+        let what = format!("note.{note}");
+        let effect = Effect::Harmless("what is counted and shown; no row changes");
+        match (old, new) {
+            (Some(old), Some(new)) => {
+                changes.text(&what, (&looks(old), &looks(new)), effect);
+                changes.text(&format!("{what}.one"), (&old.one, &new.one), effect);
+            }
+            (Some(old), None) => changes.note(&what, &looks(old), "", effect),
+            (None, Some(new)) => changes.note(&what, "", &looks(new), effect),
+            (None, None) => {}
+        }
+        let limits = (max(old), max(new));
+        let effect = limit_effect(limits.0, limits.1);
+        changes.compare(&format!("{what}.max"), (&limits.0, &limits.1), limit, effect);
+    }
+    if super::is_moved(before, after, |note| &note.note) {
+        changes.note("note", "", "", Effect::Harmless("the order in which notes are shown"));
     }
 }
 

@@ -1,8 +1,9 @@
-//! Rules that make several rows of one, in words.
+//! Rules that make several rows of one, notes and limits, in words.
 
-use super::constant;
+use super::{constant, template};
 use crate::contract::blanks::toml_text;
-use crate::contract::{Build, Case, Explode, Numbering, Pattern, Unlisted};
+use crate::contract::{Build, Case, Explode, Limit, Note, NoteWhat, Numbering, Pattern, Unlisted};
+use crate::error::grouped;
 
 /// `number`.
 pub(crate) fn numbering(number: &Numbering) -> String {
@@ -69,5 +70,50 @@ fn build(value: &Build) -> String {
             let items: Vec<String> = items.iter().map(build).collect();
             format!("[{}]", items.join(", "))
         }
+    }
+}
+
+/// A note and its limit.
+pub(crate) fn note(note: &Note) -> String {
+    let Note { note, one: _, what, max } = note;
+    let looks: Vec<String> = what.single().iter().map(noted).collect();
+    let limit = match max {
+        Limit::Any => String::new(),
+        max => format!("; {}", limit(*max)),
+    };
+    format!("{note}: {}{limit}", looks.join(", "))
+}
+
+/// What a note looks for.
+pub(crate) fn noted(what: &NoteWhat) -> String {
+    let each = |columns: &[(String, String)], said: &dyn Fn(&str, &str) -> String| {
+        let each = columns.iter().map(|(entity, name)| said(entity, name));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    match what {
+        NoteWhat::Null(columns) => {
+            each(columns, &|entity, name| format!("rows of {entity} without {name}"))
+        }
+        NoteWhat::Text(columns) => {
+            each(columns, &|entity, name| format!("rows of {entity} whose {name} is a text"))
+        }
+        NoteWhat::Unlike { column: (entity, name), template: text } => {
+            format!("rows of {entity} whose {name} is not {}", template(text))
+        }
+        NoteWhat::Shared { target, by } => {
+            format!("rows of {target} that share {} with another", by.join(", "))
+        }
+        NoteWhat::Differ { column: (entity, label), over, take } => {
+            format!("rows of {entity} whose {label} is not the {take} of their {over}")
+        }
+    }
+}
+
+/// How many a limit allows.
+pub(crate) fn limit(limit: Limit) -> String {
+    match limit {
+        Limit::Any => "any number".to_owned(),
+        Limit::Rows(rows) => format!("at most {}", grouped(rows)),
+        Limit::Percent(share) => format!("at most {share}% of the legacy rows"),
     }
 }

@@ -6,7 +6,7 @@ use super::escape::{escape, words};
 use super::figures;
 use crate::error::grouped;
 use crate::report::sections::{Section, clip, flow};
-use crate::report::{Report, State};
+use crate::report::{Report, State, noted};
 
 /// What a person calls this migration: the app's title, else the source's name.
 pub(super) fn name_of(report: &Report) -> String {
@@ -40,12 +40,40 @@ pub(super) fn write(out: &mut String, report: &Report) {
         escape(&report.verdict.title),
         words(&report.verdict.sentence)
     );
+    write_known(out, report);
     write_sum(out, report);
     if let Some(flow) = flow(report) {
         out.push_str(&figures::flow(&flow));
     }
     write_facts(out, report);
 }
+
+/// What people must know of and what stops nothing.
+fn write_known(out: &mut String, report: &Report) {
+    let parts = [
+        ("Remark", report.remarks.clone()),
+        ("Noted", noted::note_lines(report)),
+        ("Left behind", noted::left_lines(report)),
+    ];
+    if parts.iter().all(|(_, lines)| lines.is_empty()) {
+        return;
+    }
+    out.push_str("<aside class=\"known\" aria-label=\"What you should know\">\n<dl>\n");
+    for (name, lines) in parts.iter().filter(|(_, lines)| !lines.is_empty()) {
+        let _ = writeln!(out, "<dt>{name}</dt>");
+        for line in lines.iter().take(LINES) {
+            let _ = writeln!(out, "<dd>{}</dd>", escape(line));
+        }
+        if lines.len() > LINES {
+            let more = grouped((lines.len() - LINES) as u64);
+            let _ = writeln!(out, "<dd>and {more} more</dd>");
+        }
+    }
+    out.push_str("</dl>\n<p><a href=\"#noted\">More about these</a></p>\n</aside>\n");
+}
+
+/// How many lines of a kind are shown first.
+const LINES: usize = 12;
 
 fn write_sum(out: &mut String, report: &Report) {
     let totals = &report.totals;

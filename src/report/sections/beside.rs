@@ -1,4 +1,4 @@
-//! What stands beside the rows: mapped ids, legacy links, what has no place in the target.
+//! What is next to the rows: mapped ids, legacy links, attributes that a rule drops.
 
 use super::{Block, Cell, Detail, Section, Table};
 use crate::report::Report;
@@ -63,44 +63,23 @@ pub(super) fn legacy_links(report: &Report, detail: Detail) -> Option<Section> {
     })
 }
 
-/// What the contract does not name.
-pub(super) fn unmapped(report: &Report, detail: Detail) -> Option<Section> {
-    let unmapped = &report.unmapped;
-    let mut blocks = Vec::new();
-    if !report.dropped_values.is_empty() {
-        let columns = [("table", false), ("attribute", false), ("rows", true)];
-        let table = Table::new("Attributes that a rule drops", &columns);
-        blocks.push(Block::Table(table.fill(
-            detail,
-            report.dropped_values.iter(),
-            |(entity, attr, rows)| vec![Cell::name(entity), Cell::name(attr), Cell::Count(*rows)],
-        )));
-    }
-    if !unmapped.attrs.is_empty() {
-        let columns = [("table", false), ("attribute", false), ("rows", true)];
-        let table = Table::new("Attributes no rule names", &columns);
-        blocks.push(Block::Table(table.fill(
-            detail,
-            unmapped.attrs.iter(),
-            |(entity, attr, rows)| vec![Cell::name(entity), Cell::name(attr), Cell::Count(*rows)],
-        )));
-    }
-    if !unmapped.entities.is_empty() {
-        let table = Table::new("Entities no rule names", &[("entity", false), ("rows", true)]);
-        blocks.push(Block::Folded(table.fill(detail, unmapped.entities.iter(), |(name, rows)| {
-            vec![Cell::name(name), Cell::Count(*rows)]
-        })));
-    }
-    if blocks.is_empty() {
+/// Attributes that a rule drops.
+pub(super) fn dropped(report: &Report, detail: Detail) -> Option<Section> {
+    if report.dropped_values.is_empty() {
         return None;
     }
+    let columns = [("table", false), ("attribute", false), ("rows", true)];
+    let table = Table::new("Attributes that a rule drops", &columns);
+    let table = table.fill(detail, report.dropped_values.iter(), |(entity, attr, rows)| {
+        vec![Cell::name(entity), Cell::name(attr), Cell::Count(*rows)]
+    });
     Some(Section {
-        id: "unmapped",
+        id: "dropped",
         title: "What has no place in the target",
-        lead: "Nothing of this is lost: attributes that a rule drops are columns of the snapshot, unnamed ones stand in its \
-               `_extra` column, other \
-               entities in the source."
-            .to_owned(),
-        blocks,
+        lead:
+            "The contract drops these by a rule. Nothing of them is lost: they are columns of the \
+               snapshot."
+                .to_owned(),
+        blocks: vec![Block::Table(table)],
     })
 }

@@ -129,7 +129,8 @@ pub(super) fn rules(report: &Report, detail: Detail) -> Option<Section> {
 
 fn rules_of(report: &Report, kind: &str, detail: Detail) -> Table {
     let rules = of_kinds(report, &[kind]);
-    let hold = rules.iter().filter(|rule| rule.outcome == Outcome::Passed).count() as u64;
+    let hold = rules.iter().filter(|rule| matches!(rule.outcome, Outcome::Passed | Outcome::Noted));
+    let hold = hold.count() as u64;
     let nothing = rules.iter().filter(|rule| rule.outcome == Outcome::NothingThere).count() as u64;
     let all = rules.len() as u64;
     let mut caption = format!("{}: {hold} of {all} hold", kind_title(kind));
@@ -162,6 +163,7 @@ fn kind_title(kind: &str) -> String {
         "same" => "Same content",
         "bijection" => "One for one",
         "sequence" => "Sequence",
+        "note" => "Notes",
         "repair" => "Repairs",
         "digest" => "Digests",
         "limit" => "Limits",

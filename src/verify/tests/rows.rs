@@ -204,6 +204,11 @@ fn existing() -> Vec<(&'static str, Vec<Given>)> {
 
 /// The snapshot with a bit of everything, and its bundle.
 pub(super) fn place() -> Place {
+    place_by(crate::contract::BUILT_IN, &|_, _| {})
+}
+
+/// The same by a contract, with a change of the rows of every legacy table.
+pub(super) fn place_by(contract: &str, change: &dyn Fn(&str, &mut Vec<Given>)) -> Place {
     let mut tables = vec![
         ("context_contexts", contexts()),
         ("context_events", events()),
@@ -211,6 +216,9 @@ pub(super) fn place() -> Place {
         ("story_steps", steps()),
         ("story_parts", parts()),
     ];
+    for (entity, rows) in &mut tables {
+        change(entity, rows);
+    }
     tables.extend(existing());
     let pair = |from: u64, to: &str| (id(from), to.to_owned());
     let links = [
@@ -230,7 +238,7 @@ pub(super) fn place() -> Place {
             ids: vec![pair(1001, &id(101)), pair(1001, "evt-6"), pair(1002, &id(998))],
         },
     ];
-    Place::new(&tables, &links)
+    Place::by(contract, &tables, &links)
 }
 
 /// A bundle without a row.

@@ -1,0 +1,124 @@
+//! What people must know of and what stops nothing: what verification notes, and what is left behind.
+
+use super::sections::{clip, counted};
+use super::{Noted, Report};
+use crate::bundle::{LeftBehind, LeftKind, Meta};
+use crate::error::grouped;
+use crate::verify::{Outcome, Rule, Verification};
+
+/// How many names a line shows.
+const NAMES: usize = 3;
+
+/// What a verification notes; rules that count the same are taken together.
+pub(super) fn notes(found: &Verification) -> Vec<Noted> {
+    let rules = || found.rules.iter().filter(|rule| rule.outcome == Outcome::Noted);
+    let key = |rule: &Rule| rule.noun.clone().unwrap_or_else(|| [rule.rule.clone(), String::new()]);
+    let mut keys: Vec<[String; 2]> = Vec::new();
+    for rule in rules() {
+        if !keys.contains(&key(rule)) {
+            keys.push(key(rule));
+        }
+    }
+    let noted = |[one, several]: [String; 2]| {
+        let same = || rules().filter(|rule| key(rule) == [one.clone(), several.clone()]);
+        let count = same().map(|rule| rule.violations).sum();
+        let samples = same().flat_map(|rule| rule.samples.clone()).take(NAMES).collect();
+        let what = if count == 1 || several.is_empty() { one.clone() } else { several.clone() };
+        Noted { what, is_noun: !several.is_empty(), count, samples }
+    };
+    keys.into_iter().map(noted).collect()
+}
+
+/// What a bundle leaves behind; one of an earlier format names attributes and entities alone.
+pub(super) fn left_behind(meta: &Meta) -> Vec<LeftBehind> {
+    if meta.is_judged_by_source() {
+        return meta.left_behind.clone();
+    }
+    let left = |kind, entity: &str, name: &str, count| LeftBehind {
+        kind,
+        entity: entity.to_owned(),
+        name: name.to_owned(),
+        count,
+        samples: Vec::new(),
+    };
+    let attrs = meta.unmapped.attrs.iter();
+    let attrs = attrs.filter(|(entity, ..)| meta.equations.iter().any(|it| it.source == *entity));
+    let attrs = attrs.map(|(entity, name, rows)| left(LeftKind::Attribute, entity, name, *rows));
+    let entities = meta.unmapped.entities.iter();
+    attrs.chain(entities.map(|(entity, rows)| left(LeftKind::Entity, entity, "", *rows))).collect()
+}
+
+/// What is noted, a line each, as `2 items in no conversation (id, id)`.
+pub(super) fn note_lines(report: &Report) -> Vec<String> {
+    let line = |noted: &Noted| {
+        let samples = noted.samples.iter().filter(|sample| !sample.is_empty());
+        let samples: Vec<String> = samples.map(|sample| clip(sample, 80)).take(NAMES).collect();
+        let (count, what) = (grouped(noted.count), clip(&noted.what, 160));
+        let said =
+            if noted.is_noun { format!("{count} {what}") } else { format!("{what}: {count}") };
+        said + &in_brackets(&samples, noted.count)
+    };
+    report.notes.iter().map(line).collect()
+}
+
+/// What is left behind, a line a kind.
+pub(super) fn left_lines(report: &Report) -> Vec<String> {
+    let kinds = [LeftKind::Attribute, LeftKind::Link, LeftKind::SchemaRule, LeftKind::Entity];
+    let line = |kind: LeftKind| {
+        let all: Vec<&LeftBehind> =
+            report.left_behind.iter().filter(|left| left.kind == kind).collect();
+        let count = all.len() as u64;
+        let values = all.iter().map(|left| left.count).sum();
+        let said = match kind {
+            LeftKind::Attribute => {
+                counted(count, "attribute of legacy rows", "attributes of legacy rows")
+            }
+            LeftKind::Link => format!(
+                "{} of {}",
+                counted(values, "link value", "link values"),
+                counted(count, "link", "links")
+            ),
+            LeftKind::SchemaRule => {
+                counted(count, "rule of the app's schema", "rules of the app's schema")
+            }
+            LeftKind::Entity => {
+                counted(count, "other entity stays in the app", "other entities stay in the app")
+            }
+        };
+        let names: Vec<String> = all.iter().take(NAMES).map(|left| named(left)).collect();
+        (count > 0).then(|| said + &in_brackets(&names, count))
+    };
+    kinds.into_iter().filter_map(line).collect()
+}
+
+/// Something that is left behind, by its name, with its count where that is not of whole entities.
+fn named(left: &LeftBehind) -> String {
+    let name = name_of(left);
+    match left.kind {
+        LeftKind::Attribute => format!("{name} in {}", counted(left.count, "row", "rows")),
+        LeftKind::Link => format!("{name}: {}", grouped(left.count)),
+        LeftKind::SchemaRule => {
+            let said: Vec<String> = left.samples.iter().map(|said| clip(said, 80)).collect();
+            format!("{name} {}", said.join(", ")).trim_end().to_owned()
+        }
+        LeftKind::Entity => name,
+    }
+}
+
+/// `entity.name`, or the entity alone.
+pub(super) fn name_of(left: &LeftBehind) -> String {
+    let name = if left.name.is_empty() {
+        left.entity.clone()
+    } else {
+        format!("{}.{}", left.entity, left.name)
+    };
+    clip(&name, 80)
+}
+
+fn in_brackets(names: &[String], count: u64) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = if count > names.len() as u64 { ", …" } else { "" };
+    format!(" ({}{more})", names.join(", "))
+}
