@@ -89,15 +89,9 @@ fn is_json_text(value: Value<'_>) -> bool {
     matches!(value, Value::Json(text) if text.trim_start().starts_with('"'))
 }
 
-/// The legacy rows of a snapshot: what a limit is a share of.
-pub(super) fn legacy_rows(snapshot: &Snapshot) -> u64 {
-    let tables = snapshot.meta().tables.iter().filter(|table| table.side == "legacy");
-    tables.map(|table| table.rows).sum()
-}
-
 /// A rule that counts what stops nothing, up to a limit.
 pub(super) fn begin(audit: &Audit<'_>, (entity, attr): (&str, &str), max: Limit) -> Tally {
-    Tally::new("note", entity, attr).allows(max, legacy_rows(audit.snapshot))
+    Tally::new("note", entity, attr).allows(max, audit.legacy_rows())
 }
 
 /// The rules of a note, one a column.
