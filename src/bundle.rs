@@ -97,6 +97,15 @@ impl Quarantine {
     pub const CAUSE: &str = "_cause";
 }
 
+/// What `reason` says in `data/quarantine/links.parquet`.
+#[derive(Debug)]
+pub struct Reason;
+
+impl Reason {
+    /// The row at the other end is in the source and was set aside.
+    pub const QUARANTINED: &str = names::QUARANTINED;
+}
+
 /// `data/bundle.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +135,12 @@ pub struct Meta {
     /// Legacy link values by link: `values = migrated + merged + quarantined + dropped +
     /// dropped_rows`.
     pub link_equations: Vec<LinkEquation>,
+    /// Values of `ref` attributes by attribute: `values = there + quarantined + dropped`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refs: Vec<Refs>,
+    /// The lines of `data/quarantine/links.parquet`, by link and reason; empty before format 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
     /// Repairs by rule.
     pub repairs: Vec<Repair>,
     /// Quarantined rows by legacy entity and rule.
@@ -355,13 +370,47 @@ pub struct LinkEquation {
     pub migrated: u64,
     /// Values of merged rows.
     pub merged: u64,
-    /// Values of quarantined rows.
+    /// Values of quarantined rows; since format 3 also those of migrated rows whose other end was
+    /// quarantined (`data/quarantine/links.parquet`).
     pub quarantined: u64,
-    /// Values of migrated rows whose other end is absent (`data/quarantine/links.parquet`).
+    /// Values of migrated rows that lead to no row for another reason, all of them before format 3
+    /// (`data/quarantine/links.parquet`).
     pub dropped: u64,
     /// Values of rows that a rule drops.
     #[serde(default, skip_serializing_if = "is_none")]
     pub dropped_rows: u64,
+}
+
+/// Where the values of a `ref` attribute lead, of migrated rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refs {
+    /// The target entity.
+    pub target: String,
+    /// Its attribute.
+    pub attr: String,
+    /// Legacy rows that give an id.
+    pub values: u64,
+    /// Of them, those whose id is that of a row of the target.
+    pub there: u64,
+    /// Those whose id is that of a quarantined row.
+    pub quarantined: u64,
+    /// Those that lead to no row for another reason.
+    pub dropped: u64,
+}
+
+/// How many values of a link or a `ref` attribute lead to no row for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// The entity whose rows name the others.
+    pub source: String,
+    /// The label of the link there, or `<target entity>.<attribute>` of a `ref`.
+    pub label: String,
+    /// The reason.
+    pub reason: String,
+    /// How many.
+    pub rows: u64,
 }
 
 /// How often a rule did not take its first source.

@@ -29,15 +29,17 @@ mod orders;
 mod taken;
 mod note;
 mod notes;
+mod decisions;
 mod check;
 mod show;
 mod diff;
 #[cfg(test)]
 mod tests;
 
-use crate::schema::Schema;
+use crate::schema::{Attr, Schema, Type};
 
 pub use blanks::{blanks, init, purposes};
+pub use decisions::DecisionOrder;
 pub use diff::{Change, diff, diff_text};
 pub use note::{Note, NoteColumn, NoteWhat};
 pub use orders::{ID_DIGITS, OrderKey};
@@ -205,8 +207,23 @@ pub struct AttrRule {
     pub missing: Option<Constant>,
     /// What the present values become.
     pub values: Option<Values>,
-    /// The value is the id of a row of this legacy entity: it is mapped as that row's id is.
+    /// The value is the id of a row of this legacy entity: it is mapped as that row's id is. Of
+    /// several places the first whose row is there counts (see [`DecisionOrder`]); where none is, the
+    /// first that gives an id.
     pub refers: Option<String>,
+}
+
+impl AttrRule {
+    /// Whether what a place gives stays the id of a row of a legacy entity.
+    pub fn is_ref(&self) -> bool {
+        self.refers.is_some() && self.values.is_none()
+    }
+
+    /// Whether the rule fills a text that no two rows of the target share: in such a key blanks alone
+    /// are no value.
+    pub fn is_key(&self, attr: &Attr) -> bool {
+        attr.unique && attr.ty == Type::String && self.refers.is_none()
+    }
 }
 
 /// A text with `{name}` places.
@@ -300,6 +317,15 @@ pub enum LinkHow {
 pub enum LinkPick {
     /// A has-one legacy link of the source entity, by label, from whichever side holds it.
     Link(String),
+    /// Over another legacy row to the row that its own has-one link names in the source, whatever
+    /// became of that other row. Of several such rows the migrated ones count, if any is; where they
+    /// name different rows, none is named.
+    Over {
+        /// The way to the other row.
+        by: Hop,
+        /// The label of a has-one link of it.
+        take: String,
+    },
     /// The legacy row whose link of this label points here; of several, the first in the declared
     /// order ([`Contract::declared_order`]).
     Reverse {
@@ -317,6 +343,36 @@ pub enum LinkPick {
         /// Its attribute.
         key: String,
     },
+}
+
+/// The way from a legacy row to another one over which a link goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hop {
+    /// A has-one legacy link of the row.
+    Link(String),
+    /// The legacy rows whose link of this label points here.
+    Reverse {
+        /// The legacy entity that holds the link.
+        entity: String,
+        /// The label there.
+        label: String,
+    },
+}
+
+impl LinkPick {
+    /// The place as a contract and its repairs name it: `label`, `link.label`, `entity.label`,
+    /// `entity.label.label`, or `attr = entity.key`.
+    pub(crate) fn spelled(&self) -> String {
+        match self {
+            LinkPick::Link(label) => label.clone(),
+            LinkPick::Over { by: Hop::Link(label), take } => format!("{label}.{take}"),
+            LinkPick::Over { by: Hop::Reverse { entity, label }, take } => {
+                format!("{entity}.{label}.{take}")
+            }
+            LinkPick::Reverse { entity, label } => format!("{entity}.{label}"),
+            LinkPick::Key { attr, entity, key } => format!("{attr} = {entity}.{key}"),
+        }
+    }
 }
 
 /// The latest row of a legacy entity whose link points at this row.

@@ -25,6 +25,7 @@ mod udf;
 pub mod explode;
 mod split;
 mod links;
+mod refs;
 mod attrs;
 mod ids;
 mod rejects;
@@ -74,8 +75,10 @@ pub struct Decisions {
     pub existing: BTreeMap<String, PathBuf>,
     /// Per target entity: the place of every row.
     pub ranks: BTreeMap<String, Ranks>,
-    /// Links of migrated rows whose other end is absent.
+    /// Links and `ref` values of migrated rows whose other end is absent.
     pub dropped: Vec<PathBuf>,
+    /// By target entity and `ref` attribute: the migrated rows whose places give an id.
+    pub refs: Vec<(String, String, u64)>,
     /// Links between these rows and other entities of the app.
     pub carried: Vec<CarriedLinks>,
     /// Links that could be in the target and are not.
@@ -147,6 +150,7 @@ pub fn decide(
         existing: BTreeMap::new(),
         ranks: BTreeMap::new(),
         dropped: Vec::new(),
+        refs: Vec::new(),
         carried: Vec::new(),
         left: Vec::new(),
     };
@@ -154,7 +158,7 @@ pub fn decide(
     for source in &plan.sources {
         decisions.sources.insert(source.entity.clone(), state::fates(&run, source)?);
         for target in &source.targets {
-            let rows = ends::resolve(&run, source, target, &mut dropped)?;
+            let rows = ends::resolve(&run, source, target, (&mut dropped, &mut decisions.refs))?;
             decisions.targets.insert(target.entity.clone(), rows);
         }
         progress.advance(1);

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Int32Type, Schema as Columns};
 use super::table::Table;
 use super::write::Writing;
 use super::{Origin, Repair, read, rows};
-use crate::contract::{LinkHow, LinkPick, Pick};
+use crate::contract::{LinkHow, Pick};
 use crate::error::Result;
 use crate::transform::{SourcePlan, TargetPlan, codes};
 
@@ -40,7 +40,7 @@ impl Account {
         let table = Table::create(&writing.root.join(&path), repair_columns())?;
         let plan =
             writing.plan.target(target).map(|(source, target)| (source.clone(), target.clone()));
-        let rules = plan.as_ref().map(|(source, target)| rules(source, target)).unwrap_or_default();
+        let rules = plan.as_ref().map(|(_, target)| rules(target)).unwrap_or_default();
         Ok(Ledger {
             plan,
             rules,
@@ -80,77 +80,51 @@ impl Account {
     }
 }
 
-/// What one column of codes says: the attribute, and the words of each code that is a repair.
+/// What one column of codes says: the attribute, and the words of each code that is a repair. A derived
+/// id and another spelling of a link's first place are none.
 struct Rule {
     column: String,
     attr: String,
-    words: BTreeMap<i32, Words>,
+    words: BTreeMap<i32, String>,
 }
 
-/// The words of a code; a link may have been found by a scalar instead.
-#[derive(Clone)]
-enum Words {
-    Always(String),
-    ByScalar { column: String, scalars: Vec<String>, otherwise: Option<String> },
-}
-
-fn rules(source: &SourcePlan, target: &TargetPlan) -> Vec<Rule> {
-    let always = |words: &str| Words::Always(words.to_owned());
+fn rules(target: &TargetPlan) -> Vec<Rule> {
+    let word = |code: i32, words: &str| (code, words.to_owned());
     let mut found = vec![Rule {
         column: rows::how("id"),
         attr: "id".to_owned(),
-        words: BTreeMap::from([
-            (codes::ID_MAPPED, always("mapped")),
-            (codes::ID_DERIVED, always("derived")),
-        ]),
+        words: BTreeMap::from([word(codes::ID_MAPPED, "mapped")]),
     }];
     for rule in target.transform.attrs.iter().filter(|rule| rule.built.is_none()) {
         let mut words = BTreeMap::new();
         for (at, pick) in rule.from.iter().enumerate().skip(1) {
-            words.insert(codes::number(at), Words::Always(format!("from {}", spelled(pick))));
+            words.insert(codes::number(at), format!("from {}", spelled(pick)));
         }
-        words.insert(codes::number(rule.from.len()), always("template"));
-        words.insert(codes::number(rule.from.len() + 1), always("missing"));
+        words.extend([
+            word(codes::number(rule.from.len()), "template"),
+            word(codes::number(rule.from.len() + 1), "missing"),
+        ]);
         found.push(Rule { column: rows::how(&rule.attr), attr: rule.attr.clone(), words });
         let words = BTreeMap::from([
-            (codes::FOLDED, always("value folded")),
-            (codes::KEPT, always("value kept")),
-            (codes::OTHERWISE, always("value otherwise")),
+            word(codes::FOLDED, "value folded"),
+            word(codes::KEPT, "value kept"),
+            word(codes::OTHERWISE, "value otherwise"),
+            word(codes::BLANK, "value blank"),
         ]);
         found.push(Rule { column: rows::mapped(&rule.attr), attr: rule.attr.clone(), words });
     }
     for rule in &target.transform.links {
         let LinkHow::From { picks, latest } = &rule.how else { continue };
         let mut words = BTreeMap::new();
-        for (at, pick) in picks.iter().enumerate() {
-            words.extend(link_words(source, at, pick).map(|words| (codes::number(at), words)));
+        for (at, pick) in picks.iter().enumerate().skip(1) {
+            words.insert(codes::number(at), format!("from {}", pick.spelled()));
         }
         if let Some(latest) = latest {
-            let said = Words::Always(format!("from latest {}", latest.entity));
-            words.insert(codes::number(picks.len()), said);
+            words.insert(codes::number(picks.len()), format!("from latest {}", latest.entity));
         }
         found.push(Rule { column: rows::how(&rule.label), attr: rule.label.clone(), words });
     }
     found
-}
-
-fn link_words(source: &SourcePlan, at: usize, pick: &LinkPick) -> Option<Words> {
-    match pick {
-        LinkPick::Link(label) => {
-            let link = source.links.iter().find(|link| link.label == *label)?;
-            Some(Words::ByScalar {
-                column: rows::link_how(label),
-                scalars: link.also.clone(),
-                otherwise: (at > 0).then(|| format!("from {label}")),
-            })
-        }
-        LinkPick::Reverse { entity, label } => {
-            Some(Words::Always(format!("from {entity}.{label}")))
-        }
-        LinkPick::Key { attr, entity, key } => {
-            Some(Words::Always(format!("from {attr} = {entity}.{key}")))
-        }
-    }
 }
 
 fn spelled(pick: &Pick) -> String {
@@ -187,20 +161,18 @@ impl Ledger {
         if migrated == 0 {
             return Ok(());
         }
-        let mut lines: Vec<(usize, &str, String)> = Vec::new();
+        let mut lines: Vec<(usize, &str, &str)> = Vec::new();
         for rule in &self.rules {
             let codes = read::column(batch, &rule.column, &DataType::Int32)?;
             let codes = codes.as_primitive::<Int32Type>();
             for (row, code) in codes.iter().enumerate() {
                 let Some(words) = code.and_then(|code| rule.words.get(&code)) else { continue };
-                if let Some(how) = said(batch, row, words)? {
-                    lines.push((row, &rule.attr, how));
-                }
+                lines.push((row, &rule.attr, words));
             }
         }
         lines.sort();
         for (_, attr, how) in &lines {
-            *self.counts.entry(((*attr).to_owned(), how.clone())).or_default() += 1;
+            *self.counts.entry(((*attr).to_owned(), (*how).to_owned())).or_default() += 1;
         }
         let repairs = repairs(batch, &lines)?;
         self.table.write(&repairs)?;
@@ -235,26 +207,13 @@ impl Ledger {
     }
 }
 
-fn said(batch: &RecordBatch, row: usize, words: &Words) -> Result<Option<String>> {
-    match words {
-        Words::Always(words) => Ok(Some(words.clone())),
-        Words::ByScalar { column, scalars, otherwise } => {
-            let hows = read::column(batch, column, &DataType::Int32)?;
-            let hows = hows.as_primitive::<Int32Type>();
-            let at = if hows.is_valid(row) { hows.value(row) } else { 0 };
-            let scalar = usize::try_from(at - 1).ok().and_then(|at| scalars.get(at));
-            Ok(scalar.map(|scalar| format!("from {scalar}")).or_else(|| otherwise.clone()))
-        }
-    }
-}
-
-fn repairs(batch: &RecordBatch, lines: &[(usize, &str, String)]) -> Result<RecordBatch> {
+fn repairs(batch: &RecordBatch, lines: &[(usize, &str, &str)]) -> Result<RecordBatch> {
     let ids = read::text(batch, "id")?;
     let rows = read::whole(batch, Origin::SOURCE_ROW)?;
     let id: StringArray = lines.iter().map(|(row, ..)| Some(ids.value(*row))).collect();
     let row: Int64Array = lines.iter().map(|(row, ..)| Some(rows.value(*row))).collect();
     let attr: StringArray = lines.iter().map(|(_, attr, _)| Some(*attr)).collect();
-    let how: StringArray = lines.iter().map(|(.., how)| Some(how.as_str())).collect();
+    let how: StringArray = lines.iter().map(|(.., how)| Some(*how)).collect();
     let columns: Vec<Arc<dyn Array>> =
         vec![Arc::new(id), Arc::new(row), Arc::new(attr), Arc::new(how)];
     RecordBatch::try_new(repair_columns(), columns).map_err(read::arrow_failed)

@@ -11,12 +11,39 @@ use super::dropped::DroppedRows;
 use super::quarantine::{self, Refused};
 use super::table::write_once;
 use super::write::Writing;
-use super::{Equation, LinkEquation, Quarantined, read};
+use super::{Equation, LinkEquation, Lost as LostValues, Quarantined, Reason, read};
 use crate::error::{Error, Result};
 use crate::transform::{Fates, Outcome, Plan, SourcePlan, codes, names};
 
-/// Dropped links by entity and label.
-pub(super) type Dropped = BTreeMap<(String, String), u64>;
+/// Links that lead nowhere: how many by entity, label and reason.
+#[derive(Default)]
+pub(super) struct Dropped(BTreeMap<(String, String), BTreeMap<String, u64>>);
+
+impl Dropped {
+    /// How many of a link lead to a quarantined row, and how many nowhere for any other reason.
+    pub(super) fn of(&self, entity: &str, label: &str) -> (u64, u64) {
+        let reasons = self.0.get(&(entity.to_owned(), label.to_owned())).into_iter().flatten();
+        reasons.fold((0, 0), |(quarantined, others), (reason, rows)| match reason.as_str() {
+            Reason::QUARANTINED => (quarantined + rows, others),
+            _ => (quarantined, others + rows),
+        })
+    }
+
+    /// One line a link and reason.
+    pub(super) fn lines(&self) -> Vec<LostValues> {
+        let of = |((source, label), reasons): (&(String, String), &BTreeMap<String, u64>)| {
+            let (source, label) = (source.clone(), label.clone());
+            let line = |(reason, rows): (&String, &u64)| LostValues {
+                source: source.clone(),
+                label: label.clone(),
+                reason: reason.clone(),
+                rows: *rows,
+            };
+            reasons.iter().map(line).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+}
 
 /// What became of a legacy table.
 pub(super) struct Aside {
@@ -30,15 +57,14 @@ impl Aside {
     pub(super) fn links(&self, source: &SourcePlan, dropped: &Dropped) -> Vec<LinkEquation> {
         let equation = |(label, counts): (&String, &[u64; 4])| {
             let [kept, merged, quarantined, dropped_rows] = *counts;
-            let key = (source.entity.clone(), label.clone());
-            let dropped = dropped.get(&key).copied().unwrap_or_default();
+            let (aside, dropped) = dropped.of(&source.entity, label);
             LinkEquation {
                 source: source.entity.clone(),
                 label: label.clone(),
                 values: kept + merged + quarantined + dropped_rows,
-                migrated: kept - dropped.min(kept),
+                migrated: kept.saturating_sub(aside + dropped),
                 merged,
-                quarantined,
+                quarantined: quarantined + aside,
                 dropped,
                 dropped_rows,
             }
@@ -260,9 +286,10 @@ pub(super) fn dropped(writing: &mut Writing<'_>) -> Result<Dropped> {
         }
     }
     lines.sort();
-    let mut counts = Dropped::new();
+    let mut counts = Dropped::default();
     for line in &lines {
-        *counts.entry((line.0.clone(), line.1.clone())).or_default() += 1;
+        let reasons = counts.0.entry((line.0.clone(), line.1.clone())).or_default();
+        *reasons.entry(line.4.clone()).or_default() += 1;
     }
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let schema = Arc::new(Columns::new(vec![

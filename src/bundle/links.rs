@@ -59,19 +59,19 @@ fn file_name(at: usize, found: &CarriedLinks) -> String {
 /// One equation a link file of the snapshot. Pairs of a declared link that are taken up go on in the
 /// equation of that link.
 pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEquation> {
-    let lost = |entity: &str, label: &str| {
-        dropped.get(&(entity.to_owned(), label.to_owned())).copied().unwrap_or_default()
-    };
     let pieces = writing.decisions.carried.iter().flat_map(|found| &found.pieces);
-    let carried = pieces.map(|piece| LinkEquation {
-        source: piece.entity.clone(),
-        label: piece.label.clone(),
-        values: piece.values,
-        migrated: piece.different,
-        merged: piece.there - piece.different,
-        quarantined: 0,
-        dropped: lost(&piece.entity, &piece.label),
-        dropped_rows: 0,
+    let carried = pieces.map(|piece| {
+        let (quarantined, dropped) = dropped.of(&piece.entity, &piece.label);
+        LinkEquation {
+            source: piece.entity.clone(),
+            label: piece.label.clone(),
+            values: piece.values,
+            migrated: piece.different,
+            merged: piece.there - piece.different,
+            quarantined,
+            dropped,
+            dropped_rows: 0,
+        }
     });
     let mut found: Vec<LinkEquation> = carried.collect();
     for links in &writing.snapshot.meta().links {
@@ -84,8 +84,8 @@ pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEqu
         let mut ours = plan.before.links.iter().chain(&plan.after.links);
         // A file that no link of the model reads stays in the snapshot whole.
         let is_read = ours.any(|link| is_held(links, link));
-        let dropped = if is_read { lost(&links.entity, &links.label) } else { links.rows };
-        let dropped = dropped.min(links.rows);
+        let (quarantined, lost) = dropped.of(&links.entity, &links.label);
+        let dropped = if is_read { (quarantined + lost).min(links.rows) } else { links.rows };
         found.push(LinkEquation {
             source: links.entity.clone(),
             label: links.label.clone(),

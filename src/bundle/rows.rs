@@ -27,11 +27,6 @@ pub(super) fn mapped(attr: &str) -> String {
     format!("mapped:{attr}")
 }
 
-/// Where the id of a legacy link stood.
-pub(super) fn link_how(label: &str) -> String {
-    format!("link_how:{label}")
-}
-
 /// The legacy id of a row.
 pub(super) const LEGACY_ID: &str = "legacy_id";
 
@@ -44,7 +39,7 @@ pub(super) fn columns(plan: &Plan, target: &str) -> SchemaRef {
         .map(|field| field.as_ref().clone())
         .collect();
     let mut code = |name: String| fields.push(Field::new(name, DataType::Int32, true));
-    if let Some((source, target)) = plan.target(target) {
+    if let Some((_, target)) = plan.target(target) {
         code(how("id"));
         for rule in &target.transform.attrs {
             code(how(&rule.attr));
@@ -52,9 +47,6 @@ pub(super) fn columns(plan: &Plan, target: &str) -> SchemaRef {
         }
         for rule in &target.transform.links {
             code(how(&rule.label));
-        }
-        for link in &source.links {
-            code(link_how(&link.label));
         }
         fields.push(Field::new(LEGACY_ID, DataType::Utf8, true));
         let home = Home::of(plan, &target.entity);
@@ -198,7 +190,6 @@ fn assemble(
                 None => decided(names::how(&target.entity, attr))?,
             },
             ("mapped", attr) => decided(names::mapped(&target.entity, attr))?,
-            ("link_how", label) => decided(names::link_how(label))?,
             (_, Origin::ORIGIN) => texts(Origin::MIGRATED, rows),
             (_, Origin::SOURCE_ROW) => read::column(lines, names::ROW, ty)?,
             (_, Origin::SERVER) => read::column(lines, names::SERVER, ty)?,

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use serde::Serialize;
 
 use super::{
-    Beside, Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, TableMeta, bundle_id,
+    Beside, Bundle, Existing, FORMAT, LinksMeta, Meta, Named, Origin, Refs, TableMeta, bundle_id,
 };
 use super::{
     Equation, account, aside, document, dropped, left_behind, links, residue, rows, sort, table,
@@ -26,7 +26,7 @@ use crate::schema::Type;
 use crate::snapshot::Snapshot;
 use crate::storage::{self, HashingFile, Staged, Written};
 use crate::threads::Side;
-use crate::transform::{self, Decisions, Plan, TargetPlan};
+use crate::transform::{self, Decisions, Plan, TargetPlan, names};
 
 /// Bytes that rows on their way take where no limit is set.
 const BUFFERS: u64 = 512 << 20;
@@ -174,7 +174,7 @@ impl Writing<'_> {
         let mut quarantine = Vec::new();
         let mut residue = Vec::new();
         let mut dropped_values = Vec::new();
-        for source in &self.plan.sources {
+        for source in self.plan.declared() {
             let aside = aside::write(self, source)?;
             link_equations.extend(aside.links(source, &lost));
             quarantine.extend(aside.refused(self.plan, &source.entity));
@@ -188,6 +188,7 @@ impl Writing<'_> {
             equation.split = self.split(equation, &tables);
         }
         link_equations.extend(links::equations(self, &lost));
+        let refs = self.refs(&lost);
         progress.done(&format!("{} rows", crate::error::grouped(total)));
         let meta = self.snapshot.meta();
         Ok(Meta {
@@ -205,6 +206,8 @@ impl Writing<'_> {
             links,
             equations,
             link_equations,
+            refs,
+            lost: lost.lines(),
             repairs,
             quarantine,
             mapped_ids,
@@ -360,6 +363,26 @@ impl Writing<'_> {
             Some((target.entity.clone(), equation.migrated, table.migrated))
         });
         made.collect()
+    }
+
+    /// Where the values of `ref` attributes lead.
+    fn refs(&self, lost: &aside::Dropped) -> Vec<Refs> {
+        let refs = self.decisions.refs.iter().map(|(target, attr, values)| {
+            let source = self.plan.target(target).map_or("", |(source, _)| &source.entity);
+            let (quarantined, dropped) = lost.of(source, &names::value(target, attr));
+            Refs {
+                target: target.clone(),
+                attr: attr.clone(),
+                values: *values,
+                there: values - quarantined - dropped,
+                quarantined,
+                dropped,
+            }
+        });
+        let place = |found: &Refs| self.plan.targets.iter().position(|name| *name == found.target);
+        let mut refs: Vec<Refs> = refs.collect();
+        refs.sort_by_key(place);
+        refs
     }
 
     fn existing(&self, tables: &[TableMeta]) -> Vec<Existing> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decisions;
 use super::fields::Fields;
 use super::misfit::{Misfits, Place, quoted};
 use super::model::{Found, Model};
@@ -16,7 +17,8 @@ pub(super) fn check(root: &Fields<'_>, model: &Model, becomes: &Becomes, read: &
         templates(model, read, root.misfits);
     }
     via_chains(model, becomes, read, root.misfits);
-    required_links(model, read, root.misfits);
+    let told = required_links(model, read, root.misfits);
+    decided_first(model, read, &told, root.misfits);
 }
 
 /// Every target entity is filled, and no legacy entity is left out of the account of rows.
@@ -99,7 +101,9 @@ fn via_chains(model: &Model, becomes: &Becomes, read: &[Read], misfits: &Misfits
 }
 
 /// Rows are written, and set aside, after the rows they must link to: there is an order of entities.
-fn required_links(model: &Model, read: &[Read], misfits: &Misfits) {
+/// Gives the circles there are instead, as the links they go by.
+fn required_links(model: &Model, read: &[Read], misfits: &Misfits) -> Vec<Vec<String>> {
+    let mut told = Vec::new();
     let filled: BTreeMap<String, Place> = read.iter().flat_map(places).collect();
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut edges: BTreeMap<(String, String), String> = BTreeMap::new();
@@ -119,6 +123,37 @@ fn required_links(model: &Model, read: &[Read], misfits: &Misfits) {
         if let Some(place) = links.first().and_then(|link| filled.get(link)) {
             misfits.add(*place, format!("required links go in a circle: {}", chain(&links)));
         }
+        told.push(links);
+    }
+    told
+}
+
+/// Rows are decided after those that their required links and their values over links lead to: there
+/// is an order of legacy entities. Circles that were told already are passed over.
+fn decided_first(model: &Model, read: &[Read], told: &[Vec<String>], misfits: &Misfits) {
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut edges: BTreeMap<(String, String), String> = BTreeMap::new();
+    let transforms: Vec<&super::Transform> = read.iter().map(|read| &read.transform).collect();
+    for need in decisions::needs((&model.before, &model.after), &transforms) {
+        graph.entry(need.entity.clone()).or_default().insert(need.on.clone());
+        edges.entry((need.entity, need.on)).or_insert(need.by);
+    }
+    let attrs = read.iter().flat_map(|read| {
+        let target = &read.transform.target;
+        read.attrs.iter().map(move |(name, place)| (format!("{target}.{name}"), *place))
+    });
+    let filled: BTreeMap<String, Place> = read.iter().flat_map(places).chain(attrs).collect();
+    for cycle in cycles(graph) {
+        let steps = cycle.iter().zip(cycle.iter().cycle().skip(1));
+        let rules: Vec<String> =
+            steps.filter_map(|(a, b)| edges.get(&(a.clone(), b.clone())).cloned()).collect();
+        let Some(place) = rules.first().and_then(|rule| filled.get(rule)) else { continue };
+        if told.iter().any(|links| rules.iter().all(|rule| links.contains(rule))) {
+            continue;
+        }
+        let said = format!("rows wait for one another to be decided: {}", chain(&cycle));
+        let by: Vec<String> = rules.iter().map(|rule| quoted(rule)).collect();
+        misfits.add(*place, format!("{said}, by {}", by.join(" and ")));
     }
 }
 

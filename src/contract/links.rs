@@ -5,7 +5,7 @@ use super::misfit::{Place, hint, quoted};
 use super::model::{Found, no_attr, no_link, words};
 use super::transforms::{Scope, many};
 use super::tree::{Entry, Node, Value};
-use super::{Latest, LinkHow, LinkPick, LinkRule, Required};
+use super::{Hop, Latest, LinkHow, LinkPick, LinkRule, Required};
 use crate::schema::{Has, Link, Type};
 
 const KEYS: [&str; 6] = ["from", "else", "same_row", "via", "take", "required"];
@@ -79,6 +79,7 @@ fn from(scope: &Scope<'_>, fields: &Fields<'_>, to: &str) -> Option<LinkHow> {
 fn pick(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
     let model = scope.model;
     match &node.value {
+        Value::Text(said) if said.contains('.') => over(scope, said, node.place, to),
         Value::Text(label) => {
             match model.link(&model.before, scope.source, label) {
                 Found::Yes(link) if link.has == Has::Many => {
@@ -136,9 +137,42 @@ fn known(scope: &Scope<'_>, entity: &str, place: Place) -> bool {
     is
 }
 
-/// `{ reverse = "entity.label" }`, or the label alone where only one entity has it.
+/// `"link.label"`: the link of the row that a legacy link leads to.
+fn over(scope: &Scope<'_>, said: &str, place: Place, to: &str) -> Option<LinkPick> {
+    let model = scope.model;
+    let (label, take) = said.split_once('.')?;
+    match model.link(&model.before, scope.source, label) {
+        Found::Yes(link) if link.has == Has::Many => scope.misfits.add(place, many(label)),
+        Found::Yes(link) if model.before.entity(&link.to).is_some() => {
+            next(scope, (said, &link.to, take), place, to);
+        }
+        Found::Yes(link) if !link.to.is_empty() => {
+            let what = format!("{} leads to {}", quoted(label), quoted(&link.to));
+            scope
+                .misfits
+                .add(place, format!("{what} of the target model, whose links are not read"));
+        }
+        Found::No => scope.misfits.add(place, no_link(&model.before, scope.source, label)),
+        Found::Yes(_) | Found::Unsure => {}
+    }
+    Some(LinkPick::Over { by: Hop::Link(label.to_owned()), take: take.to_owned() })
+}
+
+/// The second of two hops: a has-one link of a legacy entity that leads where it must.
+fn next(scope: &Scope<'_>, (said, entity, take): (&str, &str, &str), place: Place, to: &str) {
+    let model = scope.model;
+    match model.link(&model.before, entity, take) {
+        Found::Yes(link) if link.has == Has::Many => scope.misfits.add(place, many(take)),
+        Found::Yes(link) => leads(scope, said, &link.to, to, place),
+        Found::No => scope.misfits.add(place, no_link(&model.before, entity, take)),
+        Found::Unsure => {}
+    }
+}
+
+/// `{ reverse = "entity.label" }`, or the label alone where only one entity has it; with `take` a
+/// link of that row.
 fn reverse(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
-    let fields = Fields::open(node, "from", &["reverse"], scope.misfits)?;
+    let fields = Fields::open(node, "from", &["reverse", "take"], scope.misfits)?;
     let said = fields.text("reverse")?;
     let place = fields.get("reverse").map_or(node.place, |node| node.place);
     let before = &scope.model.before;
@@ -157,13 +191,23 @@ fn reverse(scope: &Scope<'_>, node: &Node, to: &str) -> Option<LinkPick> {
             }
         }
     };
+    let take = fields.text("take");
     if let Some(link) = points_here(scope, entity, label, place) {
         if link.has == Has::Many {
             scope.misfits.add(place, many(label));
         }
-        leads(scope, entity, entity, to, place);
+        match (take, fields.get("take")) {
+            (Some(take), Some(node)) => {
+                next(scope, (&format!("{entity}.{take}"), entity, take), node.place, to);
+            }
+            _ => leads(scope, entity, entity, to, place),
+        }
     }
-    Some(LinkPick::Reverse { entity: entity.to_owned(), label: label.to_owned() })
+    let (entity, label) = (entity.to_owned(), label.to_owned());
+    Some(match take {
+        Some(take) => LinkPick::Over { by: Hop::Reverse { entity, label }, take: take.to_owned() },
+        None => LinkPick::Reverse { entity, label },
+    })
 }
 
 /// The link of another legacy entity that leads to this transform's source.

@@ -4,7 +4,7 @@ pub(crate) mod words;
 
 use super::blanks::{blanks, keep_name, toml_text};
 use super::{
-    AttrRule, Check, CheckWhat, Constant, Contract, Duplicates, IdRule, LinkHow, LinkPick,
+    AttrRule, Check, CheckWhat, Constant, Contract, Duplicates, Hop, IdRule, LinkHow, LinkPick,
     LinkRule, Otherwise, Pick, Piece, Required, Rollout, Side, Template, Transform, UnmappedAttrs,
     Values,
 };
@@ -233,6 +233,12 @@ pub(crate) fn link_rule(rule: &LinkRule) -> String {
 pub(super) fn link_pick(pick: &LinkPick) -> String {
     match pick {
         LinkPick::Link(label) => format!("the legacy link {label}"),
+        LinkPick::Over { by: Hop::Link(label), take } => {
+            format!("{take} of the row linked as {label}")
+        }
+        LinkPick::Over { by: Hop::Reverse { entity, label }, take } => {
+            format!("{take} of the row of {entity} whose {label} is this row")
+        }
         LinkPick::Reverse { entity, label } => {
             format!("the first row of {entity} whose {label} is this row")
         }

@@ -136,7 +136,7 @@ fn a_contract_is_shown_in_words() {
       type (string^): type; "user.message" becomes "input_text", "assistant.message" becomes "output_text", "system.message" becomes "ekairos:system", "input_text" becomes "input_text", "output_text" becomes "output_text"; any other stays as it is
       content (any): content
       status (string^): status
-      context -> thread_contexts: the legacy link context, else the row of context_contexts whose key is this row's contextKey; a row is quarantined with the row it names
+      context -> thread_contexts: the legacy link context, else the row of context_contexts whose key is this row's contextKey, else context of the row linked as execution, else context of the row of story_executions whose trigger is this row, else context of the row of story_executions whose reaction is this row; a row is quarantined with the row it names
       thread -> thread_threads: thread of the row linked as context; a row is quarantined with the row it names
       execution -> thread_executions: the legacy link execution, else the first row of story_executions whose trigger is this row, else the first row of story_executions whose reaction is this row
     "#);

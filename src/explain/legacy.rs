@@ -137,7 +137,8 @@ fn has_row(files: &Files, entity: &str, id: &str) -> Result<bool> {
     }
 }
 
-fn row_of(files: &Files, entity: &str, id: &str) -> Result<Option<Record>> {
+/// A row of a legacy table, by its id.
+pub(super) fn row_of(files: &Files, entity: &str, id: &str) -> Result<Option<Record>> {
     let Some(table) = files.of_snapshot(entity)? else { return Ok(None) };
     let Some(row) = table.find("id", &Needle::id(id))?.first().copied() else { return Ok(None) };
     Ok(records(files, entity, &table, &[row])?.pop())

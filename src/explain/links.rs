@@ -6,7 +6,7 @@ use super::fate::plain;
 use super::files::Files;
 use super::legacy;
 use super::table::Needle;
-use crate::contract::{self, LinkHow, LinkPick, LinkRule, Transform};
+use crate::contract::{self, Hop, LinkHow, LinkPick, LinkRule, Transform};
 use crate::error::Result;
 
 /// How many links that name an id are listed.
@@ -56,17 +56,13 @@ fn picked(
     let schema = &files.contract.before.schema;
     let mut first = None;
     for (at, pick) in picks.iter().enumerate() {
-        let name = match pick {
-            LinkPick::Link(label) => label.clone(),
-            LinkPick::Reverse { entity, label } => format!("{entity}.{label}"),
-            LinkPick::Key { attr, entity, key } => format!("{attr} = {entity}.{key}"),
-        };
+        let name = pick.spelled();
         let LinkPick::Link(label) = pick else {
             if at == 0 {
                 first = Some((name.clone(), None));
             }
             if said == Some(name.as_str()) {
-                return Ok((Some(name), None));
+                return Ok((Some(name), over(files, transform, (pick, source))?));
             }
             continue;
         };
@@ -89,6 +85,23 @@ fn picked(
         (None, Some((by, id))) => Ok((Some(by), id)),
         (None, None) => Ok((None, None)),
     }
+}
+
+/// The id that the row a legacy row links to names in turn.
+fn over(
+    files: &Files,
+    transform: &Transform,
+    (pick, source): (&LinkPick, Option<&Record>),
+) -> Result<Option<String>> {
+    let schema = &files.contract.before.schema;
+    let (LinkPick::Over { by: Hop::Link(label), take }, Some(source)) = (pick, source) else {
+        return Ok(None);
+    };
+    let Some(link) = schema.link(&transform.source, label) else { return Ok(None) };
+    let Some(named) = legacy::names(files, link, source)? else { return Ok(None) };
+    let Some(other) = legacy::row_of(files, &link.to, &named.id)? else { return Ok(None) };
+    let Some(next) = schema.link(&link.to, take) else { return Ok(None) };
+    Ok(legacy::names(files, next, &other)?.map(|named| named.id))
 }
 
 /// The links of the bundle's tables that lead to a row, counted.

@@ -108,7 +108,7 @@ fn made(
         ends.push(links::step(files, transform, rule, (target, source), of(&rule.label))?);
     }
     Ok(Made {
-        id_is: of("id").into_iter().next().unwrap_or_else(|| KEPT.to_owned()),
+        id_is: of("id").into_iter().next().unwrap_or_else(|| id_is(transform, &id, source)),
         id_rule: contract::id_words(&transform.id, &transform.target),
         row: Some(target.row as u64),
         attrs,
@@ -118,6 +118,19 @@ fn made(
         entity: transform.target.clone(),
         id,
     })
+}
+
+/// How an id came about that was not mapped: kept, when the row has it, else derived.
+fn id_is(transform: &Transform, id: &str, source: Option<&Record>) -> String {
+    let rule = &transform.id;
+    let is_kept = match source {
+        Some(row) => {
+            let texts = rule.from.iter().filter_map(|name| row.text(name));
+            texts.into_iter().any(|text| text.eq_ignore_ascii_case(id))
+        }
+        None => rule.is_own(),
+    };
+    if is_kept || rule.derive.is_none() { KEPT.to_owned() } else { "derived".to_owned() }
 }
 
 /// The repairs of a target row: attribute or link, and what was done.

@@ -13,6 +13,8 @@ pub(super) enum Meaning {
     Id,
     /// An attribute: its column and type.
     Attr(usize, Type),
+    /// An attribute that may hold the id of a linked row: its column.
+    Scalar(usize),
     /// A has-one link: its column.
     Link(usize),
     /// A link that no column holds: its place in [`Labels::links`].
@@ -84,6 +86,7 @@ impl<'a> Known<'a> {
             for (column, (label, ty)) in id.chain(attrs).chain(links).enumerate() {
                 let meaning = match ty {
                     _ if column == 0 => Meaning::Id,
+                    Some(_) if is_scalar(side, &entity.name, &label) => Meaning::Scalar(column),
                     Some(ty) => Meaning::Attr(column, ty),
                     None => Meaning::Link(column),
                 };
@@ -163,6 +166,11 @@ impl<'a> Known<'a> {
         }
         labels
     }
+}
+
+/// Whether an attribute may hold the id that a link of its entity names.
+fn is_scalar(side: &Schema, entity: &str, attr: &str) -> bool {
+    side.links_on(entity).any(|link| link.also.iter().any(|also| also == attr))
 }
 
 /// The other entity of an app's link that has this label on this entity.

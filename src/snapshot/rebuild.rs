@@ -147,6 +147,7 @@ impl<'s> Rebuild<'s> {
         let fit = match self.labels.of(entity).and_then(|labels| labels.of(label)) {
             Some(Meaning::Id) => types::id(raw).1,
             Some(Meaning::Attr(_, ty)) => types::attribute(ty, raw).1,
+            Some(Meaning::Scalar(_)) => types::scalar(raw).1,
             Some(Meaning::Link(_)) => types::link(raw).1,
             Some(Meaning::Pairs(file)) => types::linked(raw, self.labels.links[file].has_one).1,
             None => Fit::Whole,

@@ -31,6 +31,8 @@ pub(super) enum Fit {
 
 const NULL: (Cell<'static>, Fit) = (Cell::Null, Fit::Whole);
 const MISFIT: (Cell<'static>, Fit) = (Cell::Null, Fit::Misfit);
+/// An id of blanks alone: there is none.
+const BLANK: (Cell<'static>, Fit) = (Cell::Null, Fit::Reshaped);
 
 /// The value of an attribute.
 pub(super) fn attribute(ty: Type, raw: &str) -> (Cell<'_>, Fit) {
@@ -122,13 +124,23 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
+/// The value of an attribute that may hold the id of a linked row: a text, of which blanks alone are
+/// no id.
+pub(super) fn scalar(raw: &str) -> (Cell<'_>, Fit) {
+    match attribute(Type::String, raw) {
+        (Cell::Text(text), _) if is_blank(&text) => BLANK,
+        typed => typed,
+    }
+}
+
 /// The value of `id`.
 pub(super) fn id(raw: &str) -> (Cell<'_>, Fit) {
     match one_id(raw) {
         _ if raw == "null" => NULL,
-        Some((id, true)) => (Cell::Text(id), Fit::Whole),
-        Some((id, false)) if is_integer(raw) => (Cell::Text(id), Fit::Reshaped),
-        _ => MISFIT,
+        OneId::Blank => BLANK,
+        OneId::Plain(id) => (Cell::Text(id), Fit::Whole),
+        OneId::Other(id) if is_integer(raw) => (Cell::Text(id), Fit::Reshaped),
+        OneId::Other(_) | OneId::Misfit => MISFIT,
     }
 }
 
@@ -137,7 +149,8 @@ pub(super) fn link(raw: &str) -> (Cell<'_>, Fit) {
     let Ids { mut ids, form } = ids(raw);
     match (ids.pop(), form) {
         (_, Form::Misfit) => MISFIT,
-        (None, _) => NULL,
+        (None, Form::Nothing) => NULL,
+        (None, _) => BLANK,
         (Some(id), Form::One) => (Cell::Text(id), Fit::Whole),
         (Some(id), _) if ids.iter().all(|other| *other == id) => (Cell::Text(id), Fit::Reshaped),
         _ => MISFIT,
@@ -171,7 +184,7 @@ enum Form {
     One,
     /// A list of ids as texts.
     List,
-    /// Ids in any other form.
+    /// Ids in any other form, or blanks in the place of some or all.
     Other,
     /// Something that is no id.
     Misfit,
@@ -182,38 +195,69 @@ fn ids(raw: &str) -> Ids<'_> {
         return Ids { ids: Vec::new(), form: Form::Nothing };
     }
     if !raw.starts_with('[') {
-        return match one_id(raw) {
-            Some((id, true)) => Ids { ids: vec![id], form: Form::One },
-            Some((id, false)) => Ids { ids: vec![id], form: Form::Other },
-            None => Ids { ids: Vec::new(), form: Form::Misfit },
+        let (ids, form) = match one_id(raw) {
+            OneId::Plain(id) => (vec![id], Form::One),
+            OneId::Other(id) => (vec![id], Form::Other),
+            OneId::Blank => (Vec::new(), Form::Other),
+            OneId::Misfit => (Vec::new(), Form::Misfit),
         };
+        return Ids { ids, form };
     }
     let elements = json::elements(raw).unwrap_or_default();
     let mut ids = Vec::with_capacity(elements.len());
     let mut form = if elements.is_empty() { Form::Nothing } else { Form::List };
     for element in elements {
-        match one_id(element) {
-            Some((id, plain)) => {
-                ids.push(id);
-                form = if plain || matches!(form, Form::Misfit) { form } else { Form::Other };
-            }
-            None => form = Form::Misfit,
-        }
+        let (id, other) = match one_id(element) {
+            OneId::Plain(id) => (Some(id), None),
+            OneId::Other(id) => (Some(id), Some(Form::Other)),
+            OneId::Blank => (None, Some(Form::Other)),
+            OneId::Misfit => (None, Some(Form::Misfit)),
+        };
+        ids.extend(id);
+        form = match other {
+            Some(other) if !matches!(form, Form::Misfit) => other,
+            _ => form,
+        };
     }
     Ids { ids, form }
 }
 
-/// An id out of `"id"`, `7` or `{"id": …}`, and whether it is plain text.
-fn one_id(raw: &str) -> Option<(Cow<'_, str>, bool)> {
-    match raw.as_bytes().first()? {
-        b'"' => Some((json::string(raw).filter(|id| !is_blank(id))?, true)),
-        b'{' => {
-            let members = json::members(raw).ok()?;
-            let mut ids = members.into_iter().filter(|(key, _)| key == "id");
-            let (Some((_, id)), None) = (ids.next(), ids.next()) else { return None };
-            if id.starts_with('{') { None } else { Some((one_id(id)?.0, false)) }
-        }
-        _ => is_integer(raw).then_some((Cow::Borrowed(raw), false)),
+/// What one value says of an id.
+enum OneId<'a> {
+    /// `"id"`.
+    Plain(Cow<'a, str>),
+    /// `7` or `{"id": …}`.
+    Other(Cow<'a, str>),
+    /// Null or blanks alone, in an object too: no id.
+    Blank,
+    /// Anything else.
+    Misfit,
+}
+
+fn one_id(raw: &str) -> OneId<'_> {
+    match raw.as_bytes().first() {
+        Some(b'"') => match json::string(raw) {
+            Some(id) if is_blank(&id) => OneId::Blank,
+            Some(id) => OneId::Plain(id),
+            None => OneId::Misfit,
+        },
+        Some(b'{') => match only_id(raw).map(one_id) {
+            Some(OneId::Plain(id) | OneId::Other(id)) => OneId::Other(id),
+            Some(OneId::Blank) => OneId::Blank,
+            Some(OneId::Misfit) | None => OneId::Misfit,
+        },
+        _ if raw == "null" => OneId::Blank,
+        _ if is_integer(raw) => OneId::Other(Cow::Borrowed(raw)),
+        _ => OneId::Misfit,
+    }
+}
+
+/// The one `id` of an object, unless it is an object itself.
+fn only_id(raw: &str) -> Option<&str> {
+    let mut ids = json::members(raw).ok()?.into_iter().filter(|(key, _)| key == "id");
+    match (ids.next(), ids.next()) {
+        (Some((_, id)), None) if !id.starts_with('{') => Some(id),
+        _ => None,
     }
 }
 
@@ -299,7 +343,10 @@ mod tests {
         assert_eq!(id(r#"" A ""#), (text(" A "), Fit::Whole));
         assert_eq!(id("7"), (text("7"), Fit::Reshaped));
         assert_eq!(id("null"), NULL);
-        for raw in [r#"" \t""#, r#""""#, "7.5", "true", "[]", r#"{"id":"a"}"#, r#""\ud800""#] {
+        for raw in [r#"" \t""#, r#""""#, r#""\r\n""#] {
+            assert_eq!(id(raw), BLANK, "{raw}");
+        }
+        for raw in ["7.5", "true", "[]", r#"{"id":"a"}"#, r#""\ud800""#] {
             assert_eq!(id(raw), MISFIT, "{raw}");
         }
     }
@@ -318,9 +365,17 @@ mod tests {
             (r#"{"id":"a","x":[]}"#, (text("a"), Reshaped), vec!["a"], Reshaped, Reshaped),
             (r#"[{"id":"a"}]"#, (text("a"), Reshaped), vec!["a"], Reshaped, Reshaped),
             (r#"["a",{"id":7}]"#, MISFIT, vec!["a", "7"], Misfit, Reshaped),
-            (r#"["a",null]"#, MISFIT, vec!["a"], Misfit, Misfit),
-            ("[null,7]", MISFIT, vec!["7"], Misfit, Misfit),
-            (r#"" ""#, MISFIT, vec![], Misfit, Misfit),
+            (r#"["a",null]"#, (text("a"), Reshaped), vec!["a"], Reshaped, Reshaped),
+            ("[null,7]", (text("7"), Reshaped), vec!["7"], Reshaped, Reshaped),
+            (r#"["a"," ","a"]"#, (text("a"), Reshaped), vec!["a", "a"], Reshaped, Reshaped),
+            (r#"["a"," ",{}]"#, MISFIT, vec!["a"], Misfit, Misfit),
+            (r#"[{}," "]"#, MISFIT, vec![], Misfit, Misfit),
+            (r#"" ""#, BLANK, vec![], Reshaped, Reshaped),
+            (r#""""#, BLANK, vec![], Reshaped, Reshaped),
+            (r#"["\t"]"#, BLANK, vec![], Reshaped, Reshaped),
+            ("[null]", BLANK, vec![], Reshaped, Reshaped),
+            (r#"{"id":null}"#, BLANK, vec![], Reshaped, Reshaped),
+            (r#"[{"id":""}]"#, BLANK, vec![], Reshaped, Reshaped),
             ("{}", MISFIT, vec![], Misfit, Misfit),
             (r#"{"id":"a","id":"a"}"#, MISFIT, vec![], Misfit, Misfit),
             (r#"{"id":{"id":"a"}}"#, MISFIT, vec![], Misfit, Misfit),

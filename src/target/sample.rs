@@ -162,6 +162,8 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
         }],
         existing: Vec::new(),
         link_equations: Vec::new(),
+        refs: Vec::new(),
+        lost: Vec::new(),
         repairs: Vec::new(),
         quarantine: Vec::new(),
         mapped_ids: Vec::new(),

@@ -9,7 +9,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{Decided, SourcePlan, TargetPlan, picks_of};
-use super::udf;
+use super::{codes, refs, udf};
 use crate::contract::{Constant, LinkPick, OrderKey, Pick, Piece};
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Type};
@@ -114,8 +114,9 @@ fn unless_found(source: &SourcePlan) -> BTreeMap<String, Spared> {
                 _ => None,
             };
             let before: Option<Vec<String>> = rule.from[..at].iter().map(plain).collect();
-            // An id of blanks alone is empty too, which a column does not show.
-            match before.filter(|before| !before.is_empty() && rule.refers.is_none()) {
+            // An id or a key of blanks alone is empty too, which a column does not show.
+            let is_plain = rule.refers.is_none() && !decided.is_key;
+            match before.filter(|before| !before.is_empty() && is_plain) {
                 Some(before) => {
                     let (pick, ty) = (pick.clone(), decided.ty);
                     let spared = Spared { pick, ty, before: Vec::new() };
@@ -221,14 +222,20 @@ pub(super) fn decide(
     source: &SourcePlan,
     target: &TargetPlan,
     frame: LazyFrame,
-) -> LazyFrame {
-    let mut values = Vec::new();
-    for decided in &target.decided {
-        values.extend(value(run, source, target, decided));
-    }
-    let frame = frame.with_columns(values);
+) -> Result<LazyFrame> {
+    // The value of a `ref` is an id, and an id of blanks alone is absent.
+    let places = |decided: &Decided| -> Vec<Expr> {
+        let picks = decided.rule.from.iter();
+        picks.map(|pick| udf::id(named(run, source, pick, decided))).collect()
+    };
+    let frame = refs::choose(run, target, &places, frame)?;
+    let values = target.decided.iter().flat_map(|decided| value(run, source, target, decided));
+    let frame = frame.with_columns(values.collect::<Vec<_>>());
     let templates = target.decided.iter().filter_map(|decided| template(target, decided));
-    frame.with_columns(templates.flatten().collect::<Vec<_>>())
+    let frame = frame.with_columns(templates.flatten().collect::<Vec<_>>());
+    let keys = target.decided.iter().filter(|decided| decided.is_key);
+    let blanks: Vec<Expr> = keys.map(|decided| blank(run, source, target, decided)).collect();
+    Ok(if blanks.is_empty() { frame } else { frame.with_columns(blanks) })
 }
 
 fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Decided) -> Vec<Expr> {
@@ -243,25 +250,29 @@ fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Deci
     }
     let place = |pick: &Pick| {
         let value = linked(run, source, pick, decided);
-        // The value is an id, and an id of blanks alone is absent.
-        if rule.refers.is_some() { udf::id(value) } else { value }
+        if decided.is_key { udf::not_blank(value) } else { value }
     };
-    let places: Vec<Expr> = rule.from.iter().map(place).collect();
     let mut how: Vec<Expr> = Vec::new();
-    for (at, place) in places.iter().enumerate() {
-        how.push(code(place.clone().is_not_null(), number(at)));
-    }
-    let mut found = coalesce(&places);
+    let mut found = match &rule.refers {
+        Some(entity) => {
+            how.push(col(names::how(&target.entity, &rule.attr)));
+            refs::value(run, target, (rule, entity))
+        }
+        None => {
+            let places: Vec<Expr> = rule.from.iter().map(place).collect();
+            for (at, place) in places.iter().enumerate() {
+                how.push(code(place.clone().is_not_null(), number(at)));
+            }
+            coalesce(&places)
+        }
+    };
+    let absent = found.clone().is_null();
     let mut mapped = lit(NULL).cast(DataType::Int32);
-    if let Some(entity) = &rule.refers {
-        found = refer(run, found, entity);
-    }
     if let Some(values) = &rule.values {
         mapped = udf::mapping_code(found.clone(), values);
         found = udf::mapping(found, values);
     }
     if let Some(missing) = &rule.missing {
-        let absent = coalesce(&places).is_null();
         how.push(code(lit(true), number(rule.from.len() + 1)));
         found = when(absent).then(constant(missing)).otherwise(found);
     }
@@ -270,6 +281,20 @@ fn value(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Deci
         coalesce(&how).alias(names::how(&target.entity, &rule.attr)),
         mapped.alias(names::mapped(&target.entity, &rule.attr)),
     ]
+}
+
+/// What the mapping of values did, or that a key has blanks alone and nothing else stands in.
+fn blank(run: &Run<'_>, source: &SourcePlan, target: &TargetPlan, decided: &Decided) -> Expr {
+    let rule = &decided.rule;
+    let mapped = names::mapped(&target.entity, &rule.attr);
+    let is_blank = rule.from.iter().map(|pick| {
+        let value = linked(run, source, pick, decided);
+        value.clone().is_not_null().and(udf::not_blank(value).is_null())
+    });
+    let is_blank = is_blank.reduce(Expr::or).unwrap_or(lit(false));
+    let absent = col(names::value(&target.entity, &rule.attr)).is_null();
+    let blank = code(absent.and(is_blank), codes::BLANK);
+    coalesce(&[col(mapped.as_str()), blank]).alias(mapped)
 }
 
 fn code(condition: Expr, code: i32) -> Expr {
@@ -289,6 +314,15 @@ fn linked(run: &Run<'_>, source: &SourcePlan, pick: &Pick, decided: &Decided) ->
     match run.plan.before.link(&link.to, attr) {
         Some(next) => refer(run, read, &next.to),
         None => read,
+    }
+}
+
+/// One place of a `ref` rule: over a link, ids are those of the source.
+fn named(run: &Run<'_>, source: &SourcePlan, pick: &Pick, decided: &Decided) -> Expr {
+    match pick {
+        Pick::Linked { link, attr } if attr == "id" => col(names::link(link)),
+        Pick::Linked { link, attr } => col(links::over(link, attr)),
+        _ => linked(run, source, pick, decided),
     }
 }
 

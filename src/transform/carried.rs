@@ -167,17 +167,13 @@ fn end(
 }
 
 fn counts(links: &LinksMeta, file: &std::path::Path) -> Result<Piece> {
-    let rows = |frame: LazyFrame| -> Result<u64> {
-        let found = frame::collect(frame.select([len().alias("_rows")]))?;
-        let rows =
-            found.column("_rows").and_then(|column| column.get(0).map(|v| v.extract::<u64>()));
-        Ok(rows.map_err(frame::failed)?.unwrap_or_default())
-    };
     Ok(Piece {
         entity: links.entity.clone(),
         label: links.label.clone(),
         values: links.rows,
-        there: rows(frame::scan(file)?)?,
-        different: rows(frame::scan(file)?.group_by([col("from"), col("to")]).agg([len()]))?,
+        there: frame::count(frame::scan(file)?)?,
+        different: frame::count(
+            frame::scan(file)?.group_by([col("from"), col("to")]).agg([len()]),
+        )?,
     })
 }

@@ -16,6 +16,9 @@ pub const OTHERWISE: i32 = 3;
 /// A value is not listed and refuses its row.
 pub const REFUSED: i32 = 4;
 
+/// Every place of a key has blanks alone, and nothing else stands in: the value is absent.
+pub const BLANK: i32 = 5;
+
 /// The code of a place in a rule.
 pub fn number(place: usize) -> i32 {
     i32::try_from(place).unwrap_or(i32::MAX)

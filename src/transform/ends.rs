@@ -7,8 +7,8 @@ use polars::prelude::*;
 use super::frame::{self, Run};
 use super::links;
 use super::names;
-use super::plan::{SourcePlan, TargetPlan};
-use super::{Decisions, Moves, Outcome, attrs, codes, rejects, split, udf};
+use super::plan::{self, SourcePlan, TargetPlan};
+use super::{Decisions, Moves, Outcome, attrs, codes, refs, rejects, split, udf};
 use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -19,7 +19,7 @@ pub(super) fn resolve(
     run: &Run<'_>,
     source: &SourcePlan,
     target: &TargetPlan,
-    dropped: &mut Vec<PathBuf>,
+    (dropped, given): (&mut Vec<PathBuf>, &mut Vec<(String, String, u64)>),
 ) -> Result<Moves> {
     let migrated = || col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
     let is_new = || col(names::how(&target.entity, "id")).neq(lit(codes::ID_ADOPTED));
@@ -30,6 +30,11 @@ pub(super) fn resolve(
             frame = links::reach(run, frame, link, &[])?;
         }
     }
+    let late = refs::late(run, target);
+    for rule in &late {
+        frame = refs::with_late_id(run, target, rule, frame)?;
+    }
+    let is_settled = optional().next().is_none() && late.is_empty();
     for rule in optional() {
         frame = match &rule.how {
             LinkHow::From { picks, latest } => {
@@ -43,13 +48,14 @@ pub(super) fn resolve(
             ]),
         };
     }
-    if optional().next().is_some() {
+    if !is_settled {
         // Joined once, read several times.
         let reached = frame.select(needed(source, target));
         frame = frame::scan(&run.checkpoint(reached, &format!("reached.{}", target.entity))?)?;
     }
     drop_links(run, source, target, &frame, dropped)?;
-    if optional().next().is_none() && target.split.is_none() {
+    given.extend(refs::lose(run, (source, target), &frame, dropped)?);
+    if is_settled && target.split.is_none() {
         // The facts say it all; the few rows that do not move are passed over.
         let stays = migrated().and(is_new()).fill_null(lit(false)).not();
         let except =
@@ -79,10 +85,17 @@ fn needed(source: &SourcePlan, target: &TargetPlan) -> Vec<Expr> {
     for link in source.links.iter().filter(|link| lost(source, link).0 == target.entity) {
         found.push(names::link(&link.label));
         if lost(source, link).1.is_some() {
-            found.extend([links::at(link), links::ok(link)]);
+            found.extend([links::at, links::ok, links::by_rule].map(|name| name(link)));
         }
         found.extend((0..link.also.len()).map(|at| links::also(link, at)));
     }
+    found.extend(
+        target
+            .decided
+            .iter()
+            .filter(|decided| decided.rule.is_ref())
+            .map(|decided| names::refers(&target.entity, &decided.rule.attr)),
+    );
     found.sort();
     found.dedup();
     exprs(&found)
@@ -107,12 +120,6 @@ fn columns(target: &TargetPlan) -> Vec<String> {
     }
     for rule in &target.transform.links {
         found.extend(pair(&rule.label));
-        if let LinkHow::From { picks, .. } = &rule.how {
-            found.extend(picks.iter().filter_map(|pick| match pick {
-                LinkPick::Link(label) => Some(names::link_how(label)),
-                _ => None,
-            }));
-        }
     }
     found.sort();
     found.dedup();
@@ -129,22 +136,19 @@ fn from(
     let mut frame = frame;
     let mut places = Vec::new();
     for (at, pick) in picks.iter().enumerate() {
-        let column = format!("pick:{}:{}:{at}", target.entity, rule.label);
-        match pick {
-            LinkPick::Link(label) => {
-                places.extend(links::place(source, label, at));
-                continue;
-            }
-            LinkPick::Key { attr, entity, key } => {
-                frame = rejects::by_key(run, (source, attr), (entity, key), frame, &column)?;
-            }
-            LinkPick::Reverse { entity, label } => {
-                let order = run.plan.contract.declared_order(entity);
-                let right = pointing(run, (entity, label), &order, &column, Expr::first)?;
-                frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
-            }
+        if let LinkPick::Reverse { entity, label } = pick {
+            let column = format!("pick:{}:{}:{at}", target.entity, rule.label);
+            let order = run.plan.contract.declared_order(entity);
+            let right = pointing(run, (entity, label), &order, &column, Expr::first)?;
+            frame = frame::look_up(frame, right, (col(names::ID), col("_here")));
+            places.push(links::Place::row(at, col(column)));
         }
-        places.push(links::Place::row(at, col(column)));
+        let before = &run.plan.before;
+        let Some(link) = plan::named_by(before, (source, target), rule, (at, pick)) else {
+            continue;
+        };
+        frame = rejects::named(run, source, (pick, &link), frame)?;
+        places.push(links::Place::link(at, &link));
     }
     if let Some(latest) = latest {
         let column = format!("pick:{}:{}:latest", target.entity, rule.label);
@@ -255,10 +259,12 @@ fn drop_links(
         }
         let reason = if condition.is_some() {
             let absent = || col(links::ok(link)).not();
-            when(col(links::at(link)).and(absent()))
-                .then(lit("the row it names was quarantined"))
+            when(col(links::by_rule(link)))
+                .then(lit(names::BY_RULE))
+                .when(col(links::at(link)).and(absent()))
+                .then(lit(names::QUARANTINED))
                 .when(absent())
-                .then(lit("the row it names is not there"))
+                .then(lit(names::NOWHERE))
                 .otherwise(lit("another row holds the row it names"))
         } else {
             lit("no rule takes it up")
@@ -286,8 +292,6 @@ fn drop_links(
     Ok(())
 }
 
-const OTHER_PLACE: &str = "another place names another row";
-
 /// Lists scalars that name another row than the link they stand beside.
 fn lose_scalars(
     run: &Run<'_>,
@@ -304,7 +308,7 @@ fn lose_scalars(
             col(names::ID).fill_null(lit("")).alias("from"),
             named().alias("to"),
             col(names::ROW),
-            lit(OTHER_PLACE).alias("reason"),
+            lit(names::OTHER_PLACE).alias("reason"),
         ]);
         let name = format!("dropped.{}.{}.{at}", source.entity, link.label);
         dropped.push(run.checkpoint(frame, &name)?);
@@ -333,7 +337,7 @@ fn lose_pairs(
         let is_taken = col("_link").eq(col("from")).fill_null(lit(false));
         let reason = when(col("_link").is_null())
             .then(lit("the row it joins is not there"))
-            .otherwise(lit(OTHER_PLACE));
+            .otherwise(lit(names::OTHER_PLACE));
         let lost = both.filter(is_taken.not()).select([
             lit(links.entity.clone()).alias("entity"),
             lit(links.label.clone()).alias("label"),

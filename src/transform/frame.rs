@@ -49,6 +49,11 @@ impl<'a> Run<'a> {
         self.state(entity)?.all()
     }
 
+    /// Whether rows of a decided legacy table share an id.
+    pub(super) fn shares_ids(&self, entity: &str) -> Result<bool> {
+        Ok(self.state(entity)?.shares_ids())
+    }
+
     /// The file of the facts about a decided legacy table.
     pub(super) fn facts(&self, entity: &str) -> Result<&Path> {
         Ok(self.state(entity)?.facts())
@@ -115,6 +120,13 @@ pub(super) fn scan(path: &Path) -> Result<LazyFrame> {
 pub(super) fn collect(frame: LazyFrame) -> Result<DataFrame> {
     let result = frame.collect_with_engine(Engine::Streaming).map_err(failed)?;
     Ok(result.unwrap_single())
+}
+
+/// How many rows a plan gives.
+pub(super) fn count(frame: LazyFrame) -> Result<u64> {
+    let found = collect(frame.select([len().alias("_rows")]))?;
+    let rows = found.column("_rows").and_then(|column| column.get(0).map(|v| v.extract::<u64>()));
+    Ok(rows.map_err(failed)?.unwrap_or_default())
 }
 
 /// Joins each row to at most one of another frame, in the order of the rows.

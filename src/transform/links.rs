@@ -7,7 +7,8 @@ use super::codes::number;
 use super::frame::{self, Run};
 use super::names;
 use super::plan::SourcePlan;
-use super::udf;
+use super::{Outcome, udf};
+use crate::contract::Hop;
 use crate::error::Result;
 use crate::schema::Link;
 use crate::snapshot::LinksMeta;
@@ -24,8 +25,8 @@ pub(super) fn columns(source: &SourcePlan) -> Vec<Expr> {
     found
 }
 
-/// Adds the id each link names, and where it was found. A row that several rows of the other side
-/// hold, where the link allows one, names none: it is marked as [`ambiguous`].
+/// Adds the id each link names. A row that several rows of the other side hold, where the link allows
+/// one, names the first of them and is marked as [`ambiguous`], which refuses it.
 pub(super) fn resolve(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
     let mut frame = frame;
     for link in &source.links {
@@ -41,15 +42,8 @@ pub(super) fn resolve(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> R
         let scalars = || (0..link.also.len()).map(|at| col(also(link, at)));
         let mut places: Vec<Expr> = vec![own(), held()];
         places.extend(scalars());
-        let hows = scalars().enumerate().map(|(at, scalar)| {
-            when(scalar.is_not_null()).then(lit(number(at + 1))).otherwise(lit(NULL))
-        });
-        let first = when(own().is_not_null().or(held().is_not_null())).then(lit(0));
-        let mut how = vec![first.otherwise(lit(NULL)).cast(DataType::Int32)];
-        how.extend(hows.map(|how| how.cast(DataType::Int32)));
         frame = frame.with_columns([
             coalesce(&places).alias(names::link(&link.label)),
-            coalesce(&how).alias(names::link_how(&link.label)),
             own().is_null().and(col(ambiguous(link)).fill_null(lit(false))).alias(ambiguous(link)),
         ]);
     }
@@ -82,19 +76,14 @@ fn held_by_other_side(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     let pairs = concat(frames, UnionArgs::default()).map_err(frame::failed)?;
     let pairs = pairs.filter(col(held(link)).is_not_null());
     let holders = || col(held(link));
-    Ok(Some(
-        pairs.group_by([col("_held_to")]).agg([
-            when(holders().n_unique().eq(lit(1)))
-                .then(holders().min())
-                .otherwise(lit(NULL))
-                .alias(held(link)),
-            holders().n_unique().gt(lit(1)).alias(ambiguous(link)),
-        ]),
-    ))
+    Ok(Some(pairs.group_by([col("_held_to")]).agg([
+        holders().min().alias(held(link)),
+        holders().n_unique().gt(lit(1)).alias(ambiguous(link)),
+    ])))
 }
 
 /// Adds to every row whether the row its link names is in the source ([`at`]), whether it is there to
-/// link to ([`ok`]), the id it has there ([`end`]), and what rules read of
+/// link to ([`ok`]) or a rule drops it ([`by_rule`]), the id it has there ([`end`]), and what rules read of
 /// it (`over:<label>.<name>`).
 pub(super) fn reach(
     run: &Run<'_>,
@@ -110,11 +99,12 @@ pub(super) fn reach(
         col(names::ID).alias("_end"),
         lit(true).alias(at(link)),
         super::state::is_there().alias(ok(link)),
+        col(names::OUTCOME).eq(lit(Outcome::Dropped as i32)).alias(by_rule(link)),
     ];
     wanted.extend(over.iter().map(|(column, name)| col(column.as_str()).alias(name.as_str())));
     let main = run.plan.contract.id_transform(&link.to);
     let target = main.map_or("", |rules| rules.target.as_str());
-    let is_own = main.is_none_or(|rules| rules.id.is_own());
+    let is_own = main.is_none() || run.plan.has_own_ids(&link.to);
     if !is_own {
         wanted.push(col(names::value(target, "id")).alias(end(link)));
     }
@@ -126,18 +116,61 @@ pub(super) fn reach(
         frame = frame.with_columns([udf::target_id(col(named), space, target).alias(end(link))]);
     }
     let there = |name: String| col(name.as_str()).fill_null(lit(false)).alias(name);
-    Ok(frame.with_columns([there(at(link)), there(ok(link))]))
+    Ok(frame.with_columns([there(at(link)), there(ok(link)), there(by_rule(link))]))
 }
 
 fn reach_existing(run: &Run<'_>, frame: LazyFrame, link: &Link, named: &str) -> Result<LazyFrame> {
-    let frame = frame.with_columns([col(named).alias(end(link))]);
+    let no = |name: String| lit(false).alias(name);
+    let frame = frame.with_columns([col(named).alias(end(link)), no(by_rule(link))]);
     let Some(existing) = run.existing(&link.to)? else {
-        return Ok(frame.with_columns([lit(false).alias(at(link)), lit(false).alias(ok(link))]));
+        return Ok(frame.with_columns([no(at(link)), no(ok(link))]));
     };
     let right = existing.select([col(names::ID).alias("_end"), lit(true).alias(ok(link))]);
     let frame = frame::look_up(frame, right, (col(named), col("_end")));
     let there = || col(ok(link)).fill_null(lit(false));
     Ok(frame.with_columns([there().alias(at(link)), there().alias(ok(link))]))
+}
+
+/// Adds what a link over two hops names, as [`resolve`] and [`reach`] do for a link of the row.
+pub(super) fn over_hop(
+    run: &Run<'_>,
+    (source, by, take): (&SourcePlan, &Hop, &str),
+    hop: &Link,
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    let (entity, found_by, key) = match by {
+        Hop::Link(label) => {
+            let first = run.plan.before.link(&source.entity, label);
+            let entity = first.map(|link| link.to.clone()).unwrap_or_default();
+            (entity, names::ID.to_owned(), names::link(label))
+        }
+        Hop::Reverse { entity, label } => {
+            (entity.clone(), names::link(label), names::ID.to_owned())
+        }
+    };
+    let named = taken(run, &entity, (&found_by, take), &names::link(&hop.label))?;
+    let reached = reach(run, named, hop, &[])?;
+    Ok(frame::look_up(frame, reached, (col(key), col("_middle"))))
+}
+
+/// By what the rows of a table are found by: the id that they name by a link. The migrated rows count,
+/// where any is; where they name different rows, none is named.
+fn taken(
+    run: &Run<'_>,
+    entity: &str,
+    (found_by, take): (&str, &str),
+    column: &str,
+) -> Result<LazyFrame> {
+    let rows = run.all(entity)?.filter(col(found_by).is_not_null());
+    let named = col(names::link(take));
+    if found_by == names::ID && !run.shares_ids(entity)? {
+        return Ok(rows.select([col(found_by).alias("_middle"), named.alias(column)]));
+    }
+    let migrated = || col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
+    let counts = migrated().eq(migrated().any(true));
+    let named = named.filter(counts).drop_nulls();
+    let one = when(named.clone().n_unique().eq(lit(1))).then(named.min()).otherwise(lit(NULL));
+    Ok(rows.group_by([col(found_by).alias("_middle")]).agg([one.alias(column)]))
 }
 
 /// Whether the named row is in the source.
@@ -148,6 +181,11 @@ pub(super) fn at(link: &Link) -> String {
 /// Whether the named row can be linked to.
 pub(super) fn ok(link: &Link) -> String {
     format!("ok:{}", link.label)
+}
+
+/// Whether a rule makes no target row of the named row.
+pub(super) fn by_rule(link: &Link) -> String {
+    format!("rule:{}", link.label)
 }
 
 /// The target id of the named row.
@@ -197,13 +235,12 @@ impl Place {
     pub(super) fn row(at: usize, end: Expr) -> Self {
         Self { at, names: end.clone().is_not_null(), end }
     }
-}
 
-/// The place that a legacy link of this row is.
-pub(super) fn place(source: &SourcePlan, label: &str, at: usize) -> Option<Place> {
-    let link = source.links.iter().find(|link| link.label == label)?;
-    let end = when(col(ok(link))).then(col(end(link))).otherwise(lit(NULL));
-    Some(Place { at, names: col(self::at(link)), end: end.cast(DataType::String) })
+    /// A place that names the row a link leads to, by the columns that [`reach`] adds.
+    pub(super) fn link(at: usize, link: &Link) -> Self {
+        let end = when(col(ok(link))).then(col(end(link))).otherwise(lit(NULL));
+        Self { at, names: col(self::at(link)), end: end.cast(DataType::String) }
+    }
 }
 
 /// The target link by the first place that names a row of the source, and which place that was.

@@ -45,10 +45,19 @@ pub fn link(label: &str) -> String {
     format!("link:{label}")
 }
 
-/// Where that id was found: 0 the link itself, n the n-th scalar.
-pub fn link_how(label: &str) -> String {
-    format!("link:{label}:how")
+/// The raw id that a `ref` value is, where its target id is another text.
+pub fn refers(target: &str, attr: &str) -> String {
+    format!("ref:{target}.{attr}")
 }
+
+/// Why a link leads to no row of the target: the row it names was set aside.
+pub const QUARANTINED: &str = "the row it names was quarantined";
+/// The source has no row of that id.
+pub const NOWHERE: &str = "the row it names is not in the source";
+/// A rule of the contract makes no target row of it.
+pub const BY_RULE: &str = "a rule drops the row it names";
+/// The link that counts names another row.
+pub const OTHER_PLACE: &str = "another place names another row";
 
 /// A target attribute, link or id.
 pub fn value(target: &str, attr: &str) -> String {

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use super::explode;
 use crate::contract::{
-    AttrRule, Contract, Explode, LinkHow, LinkPick, LinkRule, Numbering, OrderKey, Otherwise, Pick,
-    Required, Template, Transform, UnmappedAttrs,
+    AttrRule, Contract, DecisionOrder, Explode, Hop, LinkHow, LinkPick, LinkRule, Numbering,
+    OrderKey, Otherwise, Pick, Required, Template, Transform, UnmappedAttrs,
 };
 use crate::error::{Error, Result, grouped};
-use crate::schema::{Link, Schema, Type};
+use crate::schema::{Has, Link, Schema, Type};
 use crate::snapshot::Snapshot;
 
 /// The whole transformation as plain data.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub after: Schema,
     /// The contract it came from.
     pub contract: Contract,
+    /// The order of the tables, and what is judged by the source alone because of it.
+    pub order: DecisionOrder,
     /// Every rule that can refuse a row; a decision names one by its place here.
     pub rejects: Vec<Reject>,
 }
@@ -101,6 +103,8 @@ pub struct Decided {
     pub ty: Type,
     /// Whether a row without it is refused.
     pub required: bool,
+    /// Whether it is a text that no two rows share: then blanks alone are no value.
+    pub is_key: bool,
 }
 
 /// Resolves a contract against a snapshot.
@@ -117,8 +121,9 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
     }
     refuse_unmapped(contract, snapshot)?;
     let mut sources = Vec::new();
-    for entity in order(contract)? {
-        sources.push(source_plan(contract, &entity));
+    let order = contract.decision_order();
+    for entity in &order.entities {
+        sources.push(source_plan(contract, entity));
     }
     let rejects = rejects(contract, &sources);
     Ok(Plan {
@@ -127,6 +132,7 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
         before,
         after: contract.after.schema.clone(),
         contract: contract.clone(),
+        order,
         rejects,
     })
 }
@@ -175,55 +181,47 @@ fn fits(snapshot: &Snapshot, schema: &Schema, entity: &str) -> Result<()> {
     }
 }
 
-/// Legacy entities, each after those whose decisions its own need.
-fn order(contract: &Contract) -> Result<Vec<String>> {
-    let entities: Vec<&str> =
-        contract.before.schema.entities.iter().map(|entity| entity.name.as_str()).collect();
-    let mut placed: Vec<String> = Vec::new();
-    while placed.len() < entities.len() {
-        let ready = entities.iter().find(|entity| {
-            !placed.iter().any(|name| name == *entity)
-                && needs(contract, entity).iter().all(|need| placed.contains(need))
-        });
-        match ready {
-            Some(entity) => placed.push((*entity).to_owned()),
-            None => return Err(Error::usage("the contract's required links form a circle")),
-        }
-    }
-    Ok(placed)
-}
-
-/// The legacy entities whose decisions one needs: by required links, and by values over links.
-fn needs(contract: &Contract, entity: &str) -> BTreeSet<String> {
-    let schema = &contract.before.schema;
-    let over = |label: &str| {
-        let link = schema.link(entity, label).filter(|link| schema.entity(&link.to).is_some());
-        link.map(|link| link.to.clone())
-    };
-    let mut found = BTreeSet::new();
-    for transform in contract.transforms_of(entity) {
-        let picks = transform.attrs.iter().flat_map(|rule| &rule.from);
-        found.extend(picks.filter_map(|pick| match pick {
-            Pick::Linked { link, .. } => over(link),
-            _ => None,
-        }));
-        let required = transform.links.iter().filter(|rule| rule.required != Required::No);
-        found.extend(required.flat_map(picks_of).filter_map(|pick| match pick {
-            LinkPick::Link(label) => over(label),
-            LinkPick::Key { entity, .. } => Some(entity.clone()),
-            LinkPick::Reverse { .. } => None,
-        }));
-    }
-    found.remove(entity);
-    found
-}
-
 /// The places a link rule looks at.
 pub(super) fn picks_of(rule: &LinkRule) -> &[LinkPick] {
     match &rule.how {
         LinkHow::From { picks, .. } => picks,
         LinkHow::SameRow { .. } | LinkHow::Via { .. } => &[],
     }
+}
+
+/// What a place of a link rule leads to, as a link of the legacy row: one of its own, or one by a label
+/// that only this place has. A row that points here is found from the other side, by no link.
+pub(super) fn named_by(
+    before: &Schema,
+    (source, target): (&SourcePlan, &TargetPlan),
+    rule: &LinkRule,
+    (at, pick): (usize, &LinkPick),
+) -> Option<Link> {
+    let to = match pick {
+        LinkPick::Link(label) => {
+            return source.links.iter().find(|link| link.label == *label).cloned();
+        }
+        LinkPick::Over { by, take } => {
+            let middle = match by {
+                Hop::Link(label) => &before.link(&source.entity, label)?.to,
+                Hop::Reverse { entity, .. } => entity,
+            };
+            before.link(middle, take)?.to.clone()
+        }
+        LinkPick::Key { entity, .. } => entity.clone(),
+        LinkPick::Reverse { .. } => return None,
+    };
+    let label = format!("{}.{}:{at}", target.entity, rule.label);
+    Some(Link {
+        name: label.clone(),
+        on: source.entity.clone(),
+        label,
+        has: Has::One,
+        to,
+        reverse: String::new(),
+        reverse_has: Has::Many,
+        also: Vec::new(),
+    })
 }
 
 fn source_plan(contract: &Contract, entity: &str) -> SourcePlan {
@@ -250,7 +248,13 @@ fn target_plan(contract: &Contract, transform: &Transform) -> TargetPlan {
         } else if is_carried(contract, transform, rule) {
             carried.push(rule.clone());
         } else {
-            decided.push(Decided { rule: rule.clone(), ty: attr.ty, required: attr.required });
+            let is_key = rule.is_key(attr);
+            decided.push(Decided {
+                rule: rule.clone(),
+                ty: attr.ty,
+                required: attr.required,
+                is_key,
+            });
         }
     }
     let split = transform.splits().then(|| Split {
@@ -325,8 +329,10 @@ fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
 
 fn link_columns(rule: &LinkRule) -> Vec<String> {
     let column = |pick: &LinkPick| match pick {
-        LinkPick::Link(name) | LinkPick::Key { attr: name, .. } => Some(name.clone()),
-        LinkPick::Reverse { .. } => None,
+        LinkPick::Link(name)
+        | LinkPick::Over { by: Hop::Link(name), .. }
+        | LinkPick::Key { attr: name, .. } => Some(name.clone()),
+        LinkPick::Over { by: Hop::Reverse { .. }, .. } | LinkPick::Reverse { .. } => None,
     };
     picks_of(rule).iter().filter_map(column).collect()
 }
@@ -426,6 +432,16 @@ pub(super) fn existing_rule(entity: &str, name: &str) -> String {
 }
 
 impl Plan {
+    /// The legacy tables in the order of the contract.
+    pub fn declared(&self) -> Vec<&SourcePlan> {
+        let place = |source: &&SourcePlan| {
+            self.before.entities.iter().position(|entity| entity.name == source.entity)
+        };
+        let mut sources: Vec<&SourcePlan> = self.sources.iter().collect();
+        sources.sort_by_key(place);
+        sources
+    }
+
     /// The place of a rule among [`Plan::rejects`].
     pub(super) fn reject(&self, rule: &str) -> Result<i32> {
         let at = self.rejects.iter().position(|reject| reject.rule == rule);
@@ -438,6 +454,11 @@ impl Plan {
     pub fn main_target(&self, entity: &str) -> Option<&TargetPlan> {
         let main = self.contract.id_transform(entity)?;
         self.target(&main.target).map(|(_, target)| target)
+    }
+
+    /// Whether the id that a row of a legacy entity has in the target follows from its own.
+    pub(super) fn has_own_ids(&self, entity: &str) -> bool {
+        self.contract.id_transform(entity).is_some_and(|rules| rules.id.is_own())
     }
 
     /// How the rows of a target entity are decided, and from which legacy table.

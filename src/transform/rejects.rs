@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{attrs, codes, ids, split, udf};
+use super::{attrs, codes, ids, refs, split, udf};
 use crate::contract::{LinkHow, LinkPick, LinkRule, Otherwise, Pick, Required};
 use crate::error::Result;
 use crate::schema::Link;
@@ -22,7 +22,7 @@ pub(super) fn facts(run: &Run<'_>, source: &SourcePlan) -> Result<PathBuf> {
         frame = links::reach(run, frame, link, &attrs::over(run, source, &link.label))?;
     }
     for target in &source.targets {
-        frame = attrs::decide(run, source, target, frame);
+        frame = attrs::decide(run, source, target, frame)?;
         frame = ids::decide(run, source, target, frame)?;
     }
     for target in &source.targets {
@@ -41,9 +41,9 @@ fn kept(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
             .map(str::to_owned)
             .to_vec();
     for link in &source.links {
-        found.extend([names::link(&link.label), names::link_how(&link.label)]);
+        found.push(names::link(&link.label));
         if is_needed(source, link) {
-            found.extend([links::at(link), links::ok(link), links::end(link)]);
+            found.extend([links::at, links::ok, links::by_rule, links::end].map(|name| name(link)));
         }
     }
     found.extend(attrs::exported_places(run, source));
@@ -66,6 +66,9 @@ fn kept(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
     let mut columns: Vec<Expr> = found.iter().map(|name| col(name.as_str())).collect();
     for link in &source.links {
         columns.extend((0..link.also.len()).map(|at| links::other(link, at)));
+    }
+    for target in &source.targets {
+        columns.extend(target.decided.iter().filter_map(|decided| refs::kept(target, decided)));
     }
     columns
 }
@@ -135,39 +138,66 @@ fn required_from(
     let mut frame = frame;
     let mut places = Vec::new();
     for (at, pick) in picks.iter().enumerate() {
-        match pick {
-            LinkPick::Link(label) => places.extend(links::place(source, label, at)),
-            LinkPick::Key { attr, entity, key } => {
-                let column = format!("by_key:{}:{}:{at}", target.entity, rule.label);
-                frame = by_key(run, (source, attr), (entity, key), frame, &column)?;
-                places.push(links::Place::row(at, col(column)));
-            }
-            LinkPick::Reverse { .. } => {}
-        }
+        let before = &run.plan.before;
+        let Some(link) = plan::named_by(before, (source, target), rule, (at, pick)) else {
+            continue;
+        };
+        frame = named(run, source, (pick, &link), frame)?;
+        places.push(links::Place::link(at, &link));
     }
     Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
 }
 
-/// Looks a row up by the value of an attribute: the target id of the one migrated row that has it.
-pub(super) fn by_key(
+/// Adds what a place of a link rule names, by the columns of the link it stands for; the row's own
+/// links have theirs already.
+pub(super) fn named(
+    run: &Run<'_>,
+    source: &SourcePlan,
+    (pick, link): (&LinkPick, &Link),
+    frame: LazyFrame,
+) -> Result<LazyFrame> {
+    match pick {
+        LinkPick::Over { by, take } => links::over_hop(run, (source, by, take), link, frame),
+        LinkPick::Key { attr, entity, key } => {
+            by_key(run, (source, attr), (entity, key), link, frame)
+        }
+        LinkPick::Link(_) | LinkPick::Reverse { .. } => Ok(frame),
+    }
+}
+
+/// Looks a row up by the value of an attribute: the one migrated row that has it, or, where only rows
+/// that were refused have it, one of those. A blank is no key.
+fn by_key(
     run: &Run<'_>,
     (source, attr): (&SourcePlan, &str),
     (entity, key): (&str, &str),
+    link: &Link,
     frame: LazyFrame,
-    column: &str,
 ) -> Result<LazyFrame> {
+    let type_of = |of: &str, name: &str| {
+        let ty = run.plan.before.entity(of).and_then(|found| found.attr(name)).map(|attr| attr.ty);
+        ty.unwrap_or(crate::schema::Type::String)
+    };
     let place = |of: &str, name: &str| attrs::exported_place(run, of, name);
     let target = run.plan.main_target(entity).map(|target| target.entity.clone());
     let id = names::value(&target.unwrap_or_default(), "id");
-    let is_there = super::state::is_there();
+    let value = col(place(entity, key));
+    let is_text = type_of(entity, key) == crate::schema::Type::String;
+    let value = if is_text { udf::not_blank(value) } else { value };
+    let there = col(id).filter(super::state::is_there());
+    let count = || there.clone().n_unique();
+    let refused = col(names::ID).is_not_null().any(true).and(count().eq(lit(0)));
     let right = run
         .all(entity)?
-        .filter(is_there.and(col(place(entity, key)).is_not_null()))
-        .group_by([col(place(entity, key)).alias("_key")])
-        .agg([when(col(id.as_str()).n_unique().eq(lit(1)))
-            .then(col(id.as_str()).min())
-            .otherwise(lit(NULL))
-            .alias(column)]);
+        .with_columns([value.alias("_value")])
+        .filter(col("_value").is_not_null())
+        .group_by([col("_value").alias("_key")])
+        .agg([
+            col(names::ID).min().alias(names::link(&link.label)),
+            count().eq(lit(1)).or(refused).alias(links::at(link)),
+            count().eq(lit(1)).alias(links::ok(link)),
+            there.clone().min().alias(links::end(link)),
+        ]);
     Ok(frame::look_up(frame, right, (col(place(&source.entity, attr)), col("_key"))))
 }
 
@@ -208,7 +238,8 @@ pub(super) fn via(
 struct Refusals<'a> {
     run: &'a Run<'a>,
     codes: Vec<Expr>,
-    causes: Vec<(i32, Link)>,
+    /// The code of a refusal, when it is because of another row, and the link to that row.
+    causes: Vec<(i32, Expr, Link)>,
 }
 
 impl Refusals<'_> {
@@ -236,10 +267,14 @@ impl Refusals<'_> {
         for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
             let absent = || col(names::value(&target.entity, &rule.label)).is_null();
             let picks = plan::picks_of(rule);
-            for link in picks.iter().filter_map(|pick| picked(source, pick)) {
-                let led = absent().and(col(links::at(link)));
-                let code = self.add(&plan::cascade_rule(&target.entity, &rule.label), led)?;
-                self.causes.push((code, link.clone()));
+            for (at, pick) in picks.iter().enumerate() {
+                let before = &self.run.plan.before;
+                let named = plan::named_by(before, (source, target), rule, (at, pick));
+                let Some(link) = named else { continue };
+                let led = absent().and(col(links::at(&link)));
+                let code =
+                    self.add(&plan::cascade_rule(&target.entity, &rule.label), led.clone())?;
+                self.causes.push((code, led, link));
             }
             if rule.required == Required::Yes {
                 self.add(&plan::required_rule(&target.entity, &rule.label), absent())?;
@@ -287,12 +322,14 @@ fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFr
     let mut refusals = Refusals { run, codes: Vec::new(), causes: Vec::new() };
     refusals.misfits(source)?;
     for target in &source.targets {
+        let id = col(names::value(&target.entity, "id"));
+        refusals.add(&plan::id_rule(&source.entity), id.is_null())?;
+    }
+    for target in &source.targets {
         refusals.links(source, target)?;
     }
     for target in &source.targets {
         refusals.cases(target)?;
-        let id = col(names::value(&target.entity, "id"));
-        refusals.add(&plan::id_rule(&source.entity), id.is_null())?;
         refusals.values(target)?;
     }
     let mut reject = coalesce(&refusals.codes);
@@ -304,16 +341,11 @@ fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFr
     let causes: Vec<Expr> = refusals
         .causes
         .into_iter()
-        .map(|(code, link)| {
+        .map(|(code, led, link)| {
             let named = lit(format!("{}:", link.to)) + col(names::link(&link.label));
-            when(col(names::REJECT).eq(lit(code))).then(named).otherwise(lit(NULL))
+            when(col(names::REJECT).eq(lit(code)).and(led)).then(named).otherwise(lit(NULL))
         })
         .chain([lit(NULL).cast(DataType::String)])
         .collect();
     Ok(frame.with_columns([coalesce(&causes).alias(names::CAUSE)]))
-}
-
-fn picked<'a>(source: &'a SourcePlan, pick: &LinkPick) -> Option<&'a Link> {
-    let LinkPick::Link(label) = pick else { return None };
-    source.links.iter().find(|link| link.label == *label)
 }

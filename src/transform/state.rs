@@ -44,6 +44,11 @@ impl State {
         &self.starts
     }
 
+    /// Whether rows share an id.
+    pub(super) fn shares_ids(&self) -> bool {
+        self.by_id.is_some()
+    }
+
     /// The file of the facts.
     pub(super) fn facts(&self) -> &Path {
         &self.facts

@@ -19,7 +19,7 @@ const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 pub(super) fn id(text: Expr) -> Expr {
     changed(text, "id", |text| match form(text) {
         Form::Mixed => Changed::To(text.to_ascii_lowercase()),
-        Form::Other if text.trim_matches(BLANKS).is_empty() => Changed::Absent,
+        Form::Other if is_blank(text) => Changed::Absent,
         Form::Lower | Form::Other => Changed::No,
     })
 }
@@ -37,6 +37,16 @@ pub(super) fn ordered_id(id: &str) -> Cow<'_, str> {
     let is_whole =
         !id.is_empty() && id.len() <= ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit());
     if is_whole { Cow::Owned(format!("{id:0>ID_DIGITS$}")) } else { Cow::Borrowed(id) }
+}
+
+/// A text; of blanks alone it is absent.
+pub(super) fn not_blank(text: Expr) -> Expr {
+    changed(text, "not_blank", |text| if is_blank(text) { Changed::Absent } else { Changed::No })
+}
+
+/// Whether a text is blanks alone.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.trim_matches(BLANKS).is_empty()
 }
 
 /// What a text is as a UUID in its 36-character form, which is what InstantDB takes.
@@ -113,9 +123,36 @@ impl IdMaker {
     }
 
     pub(super) fn make(&self, key: &str) -> String {
-        let name = format!("{}:{key}", self.target);
-        Uuid::new_v5(&self.namespace, name.as_bytes()).hyphenated().to_string()
+        self.id(key).hyphenated().to_string()
     }
+
+    /// The key of the id that a target row gets for a legacy id.
+    pub(super) fn key128(&self, id: &str) -> u128 {
+        match form(id) {
+            Form::Lower | Form::Mixed => key128(id),
+            Form::Other => self.id(id).as_u128(),
+        }
+    }
+
+    fn id(&self, key: &str) -> Uuid {
+        let name = format!("{}:{key}", self.target);
+        Uuid::new_v5(&self.namespace, name.as_bytes())
+    }
+}
+
+/// 128 bits of an id: a UUID is its own number, any other text has those of its digest.
+pub(super) fn key128(id: &str) -> u128 {
+    let number = Some(id).filter(|id| form(id) != Form::Other);
+    let number = number.and_then(|id| Uuid::try_parse(id).ok());
+    number.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())).as_u128()
+}
+
+/// Words about a text, or nothing.
+pub(super) fn words<F>(text: Expr, say: F) -> Expr
+where
+    F: Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
+{
+    texts(text, "words", move |text| say(text).map(Cow::Borrowed))
 }
 
 /// The text at a JSON path; whole numbers and booleans are not text.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
-use super::cause;
+use super::cause::{self, Ways};
 use super::facts::Audit;
 use super::key;
 use super::legacy::Legacy;
@@ -173,12 +173,16 @@ fn reasons(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
         ));
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
     let (path, _) = audit.file(&file);
-    let columns = [Quarantine::RULE, Quarantine::REASON, Quarantine::CAUSE, Extra::ROW];
+    let ways = Ways::read(audit, legacy)?;
+    let mut columns = vec![Quarantine::RULE, Quarantine::REASON, Quarantine::CAUSE, Extra::ROW];
+    let own = columns.len();
+    columns.extend(ways.columns());
     read::scan_if_there(&path, &columns, &mut |row| {
         let (rule, reason) = (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default());
         let source = row.row(3).unwrap_or(usize::MAX);
         let is_told = !rule.is_empty() && !reason.is_empty();
-        let right = is_told && cause::is_right(audit, (legacy, source), rule, row.text(2))?;
+        let why = (rule, row.text(2));
+        let right = is_told && cause::is_right(audit, (legacy, source), why, (&ways, row, own))?;
         tally.check(right, || legacy.place(source));
         match found.get_mut(rule) {
             Some(rows) => *rows += 1,

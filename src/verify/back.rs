@@ -1,8 +1,6 @@
-//! Rows that are found from the other side: by the row their link names, or by a key.
+//! Rows that are found from the other side: by the row their link names.
 
 use super::facts::Audit;
-use super::key::{self, NONE};
-use super::read;
 use super::row_order::{Absent, RowOrder};
 use super::table::narrow;
 use crate::contract::OrderKey;
@@ -58,36 +56,5 @@ impl<'a> Back<'a> {
             ranked.push((*row, rank));
         }
         ranked
-    }
-}
-
-/// Rows of an entity by the value of an attribute.
-pub(super) struct Keyed {
-    rows: Vec<(u128, u128)>,
-}
-
-impl Keyed {
-    pub(super) fn read(audit: &Audit<'_>, entity: &str, attr: &str) -> Result<Self> {
-        let mut rows = Vec::new();
-        if let Some(path) = &audit.legacy(entity)?.path {
-            read::scan(path, &["id", attr], &mut |row| {
-                let (id, value) = (key::link_key(row.text(0)), row.text(1));
-                if let Some(value) = value.filter(|_| id != NONE) {
-                    rows.push((key::hash128(value.as_bytes()), id));
-                }
-                Ok(())
-            })?;
-        }
-        rows.sort_unstable();
-        rows.dedup();
-        Ok(Self { rows })
-    }
-
-    /// The ids of the rows with a value.
-    pub(super) fn of(&self, value: Option<&str>) -> impl Iterator<Item = u128> {
-        let hash = value.map_or(NONE, |value| key::hash128(value.as_bytes()));
-        let from = self.rows.partition_point(|(key, _)| *key < hash);
-        let rows = self.rows[from..].iter().take_while(move |(key, _)| *key == hash);
-        rows.filter(move |_| value.is_some()).map(|(_, id)| *id)
     }
 }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::bits::Bits;
 use super::facts::{Audit, Heir};
 use super::firsts::Firsts;
 use super::key::{self, ABSENT, NONE};
 use super::legacy::Legacy;
 use super::naming::type_of;
 use super::read::{self, Row};
+use super::refs;
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Transform, Values};
 use crate::digest::Value;
 use crate::error::Result;
@@ -20,8 +22,23 @@ pub(super) const UNSURE: u64 = u64::MAX;
 /// The hash of a value that no migrated row may have: its rule quarantines the row.
 const REFUSED: u64 = u64::MAX - 1;
 
+/// The hash of a key of blanks alone: it is no value, and a repair tells of it.
+const BLANK: u64 = u64::MAX - 2;
+
 /// What the mapping of values did.
 pub(super) const HOWS: [&str; 4] = ["", "value folded", "value kept", "value otherwise"];
+/// What a repair says of a key of blanks alone, in whose place nothing stands in.
+pub(super) const BLANKS: &str = "value blank";
+
+/// What the sources of a rule give in a row.
+#[derive(Clone, Copy)]
+pub(super) enum Found {
+    /// The hash of a value, the place in the rule it is from, and the place in [`HOWS`] of what the
+    /// mapping did.
+    Value(u64, usize, u8),
+    /// No source has a value; whether one has a key of blanks alone.
+    Nothing(bool),
+}
 
 /// What the sources of a rule give, for every row of its legacy table.
 pub(super) struct Derived {
@@ -30,6 +47,8 @@ pub(super) struct Derived {
     /// Place in [`HOWS`].
     mapped: Vec<u8>,
     hash: Vec<u64>,
+    /// The rows in which a key of blanks alone is no value, and no source has another.
+    blank: Bits,
 }
 
 impl Derived {
@@ -38,6 +57,11 @@ impl Derived {
     pub(super) fn of(&self, row: usize) -> Option<(u64, usize, &'static str)> {
         let from = usize::from(self.from[row]).checked_sub(1)?;
         Some((self.hash[row], from, HOWS[usize::from(self.mapped[row])]))
+    }
+
+    /// Whether no source has a value, and one has a key of blanks alone.
+    pub(super) fn is_blank(&self, row: usize) -> bool {
+        self.blank.get(row)
     }
 }
 
@@ -56,15 +80,20 @@ pub(super) fn derive(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
         from: vec![0; legacy.rows],
         mapped: vec![0; legacy.rows],
         hash: vec![ABSENT; legacy.rows],
+        blank: Bits::new(legacy.rows),
     };
     let Some(path) = &legacy.path else { return Ok(derived) };
     let mut columns = Vec::new();
     let sources = Sources::read(audit, transform, rule, &mut columns)?;
     read::scan(path, &columns, &mut |row| {
-        if let Some((hash, from, mapped)) = sources.of(row) {
-            derived.from[row.number] = u8::try_from(from + 1).unwrap_or(u8::MAX);
-            derived.mapped[row.number] = mapped;
-            derived.hash[row.number] = hash;
+        match sources.of(row) {
+            Found::Value(hash, from, mapped) => {
+                derived.from[row.number] = u8::try_from(from + 1).unwrap_or(u8::MAX);
+                derived.mapped[row.number] = mapped;
+                derived.hash[row.number] = hash;
+            }
+            Found::Nothing(true) => derived.blank.set(row.number),
+            Found::Nothing(false) => {}
         }
         Ok(())
     })?;
@@ -75,6 +104,8 @@ pub(super) fn derive(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) 
 pub(super) struct Sources<'a> {
     places: Vec<Place<'a>>,
     maker: Maker<'a>,
+    /// The places of a `ref`, of which the first whose row is there counts.
+    refs: Option<refs::Places<'a>>,
 }
 
 impl<'a> Sources<'a> {
@@ -85,25 +116,44 @@ impl<'a> Sources<'a> {
         rule: &'a AttrRule,
         columns: &mut Vec<&'a str>,
     ) -> Result<Self> {
-        let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
-        let places = rule.from.iter().map(|pick| place(audit, transform, pick, columns));
+        let schema = &audit.contract.after.schema;
+        let ty = type_of(schema, &transform.target, &rule.attr);
+        let attr = schema.entity(&transform.target).and_then(|entity| entity.attr(&rule.attr));
+        let is_key = audit.is_judged_by_source() && attr.is_some_and(|attr| rule.is_key(attr));
+        let maker = Maker { audit, rule, ty, is_key };
+        if let Some(entity) = rule.refers.as_ref().filter(|_| audit.is_judged_by_source()) {
+            let refs = Some(refs::Places::read(audit, transform, (rule, entity), columns)?);
+            return Ok(Self { places: Vec::new(), maker, refs });
+        }
+        let places = rule.from.iter().map(|pick| place(audit, transform, (pick, is_key), columns));
         let places: Vec<Place<'a>> = places.collect::<Result<_>>()?;
-        Ok(Self { places, maker: Maker { audit, rule, ty } })
+        Ok(Self { places, maker, refs: None })
     }
 
-    /// The hash of the value of a row, the place in the rule it is from, and the place in [`HOWS`]
-    /// of what the mapping did; `None` when no source has a value.
-    pub(super) fn of(&self, row: Row<'_>) -> Option<(u64, usize, u8)> {
-        let made = self.places.iter().map(|place| self.maker.make(place, row)).enumerate();
-        let mut there = made.filter(|(_, (hash, _))| *hash != ABSENT);
-        there.next().map(|(from, (hash, mapped))| (hash, from, mapped))
+    /// What the sources give in a row.
+    pub(super) fn of(&self, row: Row<'_>) -> Found {
+        if let Some(refs) = &self.refs {
+            return refs.of(row).map_or(Found::Nothing(false), |(id, from)| {
+                let (hash, mapped) = self.maker.referred(id);
+                Found::Value(hash, from, mapped)
+            });
+        }
+        let mut is_blank = false;
+        for (from, place) in self.places.iter().enumerate() {
+            match self.maker.make(place, row) {
+                (ABSENT, _) => {}
+                (BLANK, _) => is_blank = true,
+                (hash, mapped) => return Found::Value(hash, from, mapped),
+            }
+        }
+        Found::Nothing(is_blank)
     }
 }
 
 fn place<'a>(
     audit: &'a Audit<'a>,
     transform: &Transform,
-    pick: &'a Pick,
+    (pick, is_key): (&'a Pick, bool),
     columns: &mut Vec<&'a str>,
 ) -> Result<Place<'a>> {
     let mut column = |name: &'a str| {
@@ -121,7 +171,7 @@ fn place<'a>(
         Pick::Path { attr, keys } => Place::Path { at: column(attr), keys },
         Pick::Server => Place::Server { at: column(Extra::SERVER) },
         Pick::Linked { link, attr } => {
-            Place::Linked(Linked::read(audit, &transform.source, link, attr)?)
+            Place::Linked(Linked::read(audit, &transform.source, (link, attr), is_key)?)
         }
     })
 }
@@ -131,9 +181,20 @@ struct Maker<'a> {
     audit: &'a Audit<'a>,
     rule: &'a AttrRule,
     ty: Type,
+    /// Whether blanks alone are no value.
+    is_key: bool,
 }
 
 impl Maker<'_> {
+    /// The hash of the target id of a `ref`, and what the mapping of values did.
+    fn referred(&self, id: u128) -> (u64, u8) {
+        match (id, &self.rule.values) {
+            (NONE, _) => (UNSURE, 0),
+            (id, None) => (key::uuid_hash(id), 0),
+            (id, Some(values)) => map(&key::uuid_text(id), values),
+        }
+    }
+
     /// The hash of the value, and what the mapping of values did.
     fn make(&self, place: &Place<'_>, row: Row<'_>) -> (u64, u8) {
         match place {
@@ -177,6 +238,9 @@ impl Maker<'_> {
         // An id of blanks alone is absent.
         if self.rule.refers.is_some() && key::is_blank(text) {
             return (ABSENT, 0);
+        }
+        if self.is_key && key::is_blank(text) {
+            return (BLANK, 0);
         }
         let text = match &self.rule.refers {
             Some(entity) => Cow::Owned(refer(self.audit, text, entity)),
@@ -276,7 +340,12 @@ enum Behind<'a> {
 }
 
 impl<'a> Linked<'a> {
-    fn read(audit: &'a Audit<'a>, source: &str, label: &str, attr: &str) -> Result<Self> {
+    fn read(
+        audit: &'a Audit<'a>,
+        source: &str,
+        (label, attr): (&str, &str),
+        is_key: bool,
+    ) -> Result<Self> {
         let schema = &audit.contract.before.schema;
         let firsts = audit.firsts(source, label)?;
         let to = &firsts.to;
@@ -292,7 +361,7 @@ impl<'a> Linked<'a> {
             let is_attr = schema.entity(to).is_some_and(|found| found.attr(attr).is_some());
             match schema.link(to, attr).filter(|_| !is_attr) {
                 Some(_) => Behind::Link(other, audit.firsts(to, attr)?),
-                None => Behind::Attr(other, attr_hashes(audit, other, attr)?),
+                None => Behind::Attr(other, attr_hashes(audit, other, attr, is_key)?),
             }
         };
         Ok(Self { audit, firsts, behind })
@@ -320,20 +389,27 @@ impl<'a> Linked<'a> {
         }
     }
 
-    /// What stands behind the row that a row names. A row that was set aside leaves it unsure.
+    /// What stands behind the row that a row names. Several rows of its id that were set aside leave it
+    /// unsure.
     fn through(&self, other: &Legacy, row: usize, behind: impl Fn(usize) -> u64) -> u64 {
         let Some(named) = self.firsts.row(row) else { return ABSENT };
-        let migrated = other.alike(named).find(|row| other.is_migrated(*row));
-        migrated.map_or(UNSURE, behind)
+        let rows: Vec<usize> = other.alike(named).collect();
+        match (rows.iter().find(|row| other.is_migrated(**row)), &rows[..]) {
+            (Some(row), _) | (None, [row]) => behind(*row),
+            _ => UNSURE,
+        }
     }
 }
 
-fn attr_hashes(audit: &Audit<'_>, legacy: &Legacy, attr: &str) -> Result<Vec<u64>> {
+fn attr_hashes(audit: &Audit<'_>, legacy: &Legacy, attr: &str, is_key: bool) -> Result<Vec<u64>> {
     let ty = type_of(&audit.contract.before.schema, &legacy.entity, attr);
     let mut hashes = vec![ABSENT; legacy.rows];
     if let Some(path) = &legacy.path {
         read::scan(path, &[attr], &mut |row| {
-            hashes[row.number] = key::value_hash(row.value(0, ty));
+            hashes[row.number] = match row.value(0, ty) {
+                Value::Text(text) if is_key && key::is_blank(text) => BLANK,
+                value => key::value_hash(value),
+            };
             Ok(())
         })?;
     }

@@ -110,6 +110,11 @@ impl<'a> Audit<'a> {
         Ok(found.into_iter().collect())
     }
 
+    /// Whether the bundle keeps to the rules since format 3: see [`crate::bundle::Meta`].
+    pub(super) fn is_judged_by_source(&self) -> bool {
+        self.bundle.meta().is_judged_by_source()
+    }
+
     /// What the rows of a legacy table name by a link.
     pub(super) fn firsts(&self, entity: &str, label: &str) -> Result<&Firsts> {
         let name = (entity.to_owned(), label.to_owned());

@@ -1,6 +1,6 @@
 //! Links that are no column, and links whose other end is absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rule;
 use super::facts::{Audit, Heir};
@@ -11,6 +11,7 @@ use super::legacy::Legacy;
 use super::link;
 use super::read;
 use super::rule::Tally;
+use crate::bundle::Reason;
 use crate::contract::{LinkHow, LinkPick, Transform};
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::{Result, grouped};
@@ -18,43 +19,76 @@ use crate::schema::{Has, Link};
 use crate::snapshot::{Extra, LinksMeta};
 
 /// A link that the bundle lists as dropped: row, from, to.
-type Lost = (usize, u128, u128);
+pub(super) type Lost = (usize, u128, u128);
 
-/// The links that the bundle lists as dropped, by entity and label.
+/// The links and `ref` values that the bundle lists as dropped, by entity and label.
 #[derive(Default)]
 pub(super) struct Dropped {
     links: BTreeMap<(String, String), Vec<Lost>>,
+    /// Of them, those that are said to lead to a quarantined row.
+    aside: BTreeMap<(String, String), Vec<Lost>>,
+    /// Ids they lead to that are no UUID, as they stand.
+    texts: BTreeMap<u128, String>,
+    /// How many there are, by entity, label and reason.
+    counts: BTreeMap<[String; 3], u64>,
 }
 
 impl Dropped {
     pub(super) fn read(audit: &Audit<'_>) -> Result<Self> {
-        let mut links: BTreeMap<(String, String), Vec<Lost>> = BTreeMap::new();
+        let mut found = Self::default();
         let path = audit.bundle.path("data/quarantine/links.parquet");
-        read::scan_if_there(&path, &["entity", "label", "_row", "from", "to"], &mut |row| {
+        let columns = ["entity", "label", "_row", "from", "to", "reason"];
+        read::scan_if_there(&path, &columns, &mut |row| {
             let name = |column: usize| row.text(column).unwrap_or_default().to_owned();
-            let listed = (
-                row.row(2).unwrap_or(usize::MAX),
-                key::link_key(row.text(3)),
-                key::link_key(row.text(4)),
-            );
-            links.entry((name(0), name(1))).or_default().push(listed);
+            let to = key::link_key(row.text(4));
+            let listed = (row.row(2).unwrap_or(usize::MAX), key::link_key(row.text(3)), to);
+            found.links.entry((name(0), name(1))).or_default().push(listed);
+            if row.text(5) == Some(Reason::QUARANTINED) {
+                found.aside.entry((name(0), name(1))).or_default().push(listed);
+            }
+            if let Some(text) = row.text(4).filter(|text| key::uuid(text).is_none()) {
+                found.texts.entry(to).or_insert_with(|| text.to_owned());
+            }
+            *found.counts.entry([name(0), name(1), name(5)]).or_default() += 1;
             Ok(())
         })?;
-        for rows in links.values_mut() {
+        for rows in found.links.values_mut().chain(found.aside.values_mut()) {
             rows.sort_unstable();
         }
-        Ok(Self { links })
+        Ok(found)
     }
 
-    fn of(&self, entity: &str, label: &str) -> &[Lost] {
+    /// How many are listed, by entity, label and reason.
+    pub(super) fn counts(&self) -> &BTreeMap<[String; 3], u64> {
+        &self.counts
+    }
+
+    /// Whether a line is said to lead to a quarantined row.
+    pub(super) fn is_aside(&self, entity: &str, label: &str, line: &Lost) -> bool {
+        let rows = self.aside.get(&(entity.to_owned(), label.to_owned()));
+        rows.is_some_and(|rows| rows.binary_search(line).is_ok())
+    }
+
+    /// An id that a line leads to, as it stands, when it is no UUID.
+    pub(super) fn odd_text(&self, id: u128) -> Option<&str> {
+        self.texts.get(&id).map(String::as_str)
+    }
+
+    /// The lines of a row.
+    pub(super) fn lines(&self, entity: &str, label: &str, row: usize) -> &[Lost] {
+        let rows = self.of(entity, label);
+        let from = rows.partition_point(|(listed, ..)| *listed < row);
+        let to = rows.partition_point(|(listed, ..)| *listed <= row);
+        &rows[from..to]
+    }
+
+    pub(super) fn of(&self, entity: &str, label: &str) -> &[Lost] {
         self.links.get(&(entity.to_owned(), label.to_owned())).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a link of a row is listed.
     pub(super) fn has(&self, entity: &str, label: &str, row: usize) -> bool {
-        let rows = self.of(entity, label);
-        let at = rows.partition_point(|(listed, ..)| *listed < row);
-        rows.get(at).is_some_and(|(listed, ..)| *listed == row)
+        !self.lines(entity, label, row).is_empty()
     }
 }
 
@@ -66,6 +100,31 @@ pub(super) fn rules(
     out: &mut Vec<Rule>,
 ) -> Result<()> {
     conserved(audit, (audit.legacy(&link.on)?, link), dropped, out)
+}
+
+/// bundle.json counts the values that lead to no row as they are listed; older bundles say nothing of
+/// it.
+pub(super) fn counted(audit: &Audit<'_>, dropped: &Dropped) -> Option<Rule> {
+    audit.is_judged_by_source().then(|| {
+        let words = "bundle.json counts the links that lead to no row as they are listed";
+        let mut tally = Tally::new("count", "", "").says(words).query(files_sql::counted(audit));
+        let mut said: BTreeMap<[String; 3], u64> = BTreeMap::new();
+        for lost in &audit.bundle.meta().lost {
+            let key = [&lost.source, &lost.label, &lost.reason].map(String::clone);
+            *said.entry(key).or_default() += lost.rows;
+        }
+        let keys: BTreeSet<&[String; 3]> = said.keys().chain(dropped.counts().keys()).collect();
+        for key in keys {
+            let count = |of: &BTreeMap<[String; 3], u64>| of.get(key).copied().unwrap_or_default();
+            let (said, found) = (count(&said), count(dropped.counts()));
+            tally.check(said == found, || {
+                let [source, label, reason] = key;
+                let (said, found) = (grouped(said), grouped(found));
+                format!("{source}.{label}, {reason}: bundle.json says {said}, {found} are listed")
+            });
+        }
+        tally.finish()
+    })
 }
 
 /// The rules of link files.
@@ -154,9 +213,15 @@ fn conserved(
             // The row stands on an existing one, whose links are its own.
             (Some(_), None) => is_alive && !dropped.has(entity, label, row),
         };
-        let is_listed = dropped.has(entity, label, row);
+        let lines = dropped.lines(entity, label, row);
+        let is_listed = !lines.is_empty();
         seen += u64::from(is_listed);
+        let is_told = |line| {
+            let is_aside = !is_alive && named.leads_aside(audit, row);
+            dropped.is_aside(entity, label, line) == is_aside
+        };
         let right = if named.names(row) { is_taken != is_listed } else { !is_listed };
+        let right = right && (!audit.is_judged_by_source() || lines.iter().all(is_told));
         tally.check(right, || legacy.place(row));
     }
     let strays = (dropped.of(entity, label).len() as u64).saturating_sub(seen);
@@ -172,14 +237,14 @@ fn conserved(
         });
     }
     out.push(tally.finish());
-    out.push(equation(audit, (legacy, link), named, dropped));
+    out.push(equation(audit, (legacy, link), (named, &target), dropped));
     Ok(())
 }
 
 fn equation(
     audit: &Audit<'_>,
     (legacy, link): (&Legacy, &Link),
-    named: &Firsts,
+    (named, target): (&Firsts, &str),
     dropped: &Dropped,
 ) -> Rule {
     let (entity, label) = (&link.on, &link.label);
@@ -189,19 +254,28 @@ fn equation(
     let values = count(&|_| true);
     let merged = count(&|row| legacy.merged_times[row] > 0);
     let quarantined = count(&|row| legacy.quarantined[row] > 0 && legacy.merged_times[row] == 0);
-    let lost = dropped.of(entity, label).len() as u64;
+    let lines = dropped.of(entity, label);
+    // Since format 3 a value that leads to a quarantined row counts as quarantined.
+    let leads_aside = |(row, ..): &&Lost| {
+        audit.is_judged_by_source()
+            && *row < legacy.rows
+            && !matches!(named.heir(audit, target, *row), Heir::Alive(_))
+            && named.leads_aside(audit, *row)
+    };
+    let aside = lines.iter().filter(leads_aside).count() as u64;
+    let lost = lines.len() as u64 - aside;
     let dropped_rows = count(&|row| legacy.dropped_times(row) > 0);
     let found = [
         ("values", values),
         ("merged", merged),
-        ("quarantined", quarantined),
+        ("quarantined", quarantined + aside),
         ("dropped", lost),
         ("dropped_rows", dropped_rows),
-        ("migrated", values.saturating_sub(merged + quarantined + lost + dropped_rows)),
+        ("migrated", values.saturating_sub(merged + quarantined + aside + lost + dropped_rows)),
     ];
     let mut tally = Tally::new("count", entity, label)
         .says(format!("bundle.json gives the equation of {entity}.{label} as the files do"))
-        .query(files_sql::equation(audit, legacy, link));
+        .query(files_sql::equation(audit, legacy, (link, target)));
     let said = audit.bundle.meta().link_equations.iter();
     let said = said.into_iter().find(|said| said.source == *entity && said.label == *label);
     for (what, found) in found {

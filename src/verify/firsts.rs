@@ -97,6 +97,15 @@ impl Firsts {
         self.rows[row] != NO_ROW
     }
 
+    /// Whether two rows, each of which names one, name the same id first.
+    pub(super) fn is_alike(&self, a: usize, b: usize) -> bool {
+        let lost = |row: usize| {
+            let at = self.lost.binary_search_by_key(&row, |(row, _)| *row as usize);
+            at.ok().map(|at| self.lost[at].1)
+        };
+        self.rows[a] == self.rows[b] && (self.rows[a] != LOST || lost(a) == lost(b))
+    }
+
     /// The row that a row names first, when it is there.
     pub(super) fn row(&self, row: usize) -> Option<usize> {
         Some(self.rows[row]).filter(|named| *named < LOST).map(|named| named as usize)
@@ -129,6 +138,14 @@ impl Firsts {
             }
             (_, None, Some(_)) => audit.heir(&self.to, target, self.id(audit, row)),
         }
+    }
+
+    /// Whether the row that a row names first is in the source and was quarantined.
+    pub(super) fn leads_aside(&self, audit: &Audit<'_>, row: usize) -> bool {
+        let Some((named, legacy)) = self.row(row).zip(audit.legacy.get(&self.to)) else {
+            return false;
+        };
+        legacy.alike(named).any(|row| legacy.quarantined[row] > 0)
     }
 
     /// The ids that a row names alike, when they are several.

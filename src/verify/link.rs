@@ -91,8 +91,9 @@ fn is_there(to: &Table, value: Option<&str>) -> bool {
 pub(super) enum Expected<'a> {
     Judged(Judged<'a>),
     SameRow(&'a Table),
-    /// The label on this table, and the links of the rows it leads to.
-    Via(&'a str, &'a Table, Vec<u128>),
+    /// The label on this table, and the links of the rows it leads to; where that label may lack a row
+    /// that the source names, what the source says of it.
+    Via(&'a str, &'a Table, Vec<u128>, Option<Judged<'a>>),
     Null,
 }
 
@@ -115,7 +116,11 @@ impl<'a> Expected<'a> {
                     .link(&transform.target, via)
                     .ok_or_else(|| no_link(&transform.target, via))?;
                 let table = audit.table(&over.to)?;
-                Expected::Via(via, table, links(table, take)?)
+                let first = transform.links.iter().find(|rule| rule.label == *via);
+                let may_lack = first.filter(|first| is_over_optional(audit, rule, first));
+                let judged =
+                    may_lack.map(|first| resolve::judge(audit, transform, &first.how, &over.to));
+                Expected::Via(via, table, links(table, take)?, judged.transpose()?)
             }
         })
     }
@@ -123,7 +128,7 @@ impl<'a> Expected<'a> {
     /// The label that has to be read beside the link's own.
     fn beside(&self) -> Option<&str> {
         match self {
-            Expected::Via(label, _, _) => Some(label),
+            Expected::Via(label, ..) => Some(label),
             _ => None,
         }
     }
@@ -137,7 +142,9 @@ impl<'a> Expected<'a> {
     fn wants(&self, source: usize, beside: bool) -> bool {
         match self {
             Expected::Judged(judged) => judged.names_existing(source),
-            Expected::Via(..) => beside,
+            Expected::Via(_, _, _, judged) => {
+                beside || judged.as_ref().is_some_and(|judged| judged.names_existing(source))
+            }
             _ => true,
         }
     }
@@ -159,12 +166,21 @@ impl<'a> Expected<'a> {
                 let id = legacy.ok().and_then(|legacy| legacy.stands(table, source.1));
                 id.unwrap_or(NONE) == link
             }
-            Expected::Via(_, table, links) => {
+            Expected::Via(_, table, links, _) => {
                 table.find(beside).map_or(NONE, |row| links[row]) == link
             }
             Expected::Null => link == NONE,
         }
     }
+}
+
+/// Whether a link that is required when its source is there goes over one that need not be: then the
+/// source is asked for the row in between.
+pub(super) fn is_over_optional(audit: &Audit<'_>, rule: &LinkRule, first: &LinkRule) -> bool {
+    audit.is_judged_by_source()
+        && rule.required == Required::WhenSourceExists
+        && first.required == Required::No
+        && matches!(first.how, LinkHow::From { .. })
 }
 
 /// The links of a column, by row.
@@ -210,7 +226,7 @@ fn right(audit: &Audit<'_>, (link, rule, transform): Of<'_>, expected: &Expected
     let what = match expected {
         Expected::Judged(_) => "is the row that its source row names".to_owned(),
         Expected::SameRow(_) => "is the row that the same source row became".to_owned(),
-        Expected::Via(via, _, _) => format!("is the one of its {via}"),
+        Expected::Via(via, ..) => format!("is the one of its {via}"),
         Expected::Null => "is null: the contract has no rule for it".to_owned(),
     };
     let words = format!("every {}.{} {what}", link.on, link.label);

@@ -1,10 +1,12 @@
 //! The queries that reproduce the link rules.
 
 use super::facts::Audit;
+use super::link::is_over_optional;
+use super::naming::type_of;
 use super::row_order_sql;
 use super::sql;
-use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required, Transform};
-use crate::schema::{Has, Link};
+use crate::contract::{Hop, Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required, Transform};
+use crate::schema::{Has, Link, Type};
 
 /// Links that are not the id of a row.
 pub(super) fn ends(audit: &Audit<'_>, link: &Link) -> String {
@@ -33,8 +35,18 @@ pub(super) fn required(
             chosen(audit, link, &rule.how, transform)
         ),
         (LinkHow::Via { link: via, .. }, Required::WhenSourceExists) => {
+            let first = transform.links.iter().find(|rule| rule.label == *via);
+            let over = audit.contract.after.schema.link(&link.on, via);
+            let first = first.filter(|first| is_over_optional(audit, rule, first)).zip(over);
+            let (with, or) = match first {
+                Some((first, over)) => (
+                    format!("{} ", chosen(audit, over, &first.how, transform)),
+                    " OR t._source_row IN (SELECT r FROM m)",
+                ),
+                None => (String::new(), ""),
+            };
             format!(
-                "SELECT {found} FROM {table} t WHERE {null} AND t.{} IS NOT NULL",
+                "{with}SELECT {found} FROM {table} t WHERE {null} AND (t.{} IS NOT NULL{or})",
                 sql::name(via)
             )
         }
@@ -169,9 +181,25 @@ pub(super) fn chosen(
     let source = &transform.source;
     let mut parts = Vec::new();
     for (at, pick) in picks.iter().enumerate() {
-        let (entity, named) = named(audit, source, (at, pick));
-        let only = if matches!(pick, LinkPick::Link(_)) { "" } else { " WHERE h.id IS NOT NULL" };
-        parts.push(format!("{}{only}", resolved(audit, (&entity, &link.to), at, &named)));
+        let said = match at {
+            0 => "''".to_owned(),
+            _ => sql::text(&format!("from {}", pick.spelled())),
+        };
+        let of = (source.as_str(), link.to.as_str());
+        parts.push(match pick {
+            LinkPick::Key { attr, entity, key } => {
+                keyed(audit, of, (attr, entity, key), (at, &said))
+            }
+            LinkPick::Reverse { .. } => {
+                let (entity, named) = named(audit, source, (pick, &said));
+                let part = resolved(audit, (&entity, &link.to), at, &named);
+                format!("{part} WHERE h.id IS NOT NULL")
+            }
+            LinkPick::Link(_) | LinkPick::Over { .. } => {
+                let (entity, named) = named(audit, source, (pick, &said));
+                resolved(audit, (&entity, &link.to), at, &named)
+            }
+        });
     }
     if let Some(latest) = latest {
         let named = latest_named(audit, source, latest);
@@ -195,36 +223,112 @@ fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &st
 }
 
 /// `r`, `k`, `old` (id in the source), `how`; and the entity the ids belong to.
-fn named(audit: &Audit<'_>, source: &str, (at, pick): (usize, &LinkPick)) -> (String, String) {
-    let table = legacy(audit, source);
-    let text =
-        |name: String| if at == 0 { "''".to_owned() } else { sql::text(&format!("from {name}")) };
+pub(super) fn named(
+    audit: &Audit<'_>,
+    source: &str,
+    (pick, how): (&LinkPick, &str),
+) -> (String, String) {
+    let before = &audit.contract.before.schema;
     match pick {
         LinkPick::Link(label) => {
-            let Some(link) = audit.contract.before.schema.link(source, label) else {
+            let Some(link) = before.link(source, label) else {
                 return (String::new(), String::new());
             };
-            (link.to.clone(), naming(audit, &table, link, &text(label.clone())))
+            (link.to.clone(), naming(audit, &legacy(audit, source), link, how))
+        }
+        LinkPick::Over { by, take } => {
+            let middle = match by {
+                Hop::Link(label) => before.link(source, label).map_or("", |link| &link.to),
+                Hop::Reverse { entity, .. } => entity,
+            };
+            let to = before.link(middle, take).map_or("", |link| &link.to);
+            (to.to_owned(), over(audit, (source, by), (middle, take), how))
         }
         LinkPick::Reverse { entity, label } => {
             let keys = audit.contract.declared_order(entity);
-            let how = text(format!("{entity}.{label}"));
-            let order = (&keys[..], "ASC NULLS FIRST", how.as_str());
+            let order = (&keys[..], "ASC NULLS FIRST", how);
             (entity.clone(), backward(audit, source, (entity, label), order))
         }
         LinkPick::Key { attr, entity, key } => {
-            let how = text(format!("{attr} = {entity}.{key}"));
-            let other = legacy(audit, entity);
+            let (own, other) = (legacy(audit, source), legacy(audit, entity));
             let named = format!(
-                "SELECT s._row AS r, 0 AS k, {id} AS old, {how} AS how FROM {table} s JOIN \
-                 {other} e ON e.{} = s.{attr}",
+                "SELECT s._row AS r, 0 AS k, {id} AS old, {how} AS how FROM {own} s JOIN {other} e ON \
+                 e.{} = s.{}",
                 sql::name(key),
+                sql::name(attr),
                 id = sql::id("e.id"),
-                attr = sql::name(attr),
             );
             (entity.clone(), named)
         }
     }
+}
+
+/// What rows name by the link `take` of other rows, where these name one and the same; the migrated
+/// ones count, where any is.
+fn over(
+    audit: &Audit<'_>,
+    (source, by): (&str, &Hop),
+    (middle, take): (&str, &str),
+    how: &str,
+) -> String {
+    let before = &audit.contract.before.schema;
+    let (own, other) = (legacy(audit, source), legacy(audit, middle));
+    let first = |entity: &str, label: &str| {
+        let table = legacy(audit, entity);
+        before.link(entity, label).map_or_else(String::new, |link| {
+            format!(
+                "(SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY 1)",
+                naming(audit, &table, link, "''")
+            )
+        })
+    };
+    let pairs = match by {
+        Hop::Link(label) => format!(
+            "SELECT n.r, e._row AS q FROM {} n JOIN {other} e ON {} = n.old",
+            first(source, label),
+            sql::id("e.id")
+        ),
+        Hop::Reverse { label, .. } => format!(
+            "SELECT s._row AS r, n.r AS q FROM {own} s JOIN {} n ON n.old = {}",
+            first(middle, label),
+            sql::id("s.id")
+        ),
+    };
+    format!(
+        "SELECT x.r AS r, 0 AS k, any_value(n.old) AS old, {how} AS how FROM (SELECT p.r, p.q, g.r IS \
+         NOT NULL AS g, bool_or(g.r IS NOT NULL) OVER (PARTITION BY p.r) AS has FROM ({pairs}) p LEFT \
+         JOIN (SELECT DISTINCT r FROM ({})) g ON g.r = p.q) x JOIN {} n ON n.r = x.q WHERE x.g = \
+         x.has GROUP BY 1 HAVING count(DISTINCT n.old) = 1",
+        sql::migrated(audit, middle),
+        first(middle, take),
+    )
+}
+
+/// The one row of a target that a row finds by a key; a row that was set aside, when no other has it.
+fn keyed(
+    audit: &Audit<'_>,
+    (source, to): (&str, &str),
+    (attr, entity, key): (&str, &str, &str),
+    (at, how): (usize, &str),
+) -> String {
+    let stands = audit.legacy.get(entity).map(|legacy| sql::stands_or_merged(audit, legacy, to));
+    let is_text = type_of(&audit.contract.before.schema, source, attr) == Type::String;
+    let own = format!("s.{}", sql::name(attr));
+    let (blank, aside) = match audit.is_judged_by_source() {
+        true => (is_text.then(|| format!(" AND {}", present(&own))), " OR n = 0 AND aside"),
+        false => (None, ""),
+    };
+    format!(
+        "SELECT r, {at} AS p, 0 AS k, id, true AS there, {how} AS how FROM (SELECT s._row AS r, \
+         any_value(h.id) AS id, count(DISTINCT h.id) AS n, bool_or({}) AS aside FROM {} s JOIN {} e ON \
+         e.{} = {own}{} LEFT JOIN {} h ON h.r = e._row GROUP BY 1) WHERE n = 1{aside}",
+        present("e.id"),
+        legacy(audit, source),
+        legacy(audit, entity),
+        sql::name(key),
+        blank.unwrap_or_default(),
+        stands.unwrap_or_default(),
+    )
 }
 
 fn latest_named(audit: &Audit<'_>, source: &str, latest: &Latest) -> String {
@@ -289,7 +393,9 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
         }
     }
     for (at, also) in link.also.iter().enumerate() {
-        parts.push(column(also, at + 2, &sql::text(&format!("from {also}"))));
+        // Since format 3 another spelling of the link says no more than the link.
+        let said = sql::text(&format!("from {also}"));
+        parts.push(column(also, at + 2, if audit.is_judged_by_source() { how } else { &said }));
     }
     parts.join(" UNION ALL ")
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::back::{Back, Keyed};
+use super::back::Back;
 use super::facts::{Audit, Heir};
 use super::firsts::Firsts;
 use super::key::NONE;
+use super::keyed::Keyed;
 use super::legacy::Legacy;
-use super::naming::no_link;
+use super::naming::{no_link, type_of};
+use super::over::{Named, Over};
 use super::read;
 use super::table::{LOST, NO_ROW, Table, narrow};
 use crate::contract::{Latest, LinkHow, LinkPick, Transform};
+use crate::digest::Value;
 use crate::error::{Error, Result};
+use crate::schema::Type;
 
 /// One place of a link rule.
 struct Place<'a> {
@@ -24,9 +28,10 @@ struct Place<'a> {
 
 enum Kind<'a> {
     Link(&'a Firsts),
+    Over(Over<'a>),
     Reverse(Back<'a>),
-    /// The rows by their keys, and where the row's own key stands in the projection.
-    Key(Keyed, usize),
+    /// The rows by their keys, where the row's own key stands in the projection, and its type.
+    Key(Keyed, usize, Type),
     Latest(Back<'a>),
 }
 
@@ -143,11 +148,17 @@ pub(super) fn judge<'a>(
         places.push(latest_place(audit, latest, &mut judged.hows)?);
     }
     judged.places = places.iter().map(|place| place.how).collect();
-    let mut take = |row: usize, text: &dyn Fn(usize) -> Option<String>| {
+    let mut take = |row: usize, value: &Read<'_>| {
         for place in &places {
             let said = match &place.kind {
                 Kind::Link(firsts) => linked(audit, place, (firsts, row), to),
-                _ => said(audit, place, (legacy, row, text), to),
+                Kind::Over(over) => over_others(audit, place, (over, row), to),
+                Kind::Key(keyed, column, ty) => {
+                    let key = value(*column, *ty, &|value| keyed.key(value));
+                    said_of(keyed.heir(audit, to, key), place.how)
+                }
+                Kind::Reverse(rows) => back(audit, place, (legacy, row), (rows, false), to),
+                Kind::Latest(rows) => back(audit, place, (legacy, row), (rows, true), to),
             };
             if judged.take(row, said)? {
                 break;
@@ -157,12 +168,15 @@ pub(super) fn judge<'a>(
     };
     match &legacy.path {
         Some(path) if !columns.is_empty() => read::scan(path, &columns, &mut |row| {
-            take(row.number, &|column| row.text(column).map(str::to_owned))
+            take(row.number, &|column, ty, key| key(row.value(column, ty)))
         })?,
-        _ => (0..legacy.rows).try_for_each(|row| take(row, &|_| None))?,
+        _ => (0..legacy.rows).try_for_each(|row| take(row, &|_, _, _| NONE))?,
     }
     Ok(judged)
 }
+
+/// Reads a column of a row, of a type, as a key.
+type Read<'a> = dyn Fn(usize, Type, &dyn Fn(Value<'_>) -> u128) -> u128 + 'a;
 
 fn place<'a>(
     audit: &'a Audit<'_>,
@@ -172,25 +186,33 @@ fn place<'a>(
 ) -> Result<Place<'a>> {
     let source = &transform.source;
     let how = how_at(hows);
-    let text = |name: String| if at == 0 { String::new() } else { format!("from {name}") };
+    let said = if at == 0 { String::new() } else { format!("from {}", pick.spelled()) };
+    hows.push(said.clone());
     let (entity, kind) = match pick {
         LinkPick::Link(label) => {
             let schema = &audit.contract.before.schema;
             let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
-            hows.push(text(label.clone()));
-            hows.extend(link.also.iter().map(|also| format!("from {also}")));
+            // Since format 3 another spelling of the link says no more than the link.
+            let is_other = !audit.is_judged_by_source();
+            hows.extend(link.also.iter().map(|also| match is_other {
+                true => format!("from {also}"),
+                false => said.clone(),
+            }));
             (link.to.clone(), Kind::Link(audit.firsts(source, label)?))
         }
         LinkPick::Reverse { entity, label } => {
-            hows.push(text(format!("{entity}.{label}")));
             let order = audit.contract.declared_order(entity);
             (entity.clone(), Kind::Reverse(Back::read(audit, (entity, label), &order)?))
         }
         LinkPick::Key { attr, entity, key } => {
             columns.push(attr);
-            hows.push(text(format!("{attr} = {entity}.{key}")));
             let keyed = Keyed::read(audit, entity, key)?;
-            (entity.clone(), Kind::Key(keyed, columns.len() - 1))
+            let ty = type_of(&audit.contract.before.schema, source, attr);
+            (entity.clone(), Kind::Key(keyed, columns.len() - 1, ty))
+        }
+        LinkPick::Over { by, take } => {
+            let over = Over::read(audit, source, (by, take))?;
+            (over.to.to_owned(), Kind::Over(over))
         }
     };
     Ok(Place { entity, kind, how })
@@ -229,16 +251,36 @@ enum Alive {
 /// What a link says: it names one row, there or not.
 fn linked(audit: &Audit<'_>, place: &Place<'_>, (firsts, row): (&Firsts, usize), to: &str) -> Said {
     let how = place.how.saturating_add(firsts.how(row));
-    let Some(several) = firsts.several(row) else {
-        let heir = firsts.heir(audit, to, row);
-        let alive = match heir {
-            Heir::Alive(id) => Alive::One(id, how),
-            _ => Alive::Other(Vec::new()),
-        };
-        return Said { there: heir != Heir::Unknown, alive };
+    match firsts.several(row) {
+        None => said_of(firsts.heir(audit, to, row), how),
+        Some(ids) => one_of(audit, (&place.entity, ids), to, how),
+    }
+}
+
+/// What the link of another row says.
+fn over_others(
+    audit: &Audit<'_>,
+    place: &Place<'_>,
+    (over, row): (&Over<'_>, usize),
+    to: &str,
+) -> Said {
+    match over.of(row) {
+        Named::Nothing => said_of(Heir::Unknown, place.how),
+        Named::By(other) => said_of(over.next().heir(audit, to, other), place.how),
+        Named::OneOf(ids) => one_of(audit, (&place.entity, &ids), to, place.how),
+    }
+}
+
+fn said_of(heir: Heir, how: u8) -> Said {
+    let alive = match heir {
+        Heir::Alive(id) => Alive::One(id, how),
+        _ => Alive::Other(Vec::new()),
     };
-    let heirs = several.iter().map(|id| audit.heir(&place.entity, to, *id));
-    let heirs: Vec<Heir> = heirs.collect();
+    Said { there: heir != Heir::Unknown, alive }
+}
+
+fn one_of(audit: &Audit<'_>, (entity, ids): (&str, &[u128]), to: &str, how: u8) -> Said {
+    let heirs: Vec<Heir> = ids.iter().map(|id| audit.heir(entity, to, *id)).collect();
     said_by(&heirs, how)
 }
 
@@ -253,29 +295,20 @@ fn said_by(heirs: &[Heir], how: u8) -> Said {
     Said { there, alive: Alive::Other(alive) }
 }
 
-/// What any other place says: only migrated rows count.
-fn said(
+/// What rows say that point here: only migrated ones count, the first or the last of them.
+fn back(
     audit: &Audit<'_>,
     place: &Place<'_>,
-    (legacy, row, text): (&Legacy, usize, &dyn Fn(usize) -> Option<String>),
+    (legacy, row): (&Legacy, usize),
+    (rows, last): (&Back, bool),
     to: &str,
 ) -> Said {
-    let own = || Some(legacy.ids[row]).filter(|id| *id != NONE).map(|_| row);
-    let first = || own().and_then(|row| legacy.alike(row).next());
-    let back = |back: &Back<'_>, last: bool| {
-        let named = first().map_or_else(Vec::new, |first| back.of(first, last));
-        let heir = |row| migrated(audit, &place.entity, to, row);
-        named.into_iter().map(|(row, rank)| (heir(row), rank)).collect()
-    };
-    let heirs: Vec<(Heir, usize)> = match &place.kind {
-        Kind::Reverse(rows) => back(rows, false),
-        Kind::Latest(rows) => back(rows, true),
-        Kind::Key(keyed, column) => {
-            let ids: Vec<u128> = keyed.of(text(*column).as_deref()).collect();
-            ids.into_iter().map(|id| (audit.heir(&place.entity, to, id), 0)).collect()
-        }
-        Kind::Link(_) => Vec::new(),
-    };
+    let own = Some(legacy.ids[row]).filter(|id| *id != NONE).map(|_| row);
+    let first = own.and_then(|row| legacy.alike(row).next());
+    let named = first.map_or_else(Vec::new, |first| rows.of(first, last));
+    let heir = |row| migrated(audit, &place.entity, to, row);
+    let heirs: Vec<(Heir, usize)> =
+        named.into_iter().map(|(row, rank)| (heir(row), rank)).collect();
     let is_alive = |heir: &Heir| matches!(heir, Heir::Alive(_));
     let best = heirs.iter().find(|(heir, _)| is_alive(heir)).map(|(_, rank)| *rank);
     let counts = heirs.iter().filter(|(heir, rank)| is_alive(heir) && Some(*rank) == best);

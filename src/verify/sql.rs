@@ -163,6 +163,25 @@ pub(super) fn stands(audit: &Audit<'_>, legacy: &Legacy, target_entity: &str) ->
     )
 }
 
+/// The same with the rows that an existing row of the target stands for.
+pub(super) fn stands_or_merged(audit: &Audit<'_>, legacy: &Legacy, target_entity: &str) -> String {
+    let merged = format!("data/merged/{}.parquet", legacy.entity);
+    let merged = side(audit, &merged, &["_row", "_winner_row", "id", "_entity"]);
+    format!(
+        "(SELECT r, id FROM {} UNION ALL SELECT _row, id FROM {merged} WHERE _entity = {})",
+        stands(audit, legacy, target_entity),
+        text(target_entity)
+    )
+}
+
+/// The migrated rows of a legacy table, as `r`: for each of its targets once.
+pub(super) fn migrated(audit: &Audit<'_>, entity: &str) -> String {
+    let Some(legacy) = audit.legacy.get(entity) else { return String::new() };
+    let onto = legacy.onto.iter();
+    let rows = onto.map(|onto| format!("SELECT r FROM {}", stands(audit, legacy, &onto.target)));
+    rows.collect::<Vec<_>>().join(" UNION ALL ")
+}
+
 /// What ids of rows of a legacy (or target) entity lead to in a target: `old`, `id`.
 pub(super) fn heirs(audit: &Audit<'_>, entity: &str, target_entity: &str) -> String {
     let Some(from) = audit.legacy.get(entity) else {
@@ -172,16 +191,12 @@ pub(super) fn heirs(audit: &Audit<'_>, entity: &str, target_entity: &str) -> Str
             self::id("id")
         );
     };
-    let merged = format!("data/merged/{entity}.parquet");
-    let merged = side(audit, &merged, &["_row", "_winner_row", "id", "_entity"]);
     format!(
-        "(SELECT {} AS old, any_value(m.id) AS id FROM {} l LEFT JOIN (SELECT r, id FROM \
-         {} UNION ALL SELECT _row, id FROM {merged} WHERE _entity = {}) m ON m.r = l._row \
-         WHERE l.id IS NOT NULL GROUP BY 1)",
+        "(SELECT {} AS old, any_value(m.id) AS id FROM {} l LEFT JOIN {} m ON m.r = l._row WHERE l.id \
+         IS NOT NULL GROUP BY 1)",
         self::id("l.id"),
         legacy(audit, from),
-        stands(audit, from, target_entity),
-        text(target_entity),
+        stands_or_merged(audit, from, target_entity),
     )
 }
 

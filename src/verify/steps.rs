@@ -11,7 +11,7 @@ use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
     Rule, aside, attr, content, count, dropped, existing, id, left, limit, link, note, order,
-    repair, tables, unlisted, upper, value, winners,
+    refs, repair, tables, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -31,6 +31,8 @@ enum Piece<'a> {
     Attrs(&'a Table),
     Link(&'a Link),
     Dropped(&'a Link),
+    Refs(&'a Legacy),
+    Lost,
     Carried,
     Order(&'a Table),
     Written(&'a Check),
@@ -93,6 +95,8 @@ fn pieces<'a>(audit: &'a Audit<'_>) -> Result<Vec<Piece<'a>>> {
     pieces.extend(tables.iter().map(|table| Piece::Attrs(table)));
     pieces.extend(after.map(Piece::Link));
     pieces.extend(before.map(Piece::Dropped));
+    pieces.extend(legacy.iter().map(|legacy| Piece::Refs(legacy)));
+    pieces.push(Piece::Lost);
     pieces.push(Piece::Carried);
     pieces.extend(tables.iter().map(|table| Piece::Order(table)));
     pieces.extend(contract.checks.iter().map(Piece::Written));
@@ -130,6 +134,8 @@ impl Piece<'_> {
             Piece::Attrs(table) => attr::rules(audit, table, &looked[table.entity.as_str()], out)?,
             Piece::Link(link) => link::rules(audit, link, out)?,
             Piece::Dropped(link) => files::rules(audit, link, lost, out)?,
+            Piece::Refs(legacy) => refs::rules(audit, legacy, lost, out)?,
+            Piece::Lost => out.extend(files::counted(audit, lost)),
             Piece::Carried => files::carried_rules(audit, lost, out)?,
             Piece::Order(table) => order::rules(audit, &table.entity, out)?,
             Piece::Written(check) => order::written(audit, check, out)?,
@@ -166,7 +172,7 @@ impl Piece<'_> {
             Piece::Written(_) => {
                 audit.tables.values().map(|table| table.rows() as u64).max().unwrap_or(0)
             }
-            Piece::Count(legacy) | Piece::Aside(legacy) => legacy.rows as u64,
+            Piece::Count(legacy) | Piece::Aside(legacy) | Piece::Refs(legacy) => legacy.rows as u64,
             Piece::Upper(legacy) => legacy.rows as u64 * 2,
             Piece::Note(note) => rows(note.what.entity()) * 2,
             _ => 1,

@@ -231,6 +231,7 @@ impl Checked<'_> {
         }
         match &self.rule.missing {
             Some(constant) => (derive::constant_hash(constant, self.ty), repair("missing"), ""),
+            None if derived.is_blank(source) => (ABSENT, String::new(), derive::BLANKS),
             None => (ABSENT, String::new(), ""),
         }
     }

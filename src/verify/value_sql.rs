@@ -89,18 +89,32 @@ pub(super) fn same(
 ) -> String {
     let file = format!("data/repairs/{}.parquet", transform.target);
     let side = sql::side(audit, &file, &["_source_row", "attr"]);
+    let rule = transform.attrs.iter().find(|rule| rule.attr == attr);
     let (target_attr, source_attr) = (name(attr), name(source_attr));
     let Some(legacy) = audit.legacy.get(&transform.source) else { return String::new() };
+    let is_key = rule.is_some_and(|rule| is_key(audit, transform, rule));
+    let absent = if is_key {
+        format!("NOT coalesce({}, false)", link_sql::present(&format!("s.{source_attr}")))
+    } else {
+        format!("s.{source_attr} IS NULL")
+    };
     format!(
         "SELECT {} FROM {} t JOIN {} s ON t._origin = 'migrated' AND s._row = t._source_row \
          LEFT JOIN (SELECT DISTINCT _source_row FROM {side} WHERE attr = {}) r ON r._source_row = \
-         s._row WHERE t.{target_attr} IS DISTINCT FROM s.{source_attr} AND NOT (s.{source_attr} IS \
-         NULL AND r._source_row IS NOT NULL)",
+         s._row WHERE t.{target_attr} IS DISTINCT FROM s.{source_attr} AND NOT \
+         ({absent} AND r._source_row IS NOT NULL)",
         sql::found(audit, "t.id"),
         sql::target(audit, &transform.target),
         sql::legacy(audit, legacy),
         text(attr),
     )
+}
+
+/// Whether a rule fills a key, in which blanks alone are no value.
+fn is_key(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> bool {
+    let entity = audit.contract.after.schema.entity(&transform.target);
+    let attr = entity.and_then(|entity| entity.attr(&rule.attr));
+    audit.is_judged_by_source() && attr.is_some_and(|attr| rule.is_key(attr))
 }
 
 /// A text whose ASCII letters are small ones.
@@ -155,17 +169,84 @@ impl Sql<'_> {
         let Some(legacy) = self.audit.legacy.get(&self.transform.source) else {
             return String::new();
         };
-        let places: Vec<String> = self
-            .rule
-            .from
-            .iter()
-            .enumerate()
-            .map(|(at, pick)| format!(", {} AS p{at}", self.place(pick)))
-            .collect();
-        format!("SELECT _row AS r{} FROM {} s", places.concat(), sql::legacy(self.audit, legacy))
+        let picks = || self.rule.from.iter().enumerate();
+        let places = picks().map(|(at, pick)| format!(", {} AS p{at}", self.place(pick)));
+        let blanks: Vec<String> = picks().map(|(_, pick)| self.blank(pick)).collect();
+        let blanks = match self.is_key() && !blanks.is_empty() {
+            true => format!(", {} AS blank", blanks.join(" OR ")),
+            false => String::new(),
+        };
+        let rows = format!(
+            "SELECT _row AS r{}{blanks} FROM {} s",
+            places.collect::<String>(),
+            sql::legacy(self.audit, legacy)
+        );
+        match &self.rule.refers {
+            Some(entity) if self.audit.is_judged_by_source() => self.referred_rows(&rows, entity),
+            _ => rows,
+        }
     }
 
+    /// The source rows of a `ref` with the target ids `h0`, `h1`, … of its places whose row is there.
+    fn referred_rows(&self, rows: &str, entity: &str) -> String {
+        let (audit, transform) = (self.audit, self.transform);
+        let order = audit.contract.decision_order();
+        let is_by_source = order.is_by_source(&transform.target, &self.rule.attr);
+        let main = audit.contract.id_transform(entity).map_or(entity, |main| &main.target);
+        let heirs = sql::heirs(audit, entity, main);
+        let (mut exists, mut table) = (heirs.clone(), sql::target(audit, main));
+        // Of one place nothing has to be chosen.
+        if is_by_source && self.rule.from.len() > 1 {
+            let legacy = audit.legacy.get(entity).map(|found| sql::legacy(audit, found));
+            exists = format!(
+                "(SELECT DISTINCT {id} AS old, '' AS id FROM {} WHERE id IS NOT NULL)",
+                legacy.unwrap_or_default(),
+                id = sql::id("id"),
+            );
+            table = format!("(SELECT id FROM {table} WHERE _origin = 'existing')");
+        }
+        let (mut columns, mut joins) = (String::new(), String::new());
+        for at in 0..self.rule.from.len() {
+            let mapped = self.mapped_id(&format!("s.p{at}"), entity);
+            let _ = write!(
+                columns,
+                ", CASE WHEN x{at}.id IS NOT NULL OR e{at}.id IS NOT NULL THEN coalesce(h{at}.id, \
+                 {mapped}) END AS h{at}, coalesce(h{at}.id, {mapped}) AS m{at}"
+            );
+            let _ = write!(
+                joins,
+                " LEFT JOIN {exists} x{at} ON x{at}.old = s.p{at} LEFT JOIN {heirs} h{at} ON h{at}.old = \
+                 s.p{at} LEFT JOIN {table} e{at} ON e{at}.id = {mapped}"
+            );
+        }
+        format!("SELECT s.*{columns} FROM ({rows}) s{joins}")
+    }
+
+    fn is_key(&self) -> bool {
+        is_key(self.audit, self.transform, self.rule)
+    }
+
+    /// Whether a place has blanks alone.
+    fn blank(&self, pick: &Pick) -> String {
+        let value = self.value(pick);
+        format!("coalesce({value} IS NOT NULL AND NOT {}, false)", link_sql::present(&value))
+    }
+
+    /// A place, where blanks alone may be no value.
     fn place(&self, pick: &Pick) -> String {
+        let value = self.value(pick);
+        if self.is_key() {
+            return format!("CASE WHEN {} THEN {value} END", link_sql::present(&value));
+        }
+        match &self.rule.refers {
+            Some(_) if self.audit.is_judged_by_source() => {
+                format!("CASE WHEN {} THEN {} END", link_sql::present(&value), sql::id(&value))
+            }
+            _ => value,
+        }
+    }
+
+    fn value(&self, pick: &Pick) -> String {
         match pick {
             Pick::Attr(attr) => {
                 let before = &self.audit.contract.before.schema;
@@ -229,6 +310,11 @@ impl Sql<'_> {
         let (Some(link), Some(named)) = (before.link(source, label), first(source, label)) else {
             return "NULL".to_owned();
         };
+        // A `ref` takes ids as the source has them.
+        let is_ref = self.rule.refers.is_some() && audit.is_judged_by_source();
+        if attr == "id" && is_ref {
+            return format!("(SELECT any_value(n.old) FROM {named} n WHERE n.r = s._row)");
+        }
         if attr == "id" {
             return format!(
                 "(SELECT any_value(h.id) FROM {named} n JOIN {} h ON h.old = n.old WHERE n.r = \
@@ -238,13 +324,21 @@ impl Sql<'_> {
         }
         let other = format!("{named} n JOIN {} o ON {} = n.old", table(&link.to), sql::id("o.id"));
         if let (Some(next), Some(after)) = (before.link(&link.to, attr), first(&link.to, attr)) {
+            let id = if is_ref { "m.old".to_owned() } else { self.mapped_id("m.old", &next.to) };
             return format!(
-                "(SELECT any_value({}) FROM {other} JOIN {after} m ON m.r = o._row WHERE n.r = s._row)",
-                self.mapped_id("m.old", &next.to)
+                "(SELECT any_value({id}) FROM {other} JOIN {after} m ON m.r = o._row WHERE n.r = s._row)"
             );
         }
         let column = plain(&format!("o.{}", name(attr)), type_of(before, &link.to, attr));
         format!("(SELECT any_value({column}) FROM {other} WHERE n.r = s._row)")
+    }
+
+    /// The places of a `ref` whose row is there, then all of them.
+    fn of_ref(&self, there: &str, any: &str) -> String {
+        let places = 0..self.rule.from.len();
+        let there = places.clone().map(|at| format!("s.{there}{at}"));
+        let all = places.map(|at| format!("CASE WHEN s.p{at} IS NOT NULL THEN s.{any}{at} END"));
+        format!("coalesce({})", there.chain(all).collect::<Vec<_>>().join(", "))
     }
 
     /// The first place that has a value.
@@ -259,6 +353,9 @@ impl Sql<'_> {
     fn referred(&self) -> String {
         let first = self.first();
         match &self.rule.refers {
+            Some(_) if self.audit.is_judged_by_source() && !self.rule.from.is_empty() => {
+                self.of_ref("h", "m")
+            }
             Some(entity) => self.mapped_id(&first, entity),
             None => first,
         }
@@ -314,17 +411,24 @@ impl Sql<'_> {
             return "NULL".to_owned();
         }
         let mut cases = String::new();
-        for (at, pick) in self.rule.from.iter().enumerate() {
-            let how = match at {
-                0 => "NULL".to_owned(),
-                _ => text(&format!("from {}", spelled(pick))),
-            };
-            let _ = write!(cases, " WHEN s.p{at} IS NOT NULL THEN {how}");
+        let is_ref = self.rule.refers.is_some() && self.audit.is_judged_by_source();
+        for column in is_ref.then_some("h").into_iter().chain(["p"]) {
+            for (at, pick) in self.rule.from.iter().enumerate() {
+                let how = match at {
+                    0 => "NULL".to_owned(),
+                    _ => text(&format!("from {}", spelled(pick))),
+                };
+                let _ = write!(cases, " WHEN s.{column}{at} IS NOT NULL THEN {how}");
+            }
         }
         if let Some(template) = self.template() {
             let _ = write!(cases, " WHEN {template} IS NOT NULL THEN 'template'");
         }
-        let missing = if self.rule.missing.is_some() { "'missing'" } else { "NULL" };
+        let missing = match (&self.rule.missing, self.is_key()) {
+            (Some(_), _) => "'missing'",
+            (None, true) => "CASE WHEN s.blank THEN 'value blank' END",
+            (None, false) => "NULL",
+        };
         format!("CASE{cases} ELSE {missing} END")
     }
 

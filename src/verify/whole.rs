@@ -7,7 +7,7 @@
 //! differ is the same by accident once in 2^64.
 
 use super::bits::Bits;
-use super::derive::{self, HOWS, Sources, UNSURE};
+use super::derive::{self, BLANKS, Found, HOWS, Sources, UNSURE};
 use super::facts::Audit;
 use super::key::{self, ABSENT};
 use super::naming::type_of;
@@ -41,6 +41,8 @@ pub(super) struct Whole<'a> {
     unsure: Vec<Bits>,
     /// By attribute: the rows whose value is what the template gives.
     templated: Vec<Bits>,
+    /// By attribute: the rows in which a key has blanks alone, where a template may stand in.
+    blank: Vec<Bits>,
     /// By `same` rule: the rows in which a listed repair may stand in.
     stands_in: Vec<Bits>,
 }
@@ -62,6 +64,7 @@ struct Part {
 enum Mark {
     Unsure,
     Templated,
+    Blank,
     StandsIn,
 }
 
@@ -107,6 +110,7 @@ impl<'a> Whole<'a> {
             sums: vec![0; slots.map_or(legacy.rows, Slots::len)],
             unsure: bits(rules.len()),
             templated: bits(rules.len()),
+            blank: bits(rules.len()),
             stands_in: bits(same),
         };
         if !whole.take_listed()? {
@@ -169,6 +173,7 @@ impl<'a> Whole<'a> {
             let bits = match mark {
                 Mark::Unsure => &mut self.unsure,
                 Mark::Templated => &mut self.templated,
+                Mark::Blank => &mut self.blank,
                 Mark::StandsIn => &mut self.stands_in,
             };
             bits[*at].set(*row);
@@ -199,7 +204,10 @@ impl<'a> Whole<'a> {
                 let wanted = self.templates[at].and_then(|rule| self.template(rule, row));
                 let (hash, how) = match &wanted {
                     Some(text) => (key::value_hash(Value::Text(text)), "template"),
-                    None => constant(self.templates[at], self.attrs[at].ty),
+                    None => match constant(self.templates[at], self.attrs[at].ty) {
+                        (hash, "") if self.blank[at].get(source) => (hash, BLANKS),
+                        found => found,
+                    },
                 };
                 let is_repair = self.templates[at].is_some_and(|rule| !rule.from.is_empty());
                 sum = sum.wrapping_add(key::folded(at, hash));
@@ -259,7 +267,10 @@ fn part((ruled, split): (&[Ruled<'_>], Option<&Split<'_>>), batch: &Batch) -> Pa
             let (more, is_repaired) = one.sum(at, row, &mut part.marks);
             sum = sum.wrapping_add(more);
             for raw in &one.same {
-                let hash = raw.of(row).map_or(ABSENT, |(hash, ..)| hash);
+                let hash = match raw.of(row) {
+                    Found::Value(hash, ..) => hash,
+                    Found::Nothing(_) => ABSENT,
+                };
                 // Where the source is null a listed repair may stand in for it.
                 if hash == ABSENT && is_repaired {
                     part.marks.push((Mark::StandsIn, same, row.number));
@@ -281,15 +292,9 @@ impl Ruled<'_> {
     /// What the attribute adds to the sum of a row, and whether it is a repair.
     fn sum(&self, at: usize, row: Row<'_>, marks: &mut Vec<(Mark, usize, usize)>) -> (u64, bool) {
         let is_repair = !self.rule.from.is_empty();
-        let Some((hash, from, mapped)) = self.sources.of(row) else {
-            if self.rule.template.is_some() {
-                marks.push((Mark::Templated, at, row.number));
-                return (0, is_repair);
-            }
-            let (hash, how) = constant(Some(self.rule), self.ty);
-            let is_repaired = is_repair && !how.is_empty();
-            let how = if is_repaired { repair(at, how) } else { 0 };
-            return (key::folded(at, hash).wrapping_add(how), is_repaired);
+        let (hash, from, mapped) = match self.sources.of(row) {
+            Found::Value(hash, from, mapped) => (hash, from, mapped),
+            Found::Nothing(is_blank) => return self.nothing(at, row, (is_repair, is_blank), marks),
         };
         let mut sum = 0_u64;
         if hash == UNSURE {
@@ -305,6 +310,28 @@ impl Ruled<'_> {
             sum = sum.wrapping_add(repair(at, HOWS[usize::from(mapped)]));
         }
         (sum, from > 0 || mapped > 0)
+    }
+
+    /// The same where no source has a value.
+    fn nothing(
+        &self,
+        at: usize,
+        row: Row<'_>,
+        (is_repair, is_blank): (bool, bool),
+        marks: &mut Vec<(Mark, usize, usize)>,
+    ) -> (u64, bool) {
+        if self.rule.template.is_some() {
+            marks.push((Mark::Templated, at, row.number));
+            marks.extend(is_blank.then_some((Mark::Blank, at, row.number)));
+            return (0, is_repair);
+        }
+        let (hash, how) = match constant(Some(self.rule), self.ty) {
+            (hash, "") if is_blank => (hash, BLANKS),
+            found => found,
+        };
+        let is_repaired = is_repair && !how.is_empty();
+        let how = if is_repaired { repair(at, how) } else { 0 };
+        (key::folded(at, hash).wrapping_add(how), is_repaired)
     }
 }
 
