@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{
-    Bundle, Equation, Existing, LeftBehind, LinkEquation, LinksMeta, Named, Quarantined, Repair,
+    Bundle, Equation, Existing, LeftBehind, LinkEquation, LinksMeta, Lost, Named, Quarantined, Refs,
+    Repair,
 };
 use crate::contract::Contract;
 use crate::document::Document;
@@ -81,6 +82,13 @@ pub struct Report {
     pub link_tables: Vec<LinksMeta>,
     /// Legacy links: `values = migrated + merged + quarantined + dropped + dropped_rows`.
     pub links: Vec<LinkEquation>,
+    /// Attributes that hold ids of other rows: `values = there + quarantined + dropped`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refs: Vec<Refs>,
+    /// Values of links and ids of other rows that lead to no row of the target, by reason; empty for a
+    /// bundle before format 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
     /// Every rule of the verification; empty when there was none.
     pub rules: Vec<Rule>,
     /// What the last import did; absent when there was none.
@@ -326,6 +334,27 @@ fn inert(json: &str) -> String {
     }
     out
 }
+
+/// Why values of links lead to no row of the target, each with how many.
+fn lost(report: &Report) -> Vec<(&str, u64)> {
+    let mut reasons: Vec<(&str, u64)> = Vec::new();
+    for lost in &report.lost {
+        match reasons.iter_mut().find(|(reason, _)| *reason == lost.reason) {
+            Some((_, rows)) => *rows += lost.rows,
+            None => reasons.push((&lost.reason, lost.rows)),
+        }
+    }
+    // A bundle before format 3 does not say why.
+    let dropped: u64 = report.links.iter().map(|link| link.dropped).sum();
+    if reasons.is_empty() && dropped > 0 {
+        reasons.push((UNTOLD, dropped));
+    }
+    reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    reasons
+}
+
+/// The reason of a bundle that does not say why a link leads to no row.
+const UNTOLD: &str = "they lead to no row";
 
 /// Rows of a legacy table that were dropped by rule.
 fn dropped(equation: &Equation) -> u64 {

@@ -125,5 +125,10 @@ fn links(meta: &Meta) -> Vec<Equation> {
         );
         Equation { of: format!("{}.{}", it.source, it.label), total: it.values, parts }
     });
-    links.collect()
+    let refs = meta.refs.iter().map(|it| {
+        let parts = [("there", it.there), ("quarantined", it.quarantined), ("dropped", it.dropped)];
+        let of = format!("{}.{}", it.target, it.attr);
+        Equation { of, total: it.values, parts: self::parts(&parts, ("", 0)) }
+    });
+    links.chain(refs).collect()
 }

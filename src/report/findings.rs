@@ -4,8 +4,8 @@
 //! twice. No field can be a formula: one that begins with `=`, `+`, `-`, `@`, TAB or CR (after blanks) has an
 //! apostrophe before it, which a spreadsheet shows as text. Control characters are written out.
 
-use super::{Report, Sample};
-use crate::bundle::LeftKind;
+use super::{Report, Sample, UNTOLD};
+use crate::bundle::{LeftKind, Refs};
 use crate::error::printable;
 use crate::verify::Outcome;
 
@@ -121,11 +121,7 @@ fn values(lines: &mut Lines, report: &Report) {
             "",
         ]);
     }
-    for link in report.links.iter().filter(|link| link.dropped > 0) {
-        let (rows, all) = (link.dropped.to_string(), link.values.to_string());
-        let detail = "they lead to no row";
-        lines.line(["links dropped", "link", &link.source, &link.label, "", &rows, &all, detail]);
-    }
+    links(lines, report);
     for (entity, attr, rows) in &report.dropped_values {
         let rows = rows.to_string();
         lines.line(["attribute dropped by rule", "unmapped", entity, attr, "", &rows, "", ""]);
@@ -150,6 +146,26 @@ fn values(lines: &mut Lines, report: &Report) {
     for values in differing.filter(|values| values.agrees == Some(false)) {
         let detail = "the target has some value more or less often than the rule makes it";
         lines.line(["values differ", "value", &values.target, &values.attr, "", "", "", detail]);
+    }
+}
+
+/// Values of links that lead to no row, by reason where the bundle says it.
+fn links(lines: &mut Lines, report: &Report) {
+    let values = |source: &str, label: &str| {
+        let link = report.links.iter().find(|link| link.source == source && link.label == label);
+        let is_it = |refs: &&Refs| format!("{}.{}", refs.target, refs.attr) == label;
+        let refs = report.refs.iter().find(is_it).map(|refs| refs.values);
+        link.map(|link| link.values).or(refs).map_or_else(String::new, |all| all.to_string())
+    };
+    for lost in &report.lost {
+        let (rows, all) = (lost.rows.to_string(), values(&lost.source, &lost.label));
+        let [source, label, why] = [&lost.source, &lost.label, &lost.reason];
+        lines.line(["links dropped", "link", source, label, "", &rows, &all, why]);
+    }
+    let untold = report.links.iter().filter(|link| report.lost.is_empty() && link.dropped > 0);
+    for link in untold {
+        let (rows, all) = (link.dropped.to_string(), link.values.to_string());
+        lines.line(["links dropped", "link", &link.source, &link.label, "", &rows, &all, UNTOLD]);
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) fn report(
         tables: target_tables(meta, contract),
         link_tables: meta.links.clone(),
         links: meta.link_equations.clone(),
+        refs: meta.refs.clone(),
+        lost: meta.lost.clone(),
         rules: verification.map_or_else(Vec::new, |found| found.rules.clone()),
         import: outcome.map(imported),
         repairs: meta.repairs.clone(),

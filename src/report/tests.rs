@@ -46,7 +46,7 @@ fn bundle(root: &Path, odd: &str) -> Bundle {
 }
 
 fn fill(meta: &mut Meta, odd: &str) {
-    use crate::bundle::{Equation, Existing, LinkEquation, Quarantined, Repair};
+    use crate::bundle::{Equation, Existing, LinkEquation, Lost, Quarantined, Refs, Repair};
     let equation = |source: &str, rows, merged, quarantined| Equation {
         source: source.to_owned(),
         rows,
@@ -71,6 +71,25 @@ fn fill(meta: &mut Meta, odd: &str) {
         quarantined: 5,
         dropped: 3,
         dropped_rows: 0,
+    }];
+    let lost = |label: &str, reason: &str, rows| Lost {
+        source: "context_events".to_owned(),
+        label: label.to_owned(),
+        reason: reason.to_owned(),
+        rows,
+    };
+    meta.lost = vec![
+        lost(odd, "the row it names is not in the source", 3),
+        lost("items.ref", "the row it names is not in the source", 1),
+        lost("items.ref", "the row it names was quarantined", 2),
+    ];
+    meta.refs = vec![Refs {
+        target: "items".to_owned(),
+        attr: "ref".to_owned(),
+        values: 40_000,
+        there: 39_997,
+        quarantined: 2,
+        dropped: 1,
     }];
     meta.repairs = vec![Repair {
         target: "items".to_owned(),
@@ -211,7 +230,8 @@ fn the_summary_fits_one_screen() {
                    2 other entities stay in the app ($users, sample.zip)
       repairs      1,007 values by 1 rule
       quarantine   5 rows by 2 rules
-      links        3 values lead to no row
+      links        6 values lead to no row: the row it names is not in the source (4), the row
+                   it names was quarantined (2)
       ids          17 ids were no UUID, and mapped
       import       `thread.sqlite`: 6 created, 0 updated, 0 unchanged
       blanks       release.to, before.entrypoints, before.apis, after.entrypoints, after.apis,
@@ -246,7 +266,8 @@ fn the_summary_fits_one_screen() {
                    2 other entities stay in the app ($users, x)
       repairs      1,007 values by 1 rule
       quarantine   5 rows by 2 rules
-      links        3 values lead to no row
+      links        6 values lead to no row: the row it names is not in the source (4), the row
+                   it names was quarantined (2)
       ids          17 ids were no UUID, and mapped
       blanks       release.to, before.entrypoints, before.apis, after.entrypoints, after.apis,
                    rollout.canary, rollout.rollback_trigger, rollout.rollback_action,
@@ -339,13 +360,27 @@ fn the_markdown_says_all_of_it() {
 
     ## Links
 
-    Each cell stands for the rules about one link: are both ends there, is it there where the contract requires it, does it lead where the source says? No link is missing.
+    Each cell stands for the rules about one link: are both ends there, is it there where the contract requires it, does it lead where the source says? No rule about links is violated. 6 values of the source lead to no row of the target; `data/quarantine/links.parquet` lists them.
 
     Links of the target: rows looked at, links missing
 
     | target table | thread |
     | --- | ---: |
     | `items` | 48,194 ✓ |
+
+    Values of the source that lead to no row of the target
+
+    | link | why | values |
+    | --- | --- | ---: |
+    | `context_events.sample.zip` | the row it names is not in the source | 3 |
+    | `context_events.items.ref` | the row it names is not in the source | 1 |
+    | `context_events.items.ref` | the row it names was quarantined | 2 |
+
+    Attributes that hold ids of other rows
+
+    | attribute | values | lead to a row | to a quarantined one | to none |
+    | --- | ---: | ---: | ---: | ---: |
+    | `items.ref` | 40,000 | 39,997 | 2 | 1 |
 
 
     ## Order
@@ -429,7 +464,7 @@ fn the_markdown_says_all_of_it() {
 
     ## Where every link went
 
-    Values = migrated + merged + quarantined + dropped. Merged and quarantined values are those of such rows; a dropped value led to no row and is listed in `data/quarantine/links.parquet`.
+    Values = migrated + merged + quarantined + dropped. Merged values are those of merged rows. A quarantined value is one of a quarantined row, or leads to one; a dropped value leads to no row for another reason. `data/quarantine/links.parquet` lists the values of migrated rows that lead to no row.
 
     Every legacy link value and where it went
 
@@ -852,7 +887,9 @@ fn a_spreadsheet_gets_every_finding() {
     quarantined row,quarantine,context_events,,items.createdAt required,1,,e4 (row 6): it is absent
     ids mapped,id,context_contexts,id,,17,,no UUID before
     values repaired,repair,items,createdAt,from $server,1007,,
-    links dropped,link,context_events,"'=place(1)",,3,48000,they lead to no row
+    links dropped,link,context_events,"'=place(1)",,3,48000,the row it names is not in the source
+    links dropped,link,context_events,items.ref,,1,40000,the row it names is not in the source
+    links dropped,link,context_events,items.ref,,2,40000,the row it names was quarantined
     attribute left behind,left behind,context_events,"'=place(1)",,9,,"'=place(1)"
     entity left behind,left behind,$users,,,31,,
     entity left behind,left behind,"'=place(1)",,,7,,
@@ -966,6 +1003,9 @@ fn objects(value: &Json, at: &str, out: &mut Vec<String>) {
     }
 }
 
+/// The members of a report that may be absent.
+const MAY_LACK: [&str; 5] = ["refs", "lost", "figures", "schema_plan", "document"];
+
 #[test]
 fn the_schema_and_the_types_say_the_same() {
     let schema: Json = serde_json::from_str(SCHEMA).unwrap();
@@ -996,7 +1036,7 @@ fn the_schema_and_the_types_say_the_same() {
             let mut less = all.clone();
             less.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(&name);
             let may_lack = match place.split('/').nth(1) {
-                None => ["figures", "schema_plan", "document"].contains(&&*name),
+                None => MAY_LACK.contains(&&*name),
                 Some("rules") => ["allows", "noun"].contains(&&*name),
                 Some("left_behind") => ["name", "samples"].contains(&&*name),
                 Some(_) => false,

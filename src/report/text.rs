@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::sections::{clip, counted};
-use super::{Report, dropped, noted};
+use super::{Report, UNTOLD, dropped, lost, noted};
 use crate::error::{grouped, printable};
 use crate::verify::Outcome;
 
@@ -98,6 +98,20 @@ fn table<'a, const N: usize>(
     }
 }
 
+/// How many values of links lead to no row, and why.
+fn lost_words(lost: &[(&str, u64)]) -> Option<String> {
+    let all: u64 = lost.iter().map(|(_, rows)| rows).sum();
+    let values = format!("{} to no row", counted(all, "value leads", "values lead"));
+    match lost {
+        [] => None,
+        [(UNTOLD, _)] => Some(values),
+        reasons => {
+            let why = reasons.iter().map(|(why, rows)| format!("{} ({})", why, grouped(*rows)));
+            Some(format!("{values}: {}", why.collect::<Vec<_>>().join(", ")))
+        }
+    }
+}
+
 fn facts(out: &mut String, report: &Report) {
     let mut fact = |name: &str, said: String| line(out, &format!("  {name:<12} {said}"));
     let count = |outcome: Outcome| {
@@ -129,10 +143,11 @@ fn facts(out: &mut String, report: &Report) {
         let rules = counted(report.quarantine.len() as u64, "rule", "rules");
         fact("quarantine", format!("{rows} by {rules}"));
     }
-    let dropped: u64 = report.links.iter().map(|link| link.dropped).sum();
-    if dropped > 0 {
-        fact("links", format!("{} to no row", counted(dropped, "value leads", "values lead")));
+    let lost = lost(report);
+    if let Some(said) = lost_words(&lost) {
+        wrapped(out, "links        ", &said);
     }
+    let mut fact = |name: &str, said: String| line(out, &format!("  {name:<12} {said}"));
     let mapped: u64 = report.mapped_ids.iter().map(|(_, ids)| ids).sum();
     if mapped > 0 {
         fact("ids", format!("{} no UUID, and mapped", counted(mapped, "id was", "ids were")));

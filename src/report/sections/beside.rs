@@ -55,9 +55,10 @@ pub(super) fn legacy_links(report: &Report, detail: Detail) -> Option<Section> {
         id: "legacy-links",
         title: "Where every link went",
         lead:
-            "Values = migrated + merged + quarantined + dropped. Merged and quarantined values are \
-               those of such rows; a dropped value led to no row and is listed in \
-               `data/quarantine/links.parquet`."
+            "Values = migrated + merged + quarantined + dropped. Merged values are those of merged \
+               rows. A quarantined value is one of a quarantined row, or leads to one; a dropped value \
+               leads to no row for another reason. `data/quarantine/links.parquet` lists the values of \
+               migrated rows that lead to no row."
                 .to_owned(),
         blocks: vec![Block::Table(table)],
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::proofs::{RULE_COLUMNS, of_kinds, rule_row};
 use super::{Block, Cell, Detail, Section, Table, counted};
-use crate::report::Report;
+use crate::report::{Report, UNTOLD};
 use crate::verify::{Outcome, Rule};
 
 /// How many links a matrix has columns for; the table of rules has them all.
@@ -95,19 +95,66 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
         let table = Table::new(caption, &RULE_COLUMNS);
         blocks.push(Block::Folded(table.fill(detail, rules.into_iter(), rule_row)));
     }
+    blocks.extend(lost(report, detail));
+    blocks.extend(refs(report, detail));
     let missing = match missing {
-        0 => "No link is".to_owned(),
-        missing => counted(missing, "link is", "links are"),
+        0 => "No rule about links is violated.".to_owned(),
+        missing => format!("{} missing.", counted(missing, "link is", "links are")),
+    };
+    let gone: u64 = super::super::lost(report).iter().map(|(_, rows)| rows).sum();
+    let gone = match gone {
+        0 => String::new(),
+        gone => format!(
+            " {} to no row of the target; `data/quarantine/links.parquet` lists them.",
+            counted(gone, "value of the source leads", "values of the source lead")
+        ),
     };
     Some(Section {
         id: "links",
         title: "Links",
         lead: format!(
             "Each cell stands for the rules about one link: are both ends there, is it there where \
-             the contract requires it, does it lead where the source says? {missing} missing."
+             the contract requires it, does it lead where the source says? {missing}{gone}"
         ),
         blocks,
     })
+}
+
+/// The values of links that lead to no row of the target, by link and reason.
+fn lost(report: &Report, detail: Detail) -> Option<Block> {
+    let columns = [("link", false), ("why", false), ("values", true)];
+    let table = Table::new("Values of the source that lead to no row of the target", &columns);
+    let told =
+        report.lost.iter().map(|lost| (&lost.source, &lost.label, &lost.reason[..], lost.rows));
+    let untold = report.links.iter().filter(|link| report.lost.is_empty() && link.dropped > 0);
+    let untold = untold.map(|link| (&link.source, &link.label, UNTOLD, link.dropped));
+    let lines: Vec<_> = told.chain(untold).collect();
+    let table = table.fill(detail, lines.iter(), |(source, label, why, rows)| {
+        vec![Cell::name(&format!("{source}.{label}")), Cell::words(why), Cell::Count(*rows)]
+    });
+    (!lines.is_empty()).then_some(Block::Table(table))
+}
+
+/// Where the attributes lead that hold ids of other rows.
+fn refs(report: &Report, detail: Detail) -> Option<Block> {
+    let columns = [
+        ("attribute", false),
+        ("values", true),
+        ("lead to a row", true),
+        ("to a quarantined one", true),
+        ("to none", true),
+    ];
+    let table = Table::new("Attributes that hold ids of other rows", &columns);
+    let table = table.fill(detail, report.refs.iter(), |refs| {
+        vec![
+            Cell::name(&format!("{}.{}", refs.target, refs.attr)),
+            Cell::Count(refs.values),
+            Cell::Count(refs.there),
+            Cell::Count(refs.quarantined),
+            Cell::Count(refs.dropped),
+        ]
+    });
+    (!report.refs.is_empty()).then_some(Block::Table(table))
 }
 
 fn worse(a: Outcome, b: Outcome) -> Outcome {
