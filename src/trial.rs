@@ -19,6 +19,7 @@ mod values;
 mod rows;
 mod existing;
 mod links;
+mod refs;
 mod aside;
 mod split;
 mod listed;

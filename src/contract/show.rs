@@ -158,7 +158,8 @@ pub(crate) fn attr_rule(rule: &AttrRule) -> String {
     ways.extend(rule.missing.as_ref().map(constant));
     let mut said = ways.join(", else ");
     if let Some(entity) = &rule.refers {
-        said.extend(["; the id of a row of ", entity, ", mapped as that row's is"]);
+        let first = if rule.from.len() > 1 { ", the first that is there" } else { "" };
+        said.extend(["; the id of a row of ", entity, first, ", mapped as that row's is"]);
     }
     if let Some(map) = &rule.values {
         said.extend(["; ", &values(map)]);

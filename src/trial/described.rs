@@ -90,6 +90,28 @@ pub(super) fn link(ground: &Ground<'_>) -> Planted {
     link_of(ground, true)
 }
 
+/// One value more of a link leads to no row, it says.
+pub(super) fn lost(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let lost = turned(&mut meta.lost, turn)?;
+        lost.rows += 1;
+        let name = format!("{}.{}", lost.source, lost.label);
+        let said = says(&format!("{name}, {}", lost.reason), lost.rows);
+        Some((String::new(), format!("values of {name} that lead to no row"), said))
+    })
+}
+
+/// An id that leads to no row leads to one, it says.
+pub(super) fn refs(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let refs = turned(&mut meta.refs, turn)?;
+        refs.there += 1;
+        let name = format!("{}.{}", refs.target, refs.attr);
+        let said = says(&format!("{name} there"), refs.there);
+        Some((refs.target.clone(), format!("equation of {name}"), said))
+    })
+}
+
 /// One pair more of a link file was migrated, it says.
 pub(super) fn carried(ground: &Ground<'_>) -> Planted {
     link_of(ground, false)

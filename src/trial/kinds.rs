@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::ground::Ground;
 use super::rows::Planted;
 use super::values::{Column, On, text_by};
-use super::{aside, described, existing, lines, links, listed, notes, rows, split};
+use super::{aside, described, existing, lines, links, listed, notes, refs, rows, split};
 use crate::error::Result;
 
 /// A kind of fault.
@@ -116,6 +116,8 @@ fn of_splits() -> Vec<Kind> {
 }
 
 const NO_LINK: &str = "no migrated row has a link";
+const NO_REF: &str = "no attribute holds the id of another row";
+const NO_LOST_REF: &str = "every id of another row leads to one";
 const NO_LINK_FILE: &str = "the bundle has no link file with a pair";
 
 fn of_links() -> Vec<Kind> {
@@ -130,6 +132,15 @@ fn of_links() -> Vec<Kind> {
             links::rival,
             "no link is for one row alone",
         ),
+        any(
+            "a link that was found over another row leads elsewhere",
+            refs::hop_moved,
+            "no link was found over another row",
+        ),
+        any("an id of another row becomes that of a third", refs::moved, NO_REF),
+        any("an id that leads to no row is not listed", refs::unlisted, NO_LOST_REF),
+        any("an id that leads to a row is listed as lost", refs::listed_though_there, NO_LOST_REF),
+        any("a lost link is told for another reason", refs::other_reason, "no link is lost"),
         any("a pair of a link file is left out", links::pair_dropped, NO_LINK_FILE),
         any("a pair of a link file stands there twice", links::pair_doubled, NO_LINK_FILE),
         any("a pair of a link file has another end", links::pair_moved, NO_LINK_FILE),
@@ -183,6 +194,8 @@ fn of_lists() -> Vec<Kind> {
         any("a repair is left out", listed::repair_dropped, NO_REPAIR),
         any("a repair is made up", listed::repair_invented, NO_REPAIR),
         any("a repair is told as another", listed::repair_otherwise, NO_REPAIR),
+        any("another spelling of a link is told as a repair", refs::spelling_repaired, NO_REPAIR),
+        any("a derived id is told as a repair", refs::id_repaired, NO_REPAIR),
         any("a mapped id is left out of the list", listed::id_dropped, NO_MAPPED),
         any("a mapped id is listed as another", listed::id_otherwise, NO_MAPPED),
     ]
@@ -230,6 +243,8 @@ fn of_description() -> Vec<Kind> {
         any("the count of existing rows", described::existing, NO_FIGURE),
         any("the equation of a link", described::link, NO_FIGURE),
         any("the equation of a link of the rest of the app", described::carried, NO_FIGURE),
+        any("the count of values that lead to no row", described::lost, NO_FIGURE),
+        any("the equation of ids of other rows", described::refs, NO_FIGURE),
         any("the count of a repair", described::repairs, NO_FIGURE),
         any("the count of quarantined rows", described::quarantined, NO_FIGURE),
         any("the count of rows dropped by rule", described::dropped, NO_FIGURE),

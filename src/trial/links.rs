@@ -160,7 +160,7 @@ pub(super) fn pair_moved(ground: &Ground<'_>) -> Planted {
     Ok(Some(Fault { told: Told::Row(names), ..fault }))
 }
 
-const LOST: &str = "data/quarantine/links.parquet";
+pub(super) const LOST: &str = "data/quarantine/links.parquet";
 
 /// A link that lost its other end is not listed.
 pub(super) fn lost_dropped(ground: &Ground<'_>) -> Planted {

@@ -8,6 +8,7 @@ use super::key;
 use super::made::{How, Made, line};
 use super::naming::type_of;
 use super::read;
+use super::repair::Listed;
 use super::rule::Tally;
 use super::table::Table;
 use crate::contract::Transform;
@@ -20,6 +21,7 @@ pub(super) fn rules(audit: &Audit<'_>, entity: &str, out: &mut Vec<Rule>) -> Res
         let made = Made::read(audit, transform)?;
         out.push(recomputed(audit, transform, &made)?);
         out.push(listed(audit, transform, &made)?);
+        out.extend(repaired(audit, transform, &made)?);
         out.push(adopted(audit, transform, &made)?);
     }
     Ok(())
@@ -106,6 +108,40 @@ fn listed(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Result<R
         format!("ids.parquet row {} is no mapped id", first.unwrap_or_default())
     });
     Ok(tally.finish())
+}
+
+/// The mapped ids of migrated rows are listed as repairs, and no other id is: since format 3 one that is
+/// derived is none.
+fn repaired(audit: &Audit<'_>, transform: &Transform, made: &Made<'_>) -> Result<Option<Rule>> {
+    if !audit.is_judged_by_source() {
+        return Ok(None);
+    }
+    let (table, target) = (audit.table(&transform.target)?, &transform.target);
+    let mut tally = Tally::new("repair", target, "id")
+        .says(format!("every {target} id that was mapped is listed as a repair, and no other"))
+        .query(id_sql::repaired(audit, transform));
+    let listed = Listed::read_of(audit, target, Some("id"))?;
+    if made.lines.is_empty() && listed.total("id") == 0 {
+        tally.check_all(table.counts().0, 0, String::new);
+        return Ok(Some(tally.finish()));
+    }
+    let mut told = 0;
+    for row in 0..table.rows() {
+        let Some(source) = table.migrated(row) else { continue };
+        // A row whose id is none that its source gives is told by the rule on ids.
+        let Some(slot) = audit.slot(target, row, source) else { continue };
+        // Of several results of a row the first has its id.
+        let is_first = audit.slots(target).is_none_or(|slots| slots.nth(row) == Some(0));
+        let is_mapped = made.of(source).is_some_and(|(_, how)| how == How::Mapped) && is_first;
+        let hows: Vec<&str> = listed.of("id", slot).collect();
+        told += hows.len();
+        tally.check(hows == if is_mapped { &["mapped"][..] } else { &[] }, || table.place(row));
+    }
+    let strays = listed.total("id").saturating_sub(told) as u64;
+    if strays > 0 {
+        tally.violate(strays, || format!("{strays} listed of rows that were not migrated"));
+    }
+    Ok(Some(tally.finish()))
 }
 
 /// Every adopted row stands on an existing row that its link names or that has its key.

@@ -59,6 +59,21 @@ pub(super) fn listed(audit: &Audit<'_>, transform: &Transform) -> String {
     )
 }
 
+/// Mapped ids of migrated rows that are not listed as repairs, and repairs of ids that are none.
+pub(super) fn repaired(audit: &Audit<'_>, transform: &Transform) -> String {
+    let file = format!("data/repairs/{}.parquet", transform.target);
+    format!(
+        "WITH m AS ({}), f AS (SELECT id, how, count(*) AS n FROM {} WHERE attr = 'id' GROUP BY ALL), e \
+         AS (SELECT t.id FROM {} t JOIN m ON m.r = t._source_row AND m.id = t.id WHERE t._origin = \
+         'migrated' AND m.mapped IS NOT NULL) SELECT (SELECT count(*) FROM e LEFT JOIN f ON f.id = e.id \
+         AND f.how = 'mapped' WHERE f.n IS DISTINCT FROM 1) + (SELECT coalesce(sum(n), 0) FROM f LEFT \
+         JOIN e ON e.id = f.id WHERE e.id IS NULL OR f.how <> 'mapped')",
+        made(audit, transform),
+        sql::side(audit, &file, &["id", "attr", "how"]),
+        sql::target(audit, &transform.target),
+    )
+}
+
 /// Adopted rows whose existing row is neither named nor shares a key.
 pub(super) fn adopted(audit: &Audit<'_>, transform: &Transform) -> String {
     let side = format!("data/adopted/{}.parquet", transform.source);

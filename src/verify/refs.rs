@@ -1,6 +1,8 @@
 //! `ref` values: ids of rows of another legacy table that an attribute holds. Of several places the
 //! first whose row is there counts; what leads to no row is listed as a lost link is.
 
+use std::collections::BTreeSet;
+
 use super::Rule;
 use super::bits::Bits;
 use super::facts::{Audit, Heir};
@@ -259,6 +261,8 @@ struct Counted {
     values: Bits,
     quarantined: u64,
     dropped: u64,
+    /// The lines that list them: the legacy row and the id.
+    lines: BTreeSet<(usize, u128)>,
 }
 
 impl Checked<'_> {
@@ -274,10 +278,12 @@ impl Checked<'_> {
             self.referred.target,
         ));
         let counted = self.values(dropped, &mut tally)?;
-        let lines = dropped.of(&self.legacy.entity, &self.label()).len() as u64;
-        let strays = lines.saturating_sub(counted.quarantined + counted.dropped);
-        if strays > 0 {
-            tally.violate(strays, || format!("{} listed that are not so", grouped(strays)));
+        let lines = dropped.of(&self.legacy.entity, &self.label());
+        // A line that stands there twice is one too many.
+        let twice = lines.windows(2).filter(|two| two[0] == two[1]).map(|two| &two[0]);
+        let strays = lines.iter().filter(|(row, _, to)| !counted.lines.contains(&(*row, *to)));
+        for (row, ..) in strays.chain(twice) {
+            tally.violate(1, || format!("{}: listed and not so", self.legacy.place(*row)));
         }
         out.push(tally.finish());
         out.push(self.equation(&counted));
@@ -295,7 +301,8 @@ impl Checked<'_> {
         let table = audit.table(target)?;
         let (entity, label) = (&self.legacy.entity, self.label());
         let made = self.made()?;
-        let mut counted = Counted { values: Bits::new(rows), quarantined: 0, dropped: 0 };
+        let mut counted =
+            Counted { values: Bits::new(rows), quarantined: 0, dropped: 0, lines: BTreeSet::new() };
         read::scan_if_there(&table.path, &[attr], &mut |row| {
             let source = table.migrated(row.number).filter(|source| *source < rows);
             let (Some(source), Some(text)) = (source, row.text(0)) else { return Ok(()) };
@@ -312,7 +319,9 @@ impl Checked<'_> {
             let is_aside = line.is_some_and(|(_, _, to)| self.is_aside(*to));
             let is_told =
                 line.is_none_or(|line| dropped.is_aside(entity, &label, line) == is_aside);
-            tally.check(is_there != line.is_some() && is_told, || table.place(row.number));
+            let place = || self.legacy.place(source);
+            tally.check(is_there != line.is_some() && is_told, place);
+            counted.lines.extend(line.map(|(row, _, to)| (*row, *to)));
             if !counted.values.get(source) {
                 counted.values.set(source);
                 counted.quarantined += u64::from(line.is_some() && is_aside);

@@ -54,7 +54,8 @@ pub(super) fn leads(audit: &Audit<'_>, (transform, rule): Of<'_>, main: &str) ->
     format!(
         "WITH {} SELECT (SELECT count(*) FROM v LEFT JOIN {} e ON e.id = v.id LEFT JOIN (SELECT DISTINCT \
          r, id FROM d) l ON l.r = v.r AND l.id = v.id WHERE (e.id IS NULL) <> (l.r IS NOT NULL)) + \
-         (SELECT count(*) FROM d ANTI JOIN v ON v.r = d.r AND v.id = d.id) + (SELECT count(*) FROM d WHERE \
+         (SELECT count(*) FROM d ANTI JOIN v ON v.r = d.r AND v.id = d.id) + (SELECT count(*) - \
+         count(DISTINCT (r, id)) FROM d) + (SELECT count(*) FROM d WHERE \
          aside <> (old IN {}))",
         values(audit, (transform, rule)),
         sql::target(audit, main),
