@@ -104,6 +104,8 @@ pub struct Reason;
 impl Reason {
     /// The row at the other end is in the source and was set aside.
     pub const QUARANTINED: &str = names::QUARANTINED;
+    /// The link names another row by a place that counts before this one.
+    pub const OTHER_PLACE: &str = names::OTHER_PLACE;
 }
 
 /// `data/bundle.json`.

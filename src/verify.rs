@@ -58,6 +58,7 @@ mod lines;
 mod content;
 mod files;
 mod files_sql;
+mod other_places;
 mod limit;
 mod left;
 mod left_sql;

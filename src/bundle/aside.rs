@@ -20,9 +20,20 @@ use crate::transform::{Fates, Outcome, Plan, SourcePlan, codes, names};
 pub(super) struct Dropped(BTreeMap<(String, String), BTreeMap<String, u64>>);
 
 impl Dropped {
-    /// How many of a link lead to a quarantined row, and how many nowhere for any other reason.
+    /// How many values of a link lead to a quarantined row, and how many nowhere for any other reason.
+    /// What another place of the link holds is no value of it.
     pub(super) fn of(&self, entity: &str, label: &str) -> (u64, u64) {
+        self.sums(entity, label, |reason| reason != Reason::OTHER_PLACE)
+    }
+
+    /// The same of the pairs of a link file.
+    pub(super) fn of_pairs(&self, entity: &str, label: &str) -> (u64, u64) {
+        self.sums(entity, label, |_| true)
+    }
+
+    fn sums(&self, entity: &str, label: &str, counts: impl Fn(&str) -> bool) -> (u64, u64) {
         let reasons = self.0.get(&(entity.to_owned(), label.to_owned())).into_iter().flatten();
+        let reasons = reasons.filter(|(reason, _)| counts(reason));
         reasons.fold((0, 0), |(quarantined, others), (reason, rows)| match reason.as_str() {
             Reason::QUARANTINED => (quarantined + rows, others),
             _ => (quarantined, others + rows),

@@ -61,7 +61,7 @@ fn file_name(at: usize, found: &CarriedLinks) -> String {
 pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEquation> {
     let pieces = writing.decisions.carried.iter().flat_map(|found| &found.pieces);
     let carried = pieces.map(|piece| {
-        let (quarantined, dropped) = dropped.of(&piece.entity, &piece.label);
+        let (quarantined, dropped) = dropped.of_pairs(&piece.entity, &piece.label);
         LinkEquation {
             source: piece.entity.clone(),
             label: piece.label.clone(),
@@ -84,7 +84,7 @@ pub(super) fn equations(writing: &Writing<'_>, dropped: &Dropped) -> Vec<LinkEqu
         let mut ours = plan.before.links.iter().chain(&plan.after.links);
         // A file that no link of the model reads stays in the snapshot whole.
         let is_read = ours.any(|link| is_held(links, link));
-        let (quarantined, lost) = dropped.of(&links.entity, &links.label);
+        let (quarantined, lost) = dropped.of_pairs(&links.entity, &links.label);
         let dropped = if is_read { (quarantined + lost).min(links.rows) } else { links.rows };
         found.push(LinkEquation {
             source: links.entity.clone(),

@@ -87,7 +87,7 @@ fn needed(source: &SourcePlan, target: &TargetPlan) -> Vec<Expr> {
         if lost(source, link).1.is_some() {
             found.extend([links::at, links::ok, links::by_rule].map(|name| name(link)));
         }
-        found.extend((0..link.also.len()).map(|at| links::also(link, at)));
+        found.extend(links::places(link).map(|(_, column)| column));
     }
     found.extend(
         target
@@ -283,7 +283,7 @@ fn drop_links(
             ]);
         let name = format!("dropped.{}.{}", source.entity, link.label);
         dropped.push(run.checkpoint(frame, &name)?);
-        lose_scalars(run, source, link, reached, dropped)?;
+        lose_others(run, source, link, reached, dropped)?;
         let rows = run
             .by_id(&source.entity)?
             .select([col(names::ID).alias("_of"), col(names::link(&link.label)).alias("_link")]);
@@ -292,25 +292,25 @@ fn drop_links(
     Ok(())
 }
 
-/// Lists scalars that name another row than the link they stand beside.
-fn lose_scalars(
+/// Lists the ids that places of a link hold and that are not the one that counts.
+fn lose_others(
     run: &Run<'_>,
     source: &SourcePlan,
     link: &Link,
     reached: &LazyFrame,
     dropped: &mut Vec<PathBuf>,
 ) -> Result<()> {
-    for (at, scalar) in link.also.iter().enumerate() {
-        let named = || col(links::also(link, at));
+    for (label, column) in links::places(link) {
+        let named = || col(column.as_str());
         let frame = reached.clone().filter(named().is_not_null()).select([
             lit(source.entity.clone()).alias("entity"),
-            lit(scalar.clone()).alias("label"),
+            lit(label.clone()).alias("label"),
             col(names::ID).fill_null(lit("")).alias("from"),
             named().alias("to"),
             col(names::ROW),
             lit(names::OTHER_PLACE).alias("reason"),
         ]);
-        let name = format!("dropped.{}.{}.{at}", source.entity, link.label);
+        let name = format!("dropped.other.{}.{}.{label}", source.entity, link.label);
         dropped.push(run.checkpoint(frame, &name)?);
     }
     Ok(())

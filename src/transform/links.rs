@@ -1,6 +1,9 @@
 //! Legacy links: which id a row names, from whichever side or scalar holds it, and whether that row
 //! is there.
 
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
 use polars::prelude::*;
 
 use super::codes::number;
@@ -10,6 +13,7 @@ use super::plan::SourcePlan;
 use super::{Outcome, udf};
 use crate::contract::Hop;
 use crate::error::Result;
+use crate::scan;
 use crate::schema::Link;
 use crate::snapshot::LinksMeta;
 
@@ -25,8 +29,9 @@ pub(super) fn columns(source: &SourcePlan) -> Vec<Expr> {
     found
 }
 
-/// Adds the id each link names. A row that several rows of the other side hold, where the link allows
-/// one, names the first of them and is marked as [`ambiguous`], which refuses it.
+/// Adds the id each link names: of its column, the other side and its scalars the first whose row is in
+/// the source, else the first that gives an id. A row that several rows of the other side hold, where the
+/// link allows one, names the first of them and is marked as [`ambiguous`], which refuses it.
 pub(super) fn resolve(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
     let mut frame = frame;
     for link in &source.links {
@@ -37,17 +42,70 @@ pub(super) fn resolve(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> R
                 lit(false).alias(ambiguous(link)),
             ]),
         };
-        let own = || col(own(link));
-        let held = || col(held(link));
-        let scalars = || (0..link.also.len()).map(|at| col(also(link, at)));
-        let mut places: Vec<Expr> = vec![own(), held()];
-        places.extend(scalars());
-        frame = frame.with_columns([
-            coalesce(&places).alias(names::link(&link.label)),
-            own().is_null().and(col(ambiguous(link)).fill_null(lit(false))).alias(ambiguous(link)),
-        ]);
+        let mut places: Vec<Expr> = vec![col(own(link)), col(held(link))];
+        places.extend((0..link.also.len()).map(|at| col(also(link, at))));
+        let label = names::link(&link.label);
+        let counts = |place: String| col(place).eq_missing(col(label.as_str()));
+        let is_held = counts(held(link)).and(counts(own(link)).not());
+        let several = is_held.and(col(ambiguous(link)).fill_null(lit(false)));
+        frame = frame
+            .with_columns([named(run, link, &places).alias(label.as_str())])
+            .with_columns([several.alias(ambiguous(link))]);
     }
     Ok(frame)
+}
+
+/// The first id whose row is in the source, else the first.
+fn named(run: &Run<'_>, link: &Link, places: &[Expr]) -> Expr {
+    let [first, rest @ ..] = places else { return lit(NULL).cast(DataType::String) };
+    let file = run.snapshot.table(&link.to).map(|table| run.snapshot.path(&table.file));
+    let rows = Arc::new(InSource { file, ids: OnceLock::new() });
+    first.clone().map_many(
+        move |columns| {
+            let texts =
+                columns.iter().map(|column| column.str()).collect::<PolarsResult<Vec<_>>>()?;
+            let id = |row: usize| rows.first(texts.iter().filter_map(|texts| texts.get(row)));
+            let ids: PolarsResult<StringChunked> = (0..columns[0].len()).map(id).collect();
+            Ok(ids?.with_name(columns[0].name().clone()).into_column())
+        },
+        rest,
+        |_, fields| Ok(Field::new(fields[0].name.clone(), DataType::String)),
+    )
+}
+
+/// The rows of a table of the snapshot by the keys of their ids, read once places name different rows.
+struct InSource {
+    file: Option<PathBuf>,
+    ids: OnceLock<std::result::Result<Vec<u128>, String>>,
+}
+
+impl InSource {
+    fn first<'a>(
+        &self,
+        mut given: impl Iterator<Item = &'a str> + Clone,
+    ) -> PolarsResult<Option<&'a str>> {
+        let all = given.clone();
+        let Some(first) = given.next() else { return Ok(None) };
+        if given.all(|id| id == first) {
+            return Ok(Some(first));
+        }
+        let ids = self.ids.get_or_init(|| self.read().map_err(|error| error.to_string()));
+        let ids = ids.as_ref().map_err(|error| polars_err!(ComputeError: "{error}"))?;
+        let is_there = |id: &&str| ids.binary_search(&udf::key128(id)).is_ok();
+        Ok(all.clone().find(is_there).or(Some(first)))
+    }
+
+    fn read(&self) -> Result<Vec<u128>> {
+        let mut ids = Vec::new();
+        if let Some(file) = &self.file {
+            scan::scan(file, &["id"], &mut |row| {
+                ids.extend(row.text(0).map(udf::key128));
+                Ok(())
+            })?;
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
 }
 
 /// Whether a link file of the snapshot holds a link from its reverse side.
@@ -212,15 +270,23 @@ fn held(link: &Link) -> String {
 }
 
 /// The id a scalar holds.
-pub(super) fn also(link: &Link, at: usize) -> String {
+fn also(link: &Link, at: usize) -> String {
     format!("also:{}:{at}", link.label)
 }
 
-/// The id a scalar holds, where it is another one than the link's.
-pub(super) fn other(link: &Link, at: usize) -> Expr {
-    let named = col(also(link, at));
-    let is_other = named.clone().neq(col(names::link(&link.label))).fill_null(lit(false));
-    when(is_other).then(named).otherwise(lit(NULL)).alias(also(link, at))
+/// The columns of a link and of its scalars, with the label of each.
+pub(super) fn places(link: &Link) -> impl Iterator<Item = (&String, String)> {
+    let scalars = link.also.iter().enumerate().map(|(at, scalar)| (scalar, also(link, at)));
+    std::iter::once((&link.label, own(link))).chain(scalars)
+}
+
+/// The ids that places of a link hold, where they are other ones than the link's.
+pub(super) fn others(link: &Link) -> impl Iterator<Item = Expr> {
+    places(link).map(|(_, column)| {
+        let named = col(column.as_str());
+        let is_other = named.clone().neq(col(names::link(&link.label))).fill_null(lit(false));
+        when(is_other).then(named).otherwise(lit(NULL)).alias(column)
+    })
 }
 
 /// One place of a link rule: when it names a row, and the target id of that row if it is there.

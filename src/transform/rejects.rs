@@ -65,7 +65,7 @@ fn kept(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
     found.dedup();
     let mut columns: Vec<Expr> = found.iter().map(|name| col(name.as_str())).collect();
     for link in &source.links {
-        columns.extend((0..link.also.len()).map(|at| links::other(link, at)));
+        columns.extend(links::others(link));
     }
     for target in &source.targets {
         columns.extend(target.decided.iter().filter_map(|decided| refs::kept(target, decided)));

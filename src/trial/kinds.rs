@@ -140,6 +140,11 @@ fn of_links() -> Vec<Kind> {
         any("an id of another row becomes that of a third", refs::moved, NO_REF),
         any("an id that leads to no row is not listed", refs::unlisted, NO_LOST_REF),
         any("an id that leads to a row is listed as lost", refs::listed_though_there, NO_LOST_REF),
+        any(
+            "an id in another place of a link is not listed",
+            refs::place_unlisted,
+            "no two places of a link differ",
+        ),
         any("a lost link is told for another reason", refs::other_reason, "no link is lost"),
         any("a pair of a link file is left out", links::pair_dropped, NO_LINK_FILE),
         any("a pair of a link file stands there twice", links::pair_doubled, NO_LINK_FILE),

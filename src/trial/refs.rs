@@ -9,6 +9,7 @@ use super::table::Table;
 use crate::bundle::{Origin, Reason};
 use crate::contract::{AttrRule, LinkHow, LinkPick};
 use crate::error::Result;
+use crate::schema::Link;
 
 /// A migrated row with an id of another row in an attribute.
 struct Ref<'a> {
@@ -138,6 +139,33 @@ pub(super) fn other_reason(ground: &Ground<'_>) -> Planted {
         told: Told::Row(vec![numbered(entity, number)]),
         changes: Changes::default().put(LOST, at, vec![row.with("reason", &text(reason))?]),
     }))
+}
+
+/// An id in a place of a link that does not count is not listed.
+pub(super) fn place_unlisted(ground: &Ground<'_>) -> Planted {
+    let Some(table) = Table::open(ground.root(), LOST)? else { return Ok(None) };
+    let links = &ground.contract.before.schema.links;
+    let columns = ["entity", "label", "reason"];
+    let at = table.find(&columns, ground.start(table.rows), &mut |line| {
+        let [entity, label, reason] = columns.map(|name| line.text(name).unwrap_or_default());
+        let is_place = |name: &str| links.iter().any(|link| link.on == entity && holds(link, name));
+        (reason == Reason::OTHER_PLACE && is_place(label)).then_some(line.number)
+    })?;
+    let Some(at) = at else { return Ok(None) };
+    let row = table.row(at)?;
+    let seen = row.at(at);
+    let entity = seen.text("entity").unwrap_or_default();
+    let number = seen.whole("_row").unwrap_or(-1);
+    Ok(Some(Fault {
+        changes: Changes::default().put(LOST, at, Vec::new()),
+        place: format!("{LOST} row {at} ({entity} row {number})"),
+        told: Told::Row(vec![numbered(entity, number)]),
+    }))
+}
+
+/// Whether a link's own column or one of its attributes goes by a name.
+fn holds(link: &Link, name: &str) -> bool {
+    link.label == name || link.also.iter().any(|also| also == name)
 }
 
 /// A link that was found over another row leads elsewhere.

@@ -27,6 +27,8 @@ pub(super) struct Dropped {
     links: BTreeMap<(String, String), Vec<Lost>>,
     /// Of them, those that are said to lead to a quarantined row.
     aside: BTreeMap<(String, String), Vec<Lost>>,
+    /// What places of a link hold that do not count, by entity and label or attribute.
+    others: BTreeMap<(String, String), Vec<Lost>>,
     /// Ids they lead to that are no UUID, as they stand.
     texts: BTreeMap<u128, String>,
     /// How many there are, by entity, label and reason.
@@ -42,25 +44,40 @@ impl Dropped {
             let name = |column: usize| row.text(column).unwrap_or_default().to_owned();
             let to = key::link_key(row.text(4));
             let listed = (row.row(2).unwrap_or(usize::MAX), key::link_key(row.text(3)), to);
-            found.links.entry((name(0), name(1))).or_default().push(listed);
+            *found.counts.entry([name(0), name(1), name(5)]).or_default() += 1;
+            // Of a link of the legacy model, such a line is no value of the link.
+            let models = [&audit.contract.before.schema, &audit.contract.after.schema];
+            let mut links = models.into_iter().flat_map(|schema| &schema.links);
+            let is_pair = links.any(|link| link.to == name(0) && link.reverse == name(1));
+            let is_other = row.text(5) == Some(Reason::OTHER_PLACE) && !is_pair;
+            let lines = if is_other && audit.is_judged_by_source() {
+                &mut found.others
+            } else {
+                &mut found.links
+            };
+            lines.entry((name(0), name(1))).or_default().push(listed);
             if row.text(5) == Some(Reason::QUARANTINED) {
                 found.aside.entry((name(0), name(1))).or_default().push(listed);
             }
             if let Some(text) = row.text(4).filter(|text| key::uuid(text).is_none()) {
                 found.texts.entry(to).or_insert_with(|| text.to_owned());
             }
-            *found.counts.entry([name(0), name(1), name(5)]).or_default() += 1;
             Ok(())
         })?;
-        for rows in found.links.values_mut().chain(found.aside.values_mut()) {
-            rows.sort_unstable();
-        }
+        let all = found.links.values_mut().chain(found.aside.values_mut());
+        all.chain(found.others.values_mut()).for_each(|rows| rows.sort_unstable());
         Ok(found)
     }
 
     /// How many are listed, by entity, label and reason.
     pub(super) fn counts(&self) -> &BTreeMap<[String; 3], u64> {
         &self.counts
+    }
+
+    /// What places of the links of an entity hold that do not count: by label or attribute.
+    pub(super) fn others(&self, entity: &str) -> impl Iterator<Item = (&str, &[Lost])> {
+        let of = self.others.iter().filter(move |((found, _), _)| found == entity);
+        of.map(|((_, label), lines)| (label.as_str(), lines.as_slice()))
     }
 
     /// Whether a line is said to lead to a quarantined row.

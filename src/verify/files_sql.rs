@@ -62,7 +62,7 @@ pub(super) fn conserved(
     };
     format!(
         "WITH n AS ({}), d AS (SELECT _row AS r, count(*) AS c, bool_or(reason = {}) AS aside FROM {} \
-         WHERE entity = {} AND label = {} GROUP BY 1), m AS (SELECT DISTINCT r FROM ({})), x AS (SELECT \
+         WHERE entity = {} AND label = {} AND reason <> {other} GROUP BY 1), m AS (SELECT DISTINCT r FROM ({})), x AS (SELECT \
          m.r, n.old, h.id IS NOT NULL AS there, h.id IS NOT NULL AND coalesce({taken}, d.r IS NULL) AS \
          taken, d.r IS NOT NULL AS listed, d.aside FROM m LEFT JOIN \
          n ON n.r = m.r LEFT JOIN {} h ON h.old = n.old LEFT JOIN d ON d.r = m.r LEFT JOIN (SELECT * \
@@ -77,6 +77,7 @@ pub(super) fn conserved(
         sql::migrated(audit, &link.on),
         sql::heirs(audit, &link.to, to),
         sql::target(audit, target),
+        other = text(Reason::OTHER_PLACE),
     )
 }
 
@@ -96,7 +97,8 @@ pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, (link, to): (&Link, &
         "0".to_owned()
     };
     format!(
-        "WITH n AS ({}), l AS (SELECT _row AS r FROM {} WHERE entity = {entity} AND label = {label}), e \
+        "WITH n AS ({}), l AS (SELECT _row AS r FROM {} WHERE entity = {entity} AND label = {label} \
+         AND reason <> {other}), e \
          AS (SELECT (SELECT count(*) FROM n) AS v, (SELECT count(*) FROM n SEMI JOIN {} m ON m._row = \
          n.r) AS m, (SELECT count(*) FROM n SEMI JOIN {} q ON q._row = n.r) + {aside} AS q, (SELECT \
          count(*) FROM n SEMI JOIN {} x ON x._row = n.r) AS x, (SELECT count(*) FROM l) - {aside} AS d), \
@@ -116,6 +118,7 @@ pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, (link, to): (&Link, &
         json = sql::path(audit, "data/bundle.json"),
         entity = text(&link.on),
         label = text(&link.label),
+        other = text(Reason::OTHER_PLACE),
     )
 }
 

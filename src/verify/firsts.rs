@@ -1,10 +1,11 @@
-//! The rows that the rows of a legacy table name first by a link, told once for all rules.
+//! The rows that the rows of a legacy table name first by a link, told once for all rules: of several
+//! places that hold it, the first that counts.
 
 use std::collections::BTreeMap;
 
 use super::facts::{Audit, Heir};
 use super::key::{self, NONE};
-use super::naming::Naming;
+use super::naming::{Named, Naming, PAIR};
 use super::read;
 use super::table::{LOST, NO_ROW, narrow};
 use super::upper::Upper;
@@ -28,6 +29,8 @@ pub(super) struct Firsts {
     several: BTreeMap<u32, Vec<u128>>,
     /// The UUIDs in upper case by which migrated rows name one.
     pub(super) upper: Upper,
+    /// The ids that the column of the link (0) and its attributes (from 1) hold beside those, by row.
+    others: Vec<(u32, u8, u128)>,
 }
 
 impl Firsts {
@@ -42,6 +45,7 @@ impl Firsts {
             hows: Vec::new(),
             several: BTreeMap::new(),
             upper: Upper::default(),
+            others: Vec::new(),
         };
         let Some(path) = &legacy.path else { return Ok(firsts) };
         let mut columns: Vec<&str> = naming.columns.iter().map(String::as_str).collect();
@@ -55,7 +59,7 @@ impl Firsts {
             let is_upper = named.iter().any(|named| named.is_upper);
             let texts = (0..naming.columns.len()).filter_map(|column| row.text(column));
             firsts.upper.see(named.len(), texts, || is_upper && legacy.is_migrated(row.number));
-            let Some(first) = named.first().copied() else { return Ok(()) };
+            let Some(first) = firsts.first(audit, &named) else { return Ok(()) };
             // Rows that follow each other often name the same one.
             if last.0 != first.id {
                 last = (first.id, firsts.find(audit, first.id)?);
@@ -65,6 +69,8 @@ impl Firsts {
             if last.1 == LOST {
                 firsts.lost.push((at, first.id));
             }
+            let others = named.iter().filter(|other| other.id != first.id && other.rank != PAIR);
+            firsts.others.extend(others.map(|other| (at, other.how, other.id)));
             if first.how > 0 {
                 firsts.hows.resize(legacy.rows, 0);
                 firsts.hows[row.number] = first.how;
@@ -81,6 +87,31 @@ impl Firsts {
             Ok(())
         })?;
         Ok(firsts)
+    }
+
+    /// What counts of all that a row names: since format 3 the best whose row is in the source, else the
+    /// best.
+    fn first(&self, audit: &Audit<'_>, named: &[Named]) -> Option<Named> {
+        let best = named.first().copied()?;
+        let is_alone = named.iter().all(|other| other.id == best.id);
+        if is_alone || !audit.is_judged_by_source() {
+            return Some(best);
+        }
+        named.iter().find(|named| self.is_in_source(audit, named.id)).copied().or(Some(best))
+    }
+
+    fn is_in_source(&self, audit: &Audit<'_>, id: u128) -> bool {
+        match (audit.legacy.get(&self.to), audit.tables.get(&self.to)) {
+            (Some(legacy), _) => legacy.find(id).next().is_some(),
+            (None, Some(table)) => table.find(id).is_some_and(|row| table.existing(row).is_some()),
+            (None, None) => false,
+        }
+    }
+
+    /// The ids that the column of the link (0) and its attributes (from 1) hold beside the one that
+    /// counts, by row.
+    pub(super) fn others(&self) -> &[(u32, u8, u128)] {
+        &self.others
     }
 
     fn find(&self, audit: &Audit<'_>, id: u128) -> Result<u32> {

@@ -1,10 +1,12 @@
 //! The queries that reproduce the link rules.
 
 use super::facts::Audit;
+use super::legacy::Legacy;
 use super::link::is_over_optional;
 use super::naming::type_of;
 use super::row_order_sql;
 use super::sql;
+use crate::bundle::Reason;
 use crate::contract::{Hop, Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required, Transform};
 use crate::schema::{Has, Link, Type};
 
@@ -397,7 +399,62 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
         let said = sql::text(&format!("from {also}"));
         parts.push(column(also, at + 2, if audit.is_judged_by_source() { how } else { &said }));
     }
-    parts.join(" UNION ALL ")
+    let is_legacy = audit.legacy.contains_key(&link.on);
+    if parts.len() < 2 || !is_legacy || !audit.is_judged_by_source() {
+        return parts.join(" UNION ALL ");
+    }
+    // Since format 3 places whose row is in the source count before the others.
+    format!(
+        "SELECT x.r, x.k + CASE WHEN i.old IS NULL THEN 1000 ELSE 0 END AS k, x.old, x.how FROM ({}) x \
+         LEFT JOIN (SELECT DISTINCT {} AS old FROM {}) i ON i.old = x.old",
+        parts.join(" UNION ALL "),
+        sql::id("id"),
+        match audit.legacy.get(&link.to) {
+            Some(to) => sql::legacy(audit, to),
+            None => sql::existing(audit, &link.to),
+        },
+    )
+}
+
+/// Ids that places of links hold beside the one that counts and that are not listed, and lines of none.
+pub(super) fn other_places(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    let table = sql::legacy(audit, legacy);
+    let mut held = Vec::new();
+    for link in audit.contract.before.schema.columns_of(&legacy.entity) {
+        let first = format!(
+            "(SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY 1)",
+            naming(audit, &table, link, "''")
+        );
+        for label in std::iter::once(&link.label).chain(&link.also) {
+            let column = format!("s.{}", sql::name(label));
+            held.push(format!(
+                "SELECT s._row AS r, {} AS label, {id} AS old FROM {table} s JOIN {first} n ON n.r = s._row \
+                 WHERE {} AND {id} <> n.old",
+                sql::text(label),
+                present(&column),
+                id = sql::id(&column)
+            ));
+        }
+    }
+    held.push("SELECT -1 AS r, '' AS label, '' AS old WHERE false".to_owned());
+    let columns = ["entity", "label", "_row", "to", "reason"];
+    let reverse = audit.contract.before.schema.links.iter();
+    let reverse = reverse.filter(|link| link.to == legacy.entity);
+    let pairs: Vec<String> =
+        reverse.map(|link| sql::text(&link.reverse)).chain(["''".to_owned()]).collect();
+    format!(
+        "WITH h AS (SELECT h.r, h.label, h.old, count(*) AS n FROM ({}) h SEMI JOIN ({}) m ON m.r = h.r \
+         GROUP BY ALL), d AS (SELECT _row AS r, label, {} AS old, count(*) AS n FROM {} WHERE entity = {} \
+         AND reason = {} AND label NOT IN ({}) GROUP BY ALL) SELECT count(*) FROM h FULL JOIN d USING (r, \
+         label, old) WHERE h.n IS DISTINCT FROM d.n",
+        held.join(" UNION ALL "),
+        sql::migrated(audit, &legacy.entity),
+        sql::id("\"to\""),
+        sql::side(audit, "data/quarantine/links.parquet", &columns),
+        sql::text(&legacy.entity),
+        sql::text(Reason::OTHER_PLACE),
+        pairs.join(", "),
+    )
 }
 
 /// Whether a text is there and not blanks alone.

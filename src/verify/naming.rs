@@ -83,8 +83,8 @@ impl Naming {
         let from = self.pairs.partition_point(|(on, _)| *on < id);
         let pairs = self.pairs[from..].iter().take_while(|(on, _)| *on == id && id != NONE);
         for (_, to) in pairs {
-            let (id, is_uuid, is_upper) = (*to, false, false);
-            out.extend((id != NONE).then_some(Named { id, rank: 1, how: 0, is_uuid, is_upper }));
+            let named = Named { id: *to, rank: PAIR, how: 0, is_uuid: false, is_upper: false };
+            out.extend((*to != NONE).then_some(named));
         }
         for at in also..self.columns.len() {
             let how = u8::try_from(at - also + 1).unwrap_or(u8::MAX);
@@ -92,6 +92,9 @@ impl Naming {
         }
     }
 }
+
+/// The rank of a row that a pair of a link file names.
+pub(super) const PAIR: usize = 1;
 
 /// Adds a row unless it is none.
 fn push(out: &mut Vec<Named>, text: Option<&str>, rank: usize, how: u8) {

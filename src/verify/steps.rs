@@ -11,7 +11,7 @@ use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
     Rule, aside, attr, content, count, dropped, existing, id, left, limit, link, note, order,
-    refs, repair, tables, unlisted, upper, value, winners,
+    other_places, refs, repair, tables, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -134,7 +134,10 @@ impl Piece<'_> {
             Piece::Attrs(table) => attr::rules(audit, table, &looked[table.entity.as_str()], out)?,
             Piece::Link(link) => link::rules(audit, link, out)?,
             Piece::Dropped(link) => files::rules(audit, link, lost, out)?,
-            Piece::Refs(legacy) => refs::rules(audit, legacy, lost, out)?,
+            Piece::Refs(legacy) => {
+                other_places::rules(audit, legacy, lost, out)?;
+                refs::rules(audit, legacy, lost, out)?;
+            }
             Piece::Lost => out.extend(files::counted(audit, lost)),
             Piece::Carried => files::carried_rules(audit, lost, out)?,
             Piece::Order(table) => order::rules(audit, &table.entity, out)?,
