@@ -15,7 +15,7 @@ fn id(kind: u32) -> impl Strategy<Value = Value> {
         2 => (0..3_u32).prop_map(move |at| json!(format!("0000000{kind}-AAAA-4000-8000-{at:012}"))),
         3 => (0..3_u32).prop_map(move |at| json!(format!("legacy_{kind}_{at}"))),
         1 => (0..3_u32).prop_map(|at| json!(at)),
-        1 => prop_oneof![Just(json!("  ")), Just(Value::Null), Just(json!({}))],
+        2 => prop_oneof![Just(json!("  ")), Just(json!("")), Just(Value::Null), Just(json!({}))],
     ]
 }
 
@@ -25,6 +25,7 @@ fn link(kind: u32) -> impl Strategy<Value = Value> {
         6 => id(kind),
         1 => id(kind).prop_map(|id| json!([id])),
         1 => id(kind).prop_map(|id| json!([{ "id": id }])),
+        1 => id(kind).prop_map(|id| json!([" ", id, null])),
         1 => Just(Value::Null),
     ]
 }
@@ -83,7 +84,7 @@ fn app() -> impl Strategy<Value = Value> {
         ("id", id(1).boxed()),
         ("createdAt", date().boxed()),
         ("updatedAt", date().boxed()),
-        ("key", text(&["k1", "k2", "k3"]).boxed()),
+        ("key", text(&["k1", "k2", "k3", " "]).boxed()),
         ("status", text(STATUS).boxed()),
         ("content", any().boxed()),
         ("currentExecution", link(3).boxed()),
@@ -95,7 +96,9 @@ fn app() -> impl Strategy<Value = Value> {
         ("type", text(TYPES).boxed()),
         ("content", any().boxed()),
         ("context", link(1).boxed()),
-        ("contextKey", text(&["k1", "k2"]).boxed()),
+        ("contextId", id(1).boxed()),
+        ("execution", link(3).boxed()),
+        ("contextKey", text(&["k1", "k2", "k3", " "]).boxed()),
         ("extra", any().boxed()),
     ]);
     let executions = row(vec![
@@ -103,6 +106,7 @@ fn app() -> impl Strategy<Value = Value> {
         ("createdAt", date().boxed()),
         ("status", text(STATUS).boxed()),
         ("runId", text(&["r1", "r2"]).boxed()),
+        ("context", link(1).boxed()),
         ("contextId", id(1).boxed()),
         ("trigger", link(2).boxed()),
         ("reaction", link(2).boxed()),
@@ -114,6 +118,8 @@ fn app() -> impl Strategy<Value = Value> {
         ("iteration", number().boxed()),
         ("execution", link(3).boxed()),
         ("eventId", id(2).boxed()),
+        ("triggerEventId", id(2).boxed()),
+        ("reaction_event_id", id(2).boxed()),
         ("tools", any().boxed()),
     ]);
     let parts = row(vec![
