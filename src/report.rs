@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{
-    Bundle, Equation, Existing, LeftBehind, LinkEquation, LinksMeta, Lost, Named, Quarantined, Refs,
-    Repair,
+    Bundle, Equation, Existing, LeftBehind, LinkEquation, LinksMeta, Lost, Named, Quarantined,
+    Refs, Repair,
 };
 use crate::contract::Contract;
 use crate::document::Document;

@@ -22,7 +22,7 @@ impl Contract {
                 LinkPick::Reverse { entity, label } => {
                     *entity == link.on && *label == link.label
                 }
-                LinkPick::Key { .. } => false,
+                LinkPick::Key { .. } | LinkPick::Over { .. } => false,
             });
             as_id || as_attr || as_link
         })
