@@ -10,6 +10,7 @@ use crate::contract::{
     Required, Template, Transform, UnmappedAttrs,
 };
 use crate::error::{Error, Result, grouped};
+use crate::reconcile::{self, CarriedLink};
 use crate::schema::{Link, Schema, Type};
 use crate::snapshot::Snapshot;
 
@@ -26,6 +27,8 @@ pub struct Plan {
     pub after: Schema,
     /// The contract it came from.
     pub contract: Contract,
+    /// Links of the app that follow the rows.
+    pub carried: Vec<CarriedLink>,
     /// Every rule that can refuse a row; a decision names one by its place here.
     pub rejects: Vec<Reject>,
 }
@@ -127,6 +130,7 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
         before,
         after: contract.after.schema.clone(),
         contract: contract.clone(),
+        carried: reconcile::carried(contract, snapshot)?,
         rejects,
     })
 }
@@ -319,7 +323,7 @@ fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
     }
     // A row may hold the links of others from the reverse side.
     let held = contract.before.schema.links.iter().filter(|link| link.to == entity);
-    found.extend(held.map(|link| link.reverse.clone()));
+    found.extend(held.filter_map(|link| link.reverse.clone()));
     found
 }
 

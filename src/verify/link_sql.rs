@@ -276,7 +276,7 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
     }
     for file in &audit.snapshot.meta().links {
         let ahead = file.entity == link.on && file.label == link.label;
-        let back = file.entity == link.to && file.label == link.reverse;
+        let back = file.is_back_of(link);
         let (on, to) = if ahead { ("\"from\"", "\"to\"") } else { ("\"to\"", "\"from\"") };
         if ahead || back {
             parts.push(format!(

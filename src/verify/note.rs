@@ -15,7 +15,6 @@ use crate::contract::{Contract, Limit, Note, NoteWhat, Piece, noted_words};
 use crate::digest::Value;
 use crate::error::{Error, Result};
 use crate::schema::{Schema, Type};
-use crate::snapshot::Snapshot;
 
 /// A note that whole rows are looked at for, and where its columns are in the projection.
 pub(super) struct InRow {

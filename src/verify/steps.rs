@@ -10,8 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, content, count, dropped, existing, id, left, limit, link, note, order,
-    repair, tables, unlisted, upper, value, winners,
+    Rule, aside, attr, carried, content, count, dropped, existing, id, left, limit, link, note,
+    order, repair, tables, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -130,7 +130,7 @@ impl Piece<'_> {
             Piece::Attrs(table) => attr::rules(audit, table, &looked[table.entity.as_str()], out)?,
             Piece::Link(link) => link::rules(audit, link, out)?,
             Piece::Dropped(link) => files::rules(audit, link, lost, out)?,
-            Piece::Carried => files::carried_rules(audit, lost, out)?,
+            Piece::Carried => carried::rules(audit, lost, out)?,
             Piece::Order(table) => order::rules(audit, &table.entity, out)?,
             Piece::Written(check) => order::written(audit, check, out)?,
             Piece::Repairs(target) => repair::rules(audit, target, out)?,
