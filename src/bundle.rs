@@ -47,7 +47,7 @@ use crate::bag;
 use crate::error::{Error, Result, printable};
 use crate::progress::Progress;
 use crate::reconcile::SchemaPlan;
-use crate::schema::Schema;
+use crate::schema::{Has, Link, LinkRules, Schema};
 use crate::snapshot;
 use crate::storage;
 use crate::transform::names;
@@ -132,7 +132,7 @@ pub struct Meta {
     pub links: Vec<LinksMeta>,
     /// One equation a legacy table: `rows = migrated + merged + quarantined + dropped`.
     pub equations: Vec<Equation>,
-    /// One equation a target table that had rows: `rows = carried + merged`.
+    /// One equation a target table that had rows: `rows = carried + merged + only_links`.
     pub existing: Vec<Existing>,
     /// Legacy link values by link: `values = migrated + merged + quarantined + dropped +
     /// dropped_rows`.
@@ -218,7 +218,8 @@ pub struct LeftBehind {
     /// The attribute or the label; empty for an entity.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// How many rows of the source have it; of a link, how many values.
+    /// How many rows of the source have it; of a link, how many values; of what has rules in the schema,
+    /// how many of them are lost.
     pub count: u64,
     /// Up to [`LeftBehind::SAMPLES`] of them: ids of rows, or `<id> - <id>` of both ends of a link as the
     /// target has them; of a rule of the schema, what it says.
@@ -296,15 +297,72 @@ pub struct LinksMeta {
     pub label: String,
     /// The entity it leads to.
     pub target: String,
-    /// Whether it joins another entity of the app (`carried`) or is a has-many of the target model
-    /// (`declared`).
+    /// Whether it is a link of the app that the contract does not name (`carried`) or a has-many of
+    /// the target model (`declared`).
     pub role: String,
+    /// A carried link as the target's schema has it; since format 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declared>,
     /// Path from the bundle's root.
     pub file: String,
     /// How many pairs.
     pub rows: u64,
     /// Logical digest over `from` and `to`.
     pub digest: String,
+}
+
+/// What a carried link is beside its forward side. What it demands holds in every row of the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// The label that the entity it leads to sees it by, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverse: Option<String>,
+    /// A row of the forward side has one at most.
+    pub has_one: bool,
+    /// A row of the reverse side is had by one at most.
+    pub reverse_has_one: bool,
+    /// What else it demands.
+    pub rules: LinkRules,
+    /// The link files of the snapshot that hold it.
+    pub of: Vec<HeldIn>,
+}
+
+/// A link file of the snapshot that holds a carried link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldIn {
+    /// The entity whose rows hold it there.
+    pub entity: String,
+    /// The label there.
+    pub label: String,
+    /// Whether those rows are on the reverse side of the target's link.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_turned: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl LinksMeta {
+    /// A carried link as the target's schema has it.
+    pub fn link(&self) -> Option<Link> {
+        let declared = self.declared.as_ref()?;
+        let has = |one: bool| if one { Has::One } else { Has::Many };
+        Some(Link {
+            name: format!("{}_{}", self.entity, self.label),
+            on: self.entity.clone(),
+            label: self.label.clone(),
+            has: has(declared.has_one),
+            to: self.target.clone(),
+            reverse: declared.reverse.clone(),
+            reverse_has: has(declared.reverse_has_one),
+            rules: declared.rules,
+            also: Vec::new(),
+        })
+    }
 }
 
 /// Where the rows of a legacy table went.
@@ -321,6 +379,10 @@ pub struct Equation {
     pub merged: u64,
     /// Rows set aside.
     pub quarantined: u64,
+    /// Of the quarantined ones, rows without an id and without a value: links that were set on an id
+    /// that was never created. No limit counts them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub only_links: u64,
     /// Rows that a rule drops (`data/dropped`).
     #[serde(default, skip_serializing_if = "is_none")]
     pub dropped: u64,
@@ -355,6 +417,10 @@ pub struct Existing {
     pub carried: u64,
     /// Rows equal to another existing row of the same id.
     pub merged: u64,
+    /// Rows without an id and without a value, which are left out: links that were set on an id that was
+    /// never created.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub only_links: u64,
 }
 
 /// Where the values of a legacy link went. A link that the other side holds has an equation of its own
@@ -506,7 +572,7 @@ impl Bundle {
 }
 
 /// Where a bundle keeps its schema plan.
-const SCHEMA_PLAN: &str = "data/plan.json";
+pub(crate) const SCHEMA_PLAN: &str = "data/plan.json";
 
 fn schema_plan(root: &Path) -> Result<Option<SchemaPlan>> {
     let path = root.join(SCHEMA_PLAN);

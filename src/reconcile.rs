@@ -15,13 +15,14 @@ mod goal;
 mod kind;
 mod model;
 mod pushed;
+mod rules;
 mod written;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::contract::Contract;
-use crate::error::{Error, Result, grouped};
+use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
 use crate::storage;
 use delta::{Draft, Ids};
@@ -29,7 +30,9 @@ use goal::Goal;
 use kind::Kind;
 use model::Model;
 
+pub use carried::{CarriedFile, CarriedLink, Fit, carried};
 pub use given::Given;
+pub use rules::{RuleKind, RuleLeft};
 pub use written::TargetSchema;
 
 /// The steps that lead from the app's schema to the contract's target, and what is to be said of them.
@@ -45,6 +48,9 @@ pub struct SchemaPlan {
     pub steps: Vec<Step>,
     /// What does not fit together, or would fail.
     pub findings: Vec<Finding>,
+    /// Rules of the app's schema that the target's does not have: they keep no push from going ahead.
+    #[serde(default)]
+    pub rules_left: Vec<RuleLeft>,
 }
 
 /// One step of a schema push.
@@ -120,6 +126,18 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<SchemaPlan> {
     reconcile(contract, snapshot, None).map(|(plan, _)| plan)
 }
 
+/// The same with the carried links as they came out of the rows.
+///
+/// # Errors
+/// The snapshot cannot be read.
+pub fn plan_with(
+    contract: &Contract,
+    snapshot: &Snapshot,
+    carried: &[CarriedLink],
+) -> Result<SchemaPlan> {
+    planned(contract, snapshot, (None, Some(carried))).map(|(plan, _)| plan)
+}
+
 /// The plan for a snapshot's app, the one that was given or else the computed one, and the schema that
 /// is wanted.
 ///
@@ -130,13 +148,26 @@ pub fn reconcile(
     snapshot: &Snapshot,
     given: Option<&Given>,
 ) -> Result<(SchemaPlan, TargetSchema)> {
+    planned(contract, snapshot, (given, None))
+}
+
+fn planned(
+    contract: &Contract,
+    snapshot: &Snapshot,
+    (given, carried): (Option<&Given>, Option<&[CarriedLink]>),
+) -> Result<(SchemaPlan, TargetSchema)> {
     let text = schema_text(snapshot)?;
     let known = text.as_deref().map(|text| parsed(text, snapshot)).transpose()?;
     let known = known.or_else(|| given.and_then(|given| given.current.clone()));
     let from_schema = known.is_some();
-    let app = known.clone().unwrap_or_default();
+    let app = known.unwrap_or_default();
     let mut goal = Goal::new(&app, contract);
-    goal.carry(carried::links(snapshot, contract, known.as_ref(), &goal.model));
+    let carried = match carried {
+        Some(carried) => carried.to_vec(),
+        None => carried::measured(contract, snapshot, (&app, &goal))?,
+    };
+    goal.carry(&carried, |link| link.pairs(snapshot));
+    let rules_left = rules::left(contract, (&app, &goal), (snapshot, &carried));
     let drafts = match given {
         Some(given) => given.steps.iter().map(|step| (step.clone(), 1)).collect(),
         None => computed(&goal, contract, snapshot),
@@ -150,10 +181,15 @@ pub fn reconcile(
     let steps = drafts.iter().map(|(draft, push)| telling.step(draft, *push));
     let steps = steps.collect::<Result<_>>()?;
     let schema = TargetSchema::new(&goal, text.as_deref());
-    Ok((SchemaPlan { given: given.is_some(), from_schema, steps, findings }, schema))
+    Ok((SchemaPlan { given: given.is_some(), from_schema, steps, findings, rules_left }, schema))
 }
 
-/// The app's schema as the snapshot has it.
+/// The app's schema as the snapshot has it, when it has one.
+fn app_model(snapshot: &Snapshot) -> Result<Option<Model>> {
+    schema_text(snapshot)?.as_deref().map(|text| parsed(text, snapshot)).transpose()
+}
+
+/// The same as text.
 fn schema_text(snapshot: &Snapshot) -> Result<Option<String>> {
     let path = snapshot.path("data/schema.json");
     if path.exists() { storage::read_text(&path).map(Some) } else { Ok(None) }
@@ -208,7 +244,7 @@ impl Telling<'_> {
         let data = match rename {
             Some(it) => format!("`{}.{}` makes room: it becomes `{}`", it.entity, it.label, it.to),
             None => match self.goal.pairs.get(&(draft.entity.clone(), draft.label.clone())) {
-                Some(pairs) => format!("{} links of the app follow the rows", grouped(*pairs)),
+                Some(pairs) => self.goal.follows(draft, *pairs),
                 None => evidence.said,
             },
         };

@@ -76,7 +76,7 @@ impl<'a> Row<'a> {
     }
 
     /// Whether a column has a value.
-    pub(super) fn is_there(self, column: usize) -> bool {
+    pub(crate) fn is_there(self, column: usize) -> bool {
         match &self.columns[column] {
             Column::Text(array) => array.is_valid(self.at),
             Column::Number(array) => array.is_valid(self.at),

@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use crate::bag;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
-use crate::schema::{Schema, Type};
+use crate::schema::{Link, Schema, Type};
 pub use crate::source::SourceMeta;
 use crate::storage;
 
@@ -165,14 +165,39 @@ pub struct LinksMeta {
     /// The entity the ids belong to, when the source or the contract says it.
     pub target: String,
     /// `declared` when the contract's model has this link (held from its reverse side, or
-    /// has-many), `carried` when it joins a legacy or target row and another entity of the app.
+    /// has-many), `carried` when it is a link of the app that the contract does not name, with a
+    /// legacy or target entity at one end or at both.
     pub role: String,
     /// Whether a row of `entity` holds at most one.
     pub has_one: bool,
+    /// The label that `target` sees the link by, when it has one; unknown of an older snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_as: Option<String>,
+    /// Whether the link is declared on `target`, and `entity` is its reverse side.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_reverse: bool,
     /// Path from the snapshot's root.
     pub file: String,
     /// How many pairs.
     pub rows: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl LinksMeta {
+    /// Whether it holds a link of the contract's models from its reverse side, under the contract's
+    /// label or under the app's.
+    pub fn is_back_of(&self, link: &Link) -> bool {
+        let by_label = link.back() == Some((&self.entity, &self.label));
+        let by_other = self.is_reverse && self.seen_as.as_ref() == Some(&link.label);
+        self.role == "declared"
+            && self.entity == link.to
+            && self.target == link.on
+            && (by_label || by_other)
+    }
 }
 
 /// What a contract does not name.

@@ -79,10 +79,12 @@ pub struct Decisions {
     pub dropped: Vec<PathBuf>,
     /// By target entity and `ref` attribute: the migrated rows whose places give an id.
     pub refs: Vec<(String, String, u64)>,
-    /// Links between these rows and other entities of the app.
+    /// Links that no rule makes.
     pub carried: Vec<CarriedLinks>,
     /// Links that could be in the target and are not.
     pub left: Vec<LeftLink>,
+    /// By target entity: existing rows that are left out, for they are only links.
+    pub only_links: BTreeMap<String, u64>,
 }
 
 /// Bytes that deciding takes at its peak beside buffers, as far as it grows with rows: the places of
@@ -137,7 +139,8 @@ pub fn decide(
 ) -> Result<Decisions> {
     let mut run = frame::Run::new(plan, snapshot, work);
     progress.begin("decide", Some(2 * plan.sources.len() as u64));
-    existing::read(&mut run)?;
+    let mut dropped = Vec::new();
+    let only_links = existing::read(&mut run, &mut dropped)?;
     for source in &plan.sources {
         let facts = rejects::facts(&run, source)?;
         let claims = duplicates::settle(&run, source, &facts)?;
@@ -153,8 +156,8 @@ pub fn decide(
         refs: Vec::new(),
         carried: Vec::new(),
         left: Vec::new(),
+        only_links,
     };
-    let mut dropped = Vec::new();
     for source in &plan.sources {
         decisions.sources.insert(source.entity.clone(), state::fates(&run, source)?);
         for target in &source.targets {

@@ -126,7 +126,7 @@ type Lost = (String, String, String, String, String, i64);
 pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<Aside> {
     let fates = &writing.decisions.sources[&source.entity];
     let mut found = find(writing, source, fates)?;
-    quarantine::write(writing, source, &mut found.quarantined)?;
+    let only_links = quarantine::write(writing, source, &mut found.quarantined)?;
     found.merged.sort();
     found.adopted.sort();
     merged(writing, source, &found)?;
@@ -141,6 +141,7 @@ pub(super) fn write(writing: &mut Writing<'_>, source: &SourcePlan) -> Result<As
         migrated,
         merged,
         quarantined,
+        only_links,
         dropped,
         split: Vec::new(),
         adopted: found.adopted_by.into_iter().collect(),

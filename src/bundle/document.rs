@@ -83,6 +83,7 @@ fn facts(meta: &Meta) -> BundleFacts {
         program: meta.program.clone(),
         tables: tables.collect(),
         legacy_rows: meta.equations.iter().map(|it| it.rows).sum(),
+        only_links: meta.equations.iter().map(|it| it.only_links).sum(),
         rows: rows(meta),
         split: split.collect(),
         dropped_values: meta.dropped_values.clone(),
@@ -109,7 +110,8 @@ fn rows(meta: &Meta) -> Vec<Equation> {
         Equation { of: it.source.clone(), total: it.rows, parts }
     });
     let existing = meta.existing.iter().map(|it| {
-        let parts = parts(&[("carried", it.carried), ("merged", it.merged)], ("", 0));
+        let parts =
+            parts(&[("carried", it.carried), ("merged", it.merged)], ("only links", it.only_links));
         Equation { of: it.entity.clone(), total: it.rows, parts }
     });
     legacy.chain(existing).collect()

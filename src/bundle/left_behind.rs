@@ -6,11 +6,12 @@ use super::write::Writing;
 use super::{LeftBehind, LeftKind};
 use crate::error::Result;
 use crate::json;
+use crate::reconcile::SchemaPlan;
 use crate::scan::{self, Batch};
 use crate::snapshot::{Extra, Snapshot, TableMeta};
 
 /// The list of a bundle, by kind, entity and name.
-pub(super) fn list(writing: &Writing<'_>) -> Result<Vec<LeftBehind>> {
+pub(super) fn list(writing: &Writing<'_>, plan: &SchemaPlan) -> Result<Vec<LeftBehind>> {
     let snapshot = writing.snapshot;
     let mut found = Vec::new();
     for table in snapshot.meta().tables.iter().filter(|table| table.side == "legacy") {
@@ -37,6 +38,7 @@ pub(super) fn list(writing: &Writing<'_>) -> Result<Vec<LeftBehind>> {
             samples: ends.collect(),
         }
     }));
+    found.extend(schema_rules(plan));
     found.sort();
     Ok(found)
 }
@@ -71,4 +73,20 @@ fn attributes(snapshot: &Snapshot, table: &TableMeta) -> Result<Vec<LeftBehind>>
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The rules of the app's schema that the target does not have, by attribute or link.
+fn schema_rules(plan: &SchemaPlan) -> Vec<LeftBehind> {
+    let mut found: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for rule in &plan.rules_left {
+        found.entry((&rule.entity, &rule.label)).or_default().push(&rule.lost);
+    }
+    let rules = found.into_iter().map(|((entity, name), lost)| LeftBehind {
+        kind: LeftKind::SchemaRule,
+        entity: entity.to_owned(),
+        name: name.to_owned(),
+        count: lost.len() as u64,
+        samples: lost.into_iter().take(LeftBehind::SAMPLES).map(str::to_owned).collect(),
+    });
+    rules.collect()
 }

@@ -8,9 +8,12 @@ use arrow::datatypes::{DataType, Field, Schema as Columns};
 use super::aside::Dropped;
 use super::table::Table;
 use super::write::Writing;
-use super::{LinkEquation, LinksMeta, Origin, read};
+use super::{Declared, HeldIn, LinkEquation, LinksMeta, Origin, read};
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
+use crate::reconcile::{CarriedFile, CarriedLink};
+use crate::schema::Has;
+use crate::snapshot::Snapshot;
 use crate::transform::{CarriedLinks, is_held};
 
 /// Writes one link file.
@@ -42,10 +45,27 @@ pub(super) fn write(
         label: found.label.clone(),
         target: found.target.clone(),
         role: found.role.clone(),
+        declared: found.link.as_ref().map(|carried| declared(carried, writing.snapshot)),
         file,
         rows: digest.rows,
         digest: digest.hex(),
     })
+}
+
+fn declared(carried: &CarriedLink, snapshot: &Snapshot) -> Declared {
+    let link = &carried.link;
+    let held = |file: &CarriedFile| {
+        let links = &snapshot.meta().links[file.at];
+        let (entity, label) = (links.entity.clone(), links.label.clone());
+        HeldIn { entity, label, is_turned: file.is_turned }
+    };
+    Declared {
+        reverse: link.reverse.clone(),
+        has_one: link.has == Has::One,
+        reverse_has_one: link.reverse_has == Has::One,
+        rules: link.rules,
+        of: carried.files.iter().map(held).collect(),
+    }
 }
 
 /// `<entity>.<label>` where a bag allows these characters, else a number as well.

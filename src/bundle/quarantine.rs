@@ -27,12 +27,13 @@ pub(super) struct Refused {
     pub(super) cause: Option<String>,
 }
 
-/// Writes the quarantined rows of a legacy table whole, by id, then content.
+/// Writes the quarantined rows of a legacy table whole, by id, then content; gives how many of them are
+/// only links.
 pub(super) fn write(
     writing: &mut Writing<'_>,
     source: &SourcePlan,
     refused: &mut [Refused],
-) -> Result<()> {
+) -> Result<u64> {
     let table =
         writing.snapshot.table(&source.entity).ok_or_else(|| Error::bug("a table is gone"))?;
     let path = writing.snapshot.path(&table.file);
@@ -64,7 +65,10 @@ pub(super) fn write(
     let mut text = HashingFile::create(&writing.root.join(&lines))?;
     let types = types(writing, &source.entity);
     let mut buffer = Vec::new();
+    let mut only_links = 0;
     sorter.finish(|batch| {
+        only_links +=
+            (0..batch.num_rows()).filter(|row| is_only_links(&batch, *row, &types)).count();
         parquet.write(&batch)?;
         buffer.clear();
         write_lines(&batch, &types, &mut buffer)?;
@@ -73,7 +77,17 @@ pub(super) fn write(
     })?;
     writing.payload.insert(file, parquet.finish()?);
     writing.payload.insert(lines, text.finish()?);
-    Ok(())
+    Ok(only_links as u64)
+}
+
+/// Whether a row has no id and no value beside its links.
+fn is_only_links(batch: &RecordBatch, row: usize, attrs: &[(String, Type)]) -> bool {
+    let is_empty = |name: &str| batch.column_by_name(name).is_none_or(|column| column.is_null(row));
+    let has_id = read::text(batch, "id").is_ok_and(|ids| {
+        ids.is_valid(row) && !ids.value(row).trim_matches([' ', '\t', '\r', '\n']).is_empty()
+    });
+    let aside = [Extra::EXTRA, Extra::INVALID];
+    !has_id && attrs.iter().map(|(name, _)| name.as_str()).chain(aside).all(is_empty)
 }
 
 fn quarantine_columns(writing: &Writing<'_>, entity: &str) -> SchemaRef {

@@ -70,10 +70,11 @@ pub fn write(
         payload: Payload::new(),
         buffers,
     };
-    let meta = writing.everything(progress)?;
+    let carried = decisions.carried.iter().filter_map(|found| found.link.clone());
+    let schema_plan = reconcile::plan_with(contract, snapshot, &carried.collect::<Vec<_>>())?;
+    let meta = writing.everything(&schema_plan, progress)?;
     let Writing { mut payload, .. } = writing;
     scratch.remove()?;
-    let schema_plan = reconcile::plan(contract, snapshot)?;
     let [filled, facts] = document::files(contract, snapshot, (&meta, &schema_plan), progress)?;
     for (path, text) in [
         ("data/contract.toml", contract.text.clone()),
@@ -157,7 +158,11 @@ pub(super) struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn everything(&mut self, progress: &dyn Progress) -> Result<Meta> {
+    fn everything(
+        &mut self,
+        schema_plan: &reconcile::SchemaPlan,
+        progress: &dyn Progress,
+    ) -> Result<Meta> {
         let total = self.decisions.ranks.values().map(|ranks| u64::from(ranks.rows)).sum();
         progress.begin("write", Some(total));
         let mut tables = Vec::new();
@@ -213,7 +218,7 @@ impl Writing<'_> {
             mapped_ids,
             dropped_values,
             unmapped: meta.unmapped.clone(),
-            left_behind: left_behind::list(self)?,
+            left_behind: left_behind::list(self, schema_plan)?,
             residue,
             residue_links,
         })
@@ -386,6 +391,8 @@ impl Writing<'_> {
     }
 
     fn existing(&self, tables: &[TableMeta]) -> Vec<Existing> {
+        let only_links =
+            |entity: &str| self.decisions.only_links.get(entity).copied().unwrap_or_default();
         let with_rows = tables.iter().filter_map(|table| {
             let rows = self.snapshot.table(&table.entity)?.rows;
             Some((table, rows)).filter(|(_, rows)| *rows > 0)
@@ -395,7 +402,8 @@ impl Writing<'_> {
                 entity: table.entity.clone(),
                 rows,
                 carried: table.existing,
-                merged: rows - table.existing,
+                merged: rows - table.existing - only_links(&table.entity),
+                only_links: only_links(&table.entity),
             })
             .collect()
     }

@@ -7,7 +7,7 @@ use super::fields::{Fields, text};
 use super::misfit::{Misfits, Place, hint, quoted};
 use super::names;
 use super::tree::Entry;
-use crate::schema::{Attr, Entity, Has, Link, Schema, Type};
+use crate::schema::{Attr, Entity, Has, Link, LinkRules, Schema, Type};
 
 /// The two models, and what in them could not be read.
 #[derive(Debug, Default)]
@@ -164,8 +164,9 @@ impl Model {
             label: label.to_owned(),
             has: fields.choice("has", &how_many).unwrap_or(Has::One),
             to: to.unwrap_or_default().to_owned(),
-            reverse: reverse.unwrap_or_default().to_owned(),
+            reverse: reverse.map(str::to_owned),
             reverse_has: fields.choice("reverse_has", &how_many).unwrap_or(Has::Many),
+            rules: LinkRules::default(),
             also: also.into_iter().map(|(name, _)| name.to_owned()).collect(),
         })
     }

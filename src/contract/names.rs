@@ -73,18 +73,20 @@ fn attr_names(schema: &Schema, entity: &str, side: &Node, misfits: &Misfits) {
 /// A reverse label is the only one of its entity on this side; the two sides may share one.
 fn labels(schema: &Schema, side: &Node, misfits: &Misfits) {
     let mut taken: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    for link in schema.links.iter().filter(|link| !link.to.is_empty() && !link.reverse.is_empty()) {
+    let seen = schema.links.iter().filter_map(|link| Some((link, link.back()?)));
+    for (link, (to, reverse)) in
+        seen.filter(|(_, (to, reverse))| !to.is_empty() && !reverse.is_empty())
+    {
         let place = end(side, link, "reverse");
-        column_name(&link.reverse, place, misfits);
-        let own = schema.entity(&link.to).is_some_and(|to| to.attr(&link.reverse).is_some())
-            || schema.link(&link.to, &link.reverse).is_some();
+        column_name(reverse, place, misfits);
+        let own = schema.entity(to).is_some_and(|to| to.attr(reverse).is_some())
+            || schema.link(to, reverse).is_some();
         if own {
-            let said = format!("{} has {} of its own", quoted(&link.to), quoted(&link.reverse));
+            let said = format!("{} has {} of its own", quoted(to), quoted(reverse));
             misfits.add(place, format!("{said}; name the reverse label otherwise"));
         }
-        if let Some(other) = taken.insert((&link.to, &link.reverse), &link.name) {
-            let said =
-                format!("{} is the reverse label of {} too", quoted(&link.reverse), quoted(other));
+        if let Some(other) = taken.insert((to, reverse), &link.name) {
+            let said = format!("{} is the reverse label of {} too", quoted(reverse), quoted(other));
             misfits.add(place, said);
         }
     }

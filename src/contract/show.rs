@@ -96,7 +96,8 @@ pub(crate) fn typed(attr: &Attr) -> String {
 pub(super) fn link_line(link: &Link) -> String {
     let has = |has| if has == Has::One { "one" } else { "many" };
     let ends = format!("{}.{} -> {} {}", link.on, link.label, has(link.has), link.to);
-    let back = format!("{}.{} -> {} {}", link.to, link.reverse, has(link.reverse_has), link.on);
+    let (to, reverse) = link.back().unwrap_or_default();
+    let back = format!("{to}.{reverse} -> {} {}", has(link.reverse_has), link.on);
     let also = if link.also.is_empty() {
         String::new()
     } else {
@@ -261,10 +262,10 @@ fn leftovers(out: &mut Lines, contract: &Contract) {
         UnmappedAttrs::Fail => "are an error",
         UnmappedAttrs::Carry => "go to the target attribute of the same name",
     };
-    let links = if contract.unmapped.carry_links { "follow their row" } else { "are reported" };
+    let links = if contract.unmapped.carry_links { "follow the rows" } else { "are reported" };
     out.head("not named by the contract");
     out.line(1, &format!("attributes {attrs}"));
-    out.line(1, &format!("links to other entities of the app {links}"));
+    out.line(1, &format!("links of the app {links}"));
 }
 
 /// What a written rule demands, in words.

@@ -86,7 +86,9 @@ pub(super) fn attrs(entity: &Entity) -> String {
 pub(super) fn links(schema: &Schema) -> Block {
     let has = |has| if has == Has::One { "one" } else { "many" }.to_owned();
     let rows = schema.links.iter().map(|link| {
-        let Link { name: _, on, label, has: forward, to, reverse, reverse_has, also } = link;
+        let Link { name: _, on, label, has: forward, to, reverse, reverse_has, rules: _, also } =
+            link;
+        let reverse = reverse.as_deref().unwrap_or_default();
         let also = if also.is_empty() { String::new() } else { codes(also) };
         [
             code(&format!("{on}.{label}")),

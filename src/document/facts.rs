@@ -79,6 +79,8 @@ pub struct BundleFacts {
     pub tables: Vec<MadeTable>,
     /// Rows of all legacy tables.
     pub legacy_rows: u64,
+    /// Of the quarantined ones, those that are only links, which no limit counts.
+    pub only_links: u64,
     /// Where the rows went, by table.
     pub rows: Vec<Equation>,
     /// Rows that became another number of rows.

@@ -74,7 +74,7 @@ impl Counts {
         let parts = bundle.quarantine.iter().map(|(_, _, rows)| rows);
         Self {
             rows: bundle.legacy_rows,
-            quarantined: parts.sum(),
+            quarantined: parts.sum::<u64>().saturating_sub(bundle.only_links),
             repaired: bundle.repairs.iter().map(|it| it.rows).sum(),
             left_links: bundle.left_links,
         }

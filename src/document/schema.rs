@@ -2,7 +2,7 @@
 
 use super::words::{NOT_MEASURED, code, codes, counted, plain, table, text};
 use super::{Block, Measured};
-use crate::reconcile::{Class, Finding, Step};
+use crate::reconcile::{Class, Finding, RuleLeft, SchemaPlan, Step};
 
 /// The steps of the schema push that the transforms need, and what does not fit together.
 pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
@@ -12,7 +12,8 @@ pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
     };
     let from = if plan.from_schema { "the app's schema" } else { "no schema, for none is known" };
     if plan.steps.is_empty() && plan.findings.is_empty() {
-        return vec![text(format!("From {from}: nothing is to be pushed."))];
+        let nothing = text(format!("From {from}: nothing is to be pushed."));
+        return std::iter::once(nothing).chain(rules_left(plan)).collect();
     }
     let mut blocks = vec![text(format!(
         "The steps of a schema push from {from}, in its order, held against the rows that are there."
@@ -42,5 +43,18 @@ pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
         };
         blocks.push(Block::List(plan.findings.iter().map(said).collect()));
     }
+    blocks.extend(rules_left(plan));
     blocks
+}
+
+/// The rules of the app's schema that do not come along.
+fn rules_left(plan: &SchemaPlan) -> Vec<Block> {
+    if plan.rules_left.is_empty() {
+        return Vec::new();
+    }
+    let said =
+        "Rules of the app's schema that the target's does not have, and the line that keeps each:";
+    let row = |it: &RuleLeft| [code(&it.of()), plain(&it.lost), code(&it.line)];
+    let columns = ["Rule of", "What no longer holds", "To keep it"];
+    vec![text(said.to_owned()), table(columns, plan.rules_left.iter().map(row))]
 }

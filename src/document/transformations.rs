@@ -172,10 +172,9 @@ fn leftovers(contract: &Contract) -> Vec<String> {
         .to_owned(),
     );
     said.push(if carry_links {
-        "Links between legacy rows and other entities of the app follow their row.".to_owned()
+        "Links of the app that the contract does not name follow the rows.".to_owned()
     } else {
-        "Links between legacy rows and other entities of the app are reported and not made."
-            .to_owned()
+        "Links of the app that the contract does not name are reported and not made.".to_owned()
     });
     said
 }

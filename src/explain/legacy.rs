@@ -85,7 +85,8 @@ pub(super) fn names(files: &Files, link: &Link, row: &Record) -> Result<Option<N
         push(row, &link.label, &mut places);
     }
     for id in from_other_side(files, link, row)? {
-        places.push(Named { id, by: format!("{}.{}", link.to, link.reverse) });
+        let (to, reverse) = link.back().unwrap_or_default();
+        places.push(Named { id, by: format!("{to}.{reverse}") });
     }
     for name in &link.also {
         push(row, name, &mut places);
@@ -115,7 +116,7 @@ fn from_other_side(files: &Files, link: &Link, row: &Record) -> Result<Vec<Strin
         return Ok(found);
     };
     for held in &meta.links {
-        let (own, other) = if held.entity == link.to && held.label == link.reverse {
+        let (own, other) = if held.is_back_of(link) {
             ("to", "from")
         } else if held.entity == link.on && held.label == link.label {
             ("from", "to")

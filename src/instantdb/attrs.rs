@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json;
-use crate::schema::Type;
+use crate::schema::{OnDelete, Type};
 
 /// An app's schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,8 +37,12 @@ pub struct Attr {
     pub required: bool,
     /// The type the server checks; `None` when it takes any JSON.
     pub checked: Option<Type>,
-    /// Entity and label of a link's other side.
+    /// Entity and label of a link's other side; `None` of one that has none.
     pub reverse: Option<(String, String)>,
+    /// What happens to entities of a link's forward side when the one they link to is deleted.
+    pub on_delete: Option<OnDelete>,
+    /// The same for entities of its reverse side.
+    pub on_delete_reverse: Option<OnDelete>,
     /// An index, a type check or uniqueness is being set up right now.
     pub busy: bool,
     /// The server's own (`$users`, `$files`, …).
@@ -93,7 +97,7 @@ struct Told {
     cardinality: String,
     forward_identity: (String, String, String),
     #[serde(default)]
-    reverse_identity: Option<(String, String, String)>,
+    reverse_identity: Option<(Option<String>, Option<String>, Option<String>)>,
     #[serde(rename = "unique?", default)]
     unique: Option<bool>,
     #[serde(rename = "index?", default)]
@@ -102,6 +106,10 @@ struct Told {
     required: Option<bool>,
     #[serde(default)]
     checked_data_type: Option<String>,
+    #[serde(default)]
+    on_delete: Option<String>,
+    #[serde(default)]
+    on_delete_reverse: Option<String>,
     #[serde(rename = "indexing?", default)]
     indexing: Option<bool>,
     #[serde(rename = "checking-data-type?", default)]
@@ -126,7 +134,9 @@ fn attr(raw: &str) -> Option<Attr> {
         indexed: is(told.index),
         required: is(told.required),
         checked: told.checked_data_type.as_deref().and_then(Type::parse),
-        reverse: told.reverse_identity.map(|(_, etype, label)| (etype, label)),
+        reverse: told.reverse_identity.and_then(|(_, etype, label)| Some((etype?, label?))),
+        on_delete: told.on_delete.as_deref().and_then(OnDelete::parse),
+        on_delete_reverse: told.on_delete_reverse.as_deref().and_then(OnDelete::parse),
         busy: is(told.indexing) || is(told.checking) || is(told.setting_unique),
         system: told.catalog.as_deref() == Some("system"),
     })

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::model::{Model, Ref};
-use crate::schema::{Attr, Has, Link, Type};
+use super::model::{Model, is_same};
+use crate::schema::{Attr, Has, Link, LinkRules, OnDelete, Type};
 
 /// An attribute or a link, read out of JSON.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(super) enum What {
     /// A value.
     Attr(Attr),
     /// A link.
-    Link(Ref),
+    Link(Link),
 }
 
 /// Entity and label of an identity: `[id, entity, label]`.
@@ -33,34 +33,47 @@ pub(super) fn identity(value: &Value) -> Option<(String, String)> {
     Some((text(1)?, text(2)?))
 }
 
+/// What a step or an attribute says of a deletion.
+pub(super) fn on_delete(value: &Value) -> Option<OnDelete> {
+    value.as_str().and_then(OnDelete::parse)
+}
+
 impl Described {
     /// Reads one; `None` when it names no entity and label.
     pub(super) fn read(value: &Value) -> Option<Self> {
         let (entity, label) = identity(&value["forward-identity"])?;
         let is = |flag: &str| value[flag] == true;
         let has = |one: bool| if one { Has::One } else { Has::Many };
-        let what = match identity(&value["reverse-identity"]) {
-            Some((to, reverse)) if value["value-type"] != "blob" => What::Link(Ref {
-                link: Link {
-                    name: format!("{entity}_{label}"),
-                    on: entity.clone(),
-                    label: label.clone(),
-                    has: has(value["cardinality"] == "one"),
-                    to,
-                    reverse,
-                    reverse_has: has(is("unique?")),
-                    also: Vec::new(),
+        let other = identity(&value["reverse-identity"]);
+        let is_link = match value["value-type"].as_str() {
+            Some(ty) => ty == "ref",
+            None => other.is_some(),
+        };
+        let what = if is_link {
+            let (to, reverse) = other.unzip();
+            What::Link(Link {
+                name: format!("{entity}_{label}"),
+                on: entity.clone(),
+                label: label.clone(),
+                has: has(value["cardinality"] == "one"),
+                to: to.unwrap_or_default(),
+                reverse,
+                reverse_has: has(is("unique?")),
+                rules: LinkRules {
+                    required: is("required?"),
+                    on_delete: on_delete(&value["on-delete"]),
+                    on_delete_reverse: on_delete(&value["on-delete-reverse"]),
                 },
-                required: is("required?"),
-                cascade: (value["on-delete"] == "cascade", value["on-delete-reverse"] == "cascade"),
-            }),
-            _ => What::Attr(Attr {
+                also: Vec::new(),
+            })
+        } else {
+            What::Attr(Attr {
                 name: label.clone(),
                 ty: value["checked-data-type"].as_str().and_then(Type::parse).unwrap_or(Type::Any),
                 required: is("required?"),
                 unique: is("unique?"),
                 indexed: is("index?"),
-            }),
+            })
         };
         Some(Self { id: value["id"].as_str().map(str::to_owned), entity, label, what })
     }
@@ -76,7 +89,7 @@ impl Described {
                 }
             }
             What::Link(link) => {
-                model.links.retain(|other| other.ends() != link.ends());
+                model.links.retain(|other| !is_same(other, &link));
                 model.links.push(link);
             }
         }

@@ -1,126 +1,303 @@
-//! Links of legacy rows with other entities of the app: they follow the rows, under labels of the target.
+//! Links of the app that the contract does not name: they follow the rows, under labels of the target.
 //!
-//! The target entity declares the new link, as the archive target does, so that the other entity's rows
-//! stay as they are. It has the labels of the original; a label that somebody has already becomes
-//! `<label>_<entity on the other end>`.
+//! A link whose ends are no legacy entities is its own in the target, whatever the contract says of links
+//! that it does not name: rows that are there stay as they are. Any other one leads from and to the
+//! entities that its rows become. It has the labels of the original, and what the original demands
+//! of it as far as the rows hold it. A label that somebody has already becomes `<label>_<entity on the
+//! other end>`. Where an entity of the app that the contract does not name is at one end, the target's
+//! entity declares the link, so that the other entity's rows stay as they are. A second migration finds
+//! the links of the first.
 
 use std::collections::BTreeSet;
 
-use super::goal::Carried;
-use super::model::Model;
+use super::goal::Goal;
+use super::model::{Model, is_same};
 use crate::contract::Contract;
+use crate::error::Result;
+use crate::scan;
 use crate::schema::{Has, Link};
 use crate::snapshot::{LinksMeta, Snapshot};
 
-/// One end of a link.
-#[derive(Debug, Clone, Copy)]
-struct End<'a> {
-    entity: &'a str,
-    label: &'a str,
-    has: Has,
+/// A link that follows the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedLink {
+    /// As the target has it.
+    pub link: Link,
+    /// Whether the app's schema has it already.
+    pub is_there: bool,
+    /// The files of the snapshot that hold it.
+    pub files: Vec<CarriedFile>,
 }
 
-/// The links that have to be in the target: those that have rows and are not there yet.
-pub(super) fn links(
+/// One file of the snapshot that holds a carried link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedFile {
+    /// Its place among the snapshot's link files.
+    pub at: usize,
+    /// Whether its rows are on the reverse side of the target's link.
+    pub is_turned: bool,
+}
+
+/// What holds of the pairs of a carried link in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit {
+    /// No row of the forward side has two.
+    pub one: bool,
+    /// No row of the reverse side is had by two.
+    pub reverse_one: bool,
+    /// Every row of the forward side has one.
+    pub whole: bool,
+}
+
+impl CarriedLink {
+    /// Takes back what the link demands and the rows do not hold.
+    pub fn fit(&mut self, fit: Fit) {
+        let loosened = |has: Has, holds: bool| if holds { has } else { Has::Many };
+        let has = loosened(self.link.has, fit.one);
+        self.link.hold(has, loosened(self.link.reverse_has, fit.reverse_one));
+        self.link.rules.required &= fit.whole;
+    }
+
+    /// How many pairs the snapshot has of it.
+    pub(super) fn pairs(&self, snapshot: &Snapshot) -> u64 {
+        let files = &snapshot.meta().links;
+        self.files.iter().filter_map(|file| files.get(file.at)).map(|file| file.rows).sum()
+    }
+}
+
+/// The links of a snapshot's app that follow the rows, with all that the originals demand. Only those
+/// that have rows.
+///
+/// # Errors
+/// The app's schema cannot be read.
+pub fn carried(contract: &Contract, snapshot: &Snapshot) -> Result<Vec<CarriedLink>> {
+    let app = super::app_model(snapshot)?.unwrap_or_default();
+    Ok(links(snapshot, contract, &app, &Goal::new(&app, contract)))
+}
+
+/// The same, as far as the pairs of the snapshot hold what the links demand.
+///
+/// # Errors
+/// The snapshot cannot be read.
+pub(super) fn measured(
+    contract: &Contract,
     snapshot: &Snapshot,
-    contract: &Contract,
-    app: Option<&Model>,
-    target: &Model,
-) -> Vec<Carried> {
-    if !contract.unmapped.carry_links {
-        return Vec::new();
+    (app, goal): (&Model, &Goal),
+) -> Result<Vec<CarriedLink>> {
+    let mut found = links(snapshot, contract, app, goal);
+    for carried in &mut found {
+        let fit = measure(carried, snapshot)?;
+        carried.fit(fit);
     }
-    let mut known = target.clone();
-    let mut seen = BTreeSet::new();
-    let mut carried = Vec::new();
-    let files = snapshot.meta().links.iter();
-    for file in files.filter(|file| file.role == "carried" && file.rows > 0) {
-        let Some((ours, other)) = ends(file, contract, app) else { continue };
-        let Some(target) = renamed(contract, ours.entity) else { continue };
-        let key = (target.to_owned(), ours.label.to_owned(), other.entity.to_owned());
-        if !seen.insert(key) || is_there(&known, target, ours, other) {
-            continue;
+    Ok(found)
+}
+
+/// Looks at the pairs as the snapshot has them: rows that are set aside are among them.
+fn measure(carried: &CarriedLink, snapshot: &Snapshot) -> Result<Fit> {
+    let mut pairs: Vec<(u128, u128)> = Vec::new();
+    if carried.link.has == Has::One || carried.link.reverse_has == Has::One {
+        for held in &carried.files {
+            let path = snapshot.path(&snapshot.meta().links[held.at].file);
+            scan::scan(&path, &["from", "to"], &mut |row| {
+                let (from, to) = if held.is_turned { (1, 0) } else { (0, 1) };
+                let key = |column: usize| row.text(column).map(key_of);
+                pairs.extend(key(from).zip(key(to)));
+                Ok(())
+            })?;
         }
-        let label = free(&known, target, ours.label, other.entity);
-        let reverse = free(&known, other.entity, other.label, target);
-        let link = Link {
-            name: format!("{target}_{label}"),
-            on: target.to_owned(),
-            label,
-            has: ours.has,
-            to: other.entity.to_owned(),
-            reverse,
-            reverse_has: other.has,
-            also: Vec::new(),
-        };
-        known.links.push(link.clone().into());
-        carried.push(Carried { link, target: target.to_owned(), pairs: file.rows });
     }
-    carried
+    pairs.sort_unstable();
+    pairs.dedup();
+    let one = pairs.windows(2).all(|two| two[0].0 != two[1].0);
+    pairs.sort_unstable_by_key(|(_, to)| *to);
+    let reverse_one = pairs.windows(2).all(|two| two[0].1 != two[1].1);
+    Ok(Fit { one, reverse_one, whole: true })
 }
 
-/// The entity that the rows of a legacy entity become.
-fn renamed<'a>(contract: &'a Contract, entity: &str) -> Option<&'a str> {
-    contract.id_transform(entity).map(|rules| rules.target.as_str())
+fn key_of(id: &str) -> u128 {
+    uuid::Uuid::try_parse(id).map_or_else(
+        |_| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, id.as_bytes()).as_u128(),
+        |id| id.as_u128(),
+    )
 }
 
-/// The legacy end of a link file, and the other one; `None` when no end is legacy.
-fn ends<'a>(
-    file: &'a LinksMeta,
-    contract: &Contract,
-    app: Option<&'a Model>,
-) -> Option<(End<'a>, End<'a>)> {
-    let is_legacy = |entity: &str| contract.before.schema.entity(entity).is_some();
-    let holds = is_legacy(&file.entity);
-    if !holds && !is_legacy(&file.target) {
-        return None;
+fn links(snapshot: &Snapshot, contract: &Contract, app: &Model, goal: &Goal) -> Vec<CarriedLink> {
+    let mut found = Carrying { contract, known: goal.model.clone(), found: Vec::new() };
+    let files = &snapshot.meta().links;
+    let held: Vec<Vec<CarriedFile>> = app.links.iter().map(|link| held(files, link)).collect();
+    // The goal has the app's links in their order, under the labels that they keep.
+    let kept = app.links.iter().zip(&goal.before.links).zip(held);
+    let with_rows = kept.filter(|(_, files)| !files.is_empty());
+    let is_own = |link: &Link| !found.is_legacy(&link.on) && !found.is_legacy(&link.to);
+    let (own, legacy): (Vec<_>, Vec<_>) = with_rows.partition(|((link, _), _)| is_own(link));
+    for ((_, link), files) in own {
+        found.found.push(CarriedLink { link: link.clone(), is_there: true, files });
     }
-    let links = app.map(|app| app.links.iter()).into_iter().flatten().map(|found| &found.link);
-    let sides = links.flat_map(|link| {
-        let on = End { entity: &link.on, label: &link.label, has: link.has };
-        let to = End { entity: &link.to, label: &link.reverse, has: link.reverse_has };
-        [(on, to), (to, on)]
-    });
-    let is_it = |(from, to): &(End<'_>, End<'_>)| {
-        from.entity == file.entity && from.label == file.label && to.entity == file.target
+    let mut taken = BTreeSet::new();
+    for ((link, _), files) in legacy.into_iter().filter(|_| contract.unmapped.carry_links) {
+        found.follow(link, files, &mut taken);
+    }
+    let mut found = found.found;
+    found.sort_by(|a, b| a.link.ahead().cmp(&b.link.ahead()));
+    found
+}
+
+/// The files that hold a link of the app, from either side.
+fn held(files: &[LinksMeta], link: &Link) -> Vec<CarriedFile> {
+    let side = |file: &LinksMeta| {
+        let here = (file.entity.as_str(), file.label.as_str());
+        match here {
+            here if here == link.ahead() && file.target == link.to => Some(false),
+            here if Some(here) == link.back() && file.target == link.on => Some(true),
+            _ => None,
+        }
     };
-    let (from, to) = sides.into_iter().find(is_it).unwrap_or_else(|| {
-        // Nothing says how many there may be, nor what the other side calls it.
-        let end = |entity: &'a str| End { entity, label: &file.label, has: Has::Many };
-        (end(&file.entity), end(&file.target))
-    });
-    Some(if holds { (from, to) } else { (to, from) })
+    let is_it = |file: &LinksMeta| file.role == "carried" && file.rows > 0;
+    let files = files.iter().enumerate().filter(|(_, file)| is_it(file));
+    files.filter_map(|(at, file)| Some(CarriedFile { at, is_turned: side(file)? })).collect()
 }
 
-/// Whether the target entity is joined with the other one already, as an earlier push did it.
-fn is_there(known: &Model, target: &str, ours: End<'_>, other: End<'_>) -> bool {
-    let is = |found: &str, label: &str, end: &str| {
-        found == label || found.strip_prefix(label) == Some(&format!("_{end}"))
-    };
-    known.links.iter().any(|link| {
-        let [on, to] = link.ends();
-        let joins = |(from, label): (&str, &str), (end, reverse): (&str, &str)| {
-            from == target
-                && end == other.entity
-                && is(label, ours.label, other.entity)
-                && is(reverse, other.label, target)
+/// The links on their way into the target's schema.
+struct Carrying<'a> {
+    contract: &'a Contract,
+    /// Everything that has a label.
+    known: Model,
+    found: Vec<CarriedLink>,
+}
+
+impl Carrying<'_> {
+    fn is_legacy(&self, entity: &str) -> bool {
+        self.contract.before.schema.entity(entity).is_some()
+    }
+
+    fn is_target(&self, entity: &str) -> bool {
+        self.contract.after.schema.entity(entity).is_some()
+    }
+
+    /// The entity that the rows of an entity become.
+    fn renamed(&self, entity: &str) -> String {
+        let rules = self.contract.id_transform(entity);
+        rules.map_or_else(|| entity.to_owned(), |rules| rules.target.clone())
+    }
+
+    /// Adds a link of a legacy entity; `taken` are the links of the target that stand for one already.
+    fn follow(&mut self, link: &Link, files: Vec<CarriedFile>, taken: &mut BTreeSet<usize>) {
+        let mut wanted = link.clone();
+        let is_turned = !self.is_legacy(&link.on) && !self.is_target(&link.on);
+        if is_turned {
+            wanted = link.turned();
+        }
+        (wanted.on, wanted.to) = (self.renamed(&wanted.on), self.renamed(&wanted.to));
+        let turn = |files: Vec<CarriedFile>, is: bool| {
+            let turn = |file: CarriedFile| CarriedFile { is_turned: file.is_turned != is, ..file };
+            files.into_iter().map(turn).collect::<Vec<_>>()
         };
-        joins(on, to) || joins(to, on)
-    })
+        let Some((at, other_way)) = self.stands(&wanted, taken) else {
+            let link = self.labelled(wanted);
+            self.known.links.push(link.clone());
+            let files = turn(files, is_turned);
+            self.found.push(CarriedLink { link, is_there: false, files });
+            return;
+        };
+        taken.insert(at);
+        let link = self.known.links[at].clone();
+        let files = turn(files, is_turned != other_way);
+        match self.found.iter_mut().find(|found| is_same(&found.link, &link)) {
+            Some(found) => found.files.extend(files),
+            None => self.found.push(CarriedLink { link, is_there: true, files }),
+        }
+    }
+
+    /// The place of a link of the app that an earlier push made for this one, and whether it is declared
+    /// from the other side.
+    fn stands(&self, wanted: &Link, taken: &BTreeSet<usize>) -> Option<(usize, bool)> {
+        let is = |label: Option<&str>, original: Option<&str>, end: &str| match (label, original) {
+            (Some(label), Some(original)) => is_label(label, original, end),
+            (label, original) => label == original,
+        };
+        let (on, to) = (wanted.on.as_str(), wanted.to.as_str());
+        let (label, reverse) = (Some(wanted.label.as_str()), wanted.reverse.as_deref());
+        let after = &self.contract.after.schema;
+        let free = self.known.links.iter().enumerate().filter(|(at, link)| {
+            !taken.contains(at) && !after.links.iter().any(|own| own.ahead() == link.ahead())
+        });
+        for (at, link) in free {
+            let (ahead, back) = (Some(link.label.as_str()), link.reverse.as_deref());
+            if (on, to) == (&link.on, &link.to) && is(ahead, label, to) && is(back, reverse, on) {
+                return Some((at, false));
+            }
+            if (to, on) == (&link.on, &link.to) && is(ahead, reverse, on) && is(back, label, to) {
+                return Some((at, true));
+            }
+        }
+        None
+    }
+
+    /// The link under labels that are free.
+    fn labelled(&self, wanted: Link) -> Link {
+        let label = self.free((&wanted.on, &wanted.label), &wanted.to, None);
+        let own = Some((wanted.on.as_str(), label.as_str()));
+        let reverse = wanted.reverse.as_deref();
+        let reverse = reverse.map(|reverse| self.free((&wanted.to, reverse), &wanted.on, own));
+        Link { name: format!("{}_{label}", wanted.on), label, reverse, ..wanted }
+    }
+
+    /// The label an entity gives a new link; `also` is a label that is taken too.
+    fn free(
+        &self,
+        (entity, label): (&str, &str),
+        other: &str,
+        also: Option<(&str, &str)>,
+    ) -> String {
+        let after = &self.contract.after.schema;
+        let is_taken = |label: &str| {
+            label == "id"
+                || also == Some((entity, label))
+                || self.known.owner(entity, label).is_some()
+                || after.links.iter().any(|link| link.is_under(entity, label))
+        };
+        if !is_taken(label) {
+            return label.to_owned();
+        }
+        let longer = longer(label, other);
+        let mut free = longer.clone();
+        let mut number = 2;
+        while is_taken(&free) {
+            free = format!("{longer}_{number}");
+            number += 1;
+        }
+        free
+    }
 }
 
-/// The label an entity gives a new link.
-fn free(known: &Model, entity: &str, label: &str, other: &str) -> String {
-    let is_taken = |label: &str| label == "id" || known.owner(entity, label).is_some();
-    if !is_taken(label) {
-        return label.to_owned();
+fn longer(label: &str, other: &str) -> String {
+    format!("{label}_{other}")
+}
+
+/// Whether a label is one that a link of this label to that entity gets.
+fn is_label(label: &str, original: &str, end: &str) -> bool {
+    let Some(rest) = label.strip_prefix(original) else { return false };
+    let number = rest.strip_prefix(&longer("", end));
+    let is_number =
+        |rest: &str| rest.strip_prefix('_').is_some_and(|number| number.parse::<u32>().is_ok());
+    rest.is_empty() || number.is_some_and(|rest| rest.is_empty() || is_number(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_of_an_earlier_push_is_known() {
+        for (label, is) in [
+            ("owner", true),
+            ("owner_users", true),
+            ("owner_users_2", true),
+            ("owner_users_x", false),
+            ("owners", false),
+            ("own", false),
+        ] {
+            assert_eq!(is_label(label, "owner", "users"), is, "{label}");
+        }
     }
-    let longer = format!("{label}_{other}");
-    let mut free = longer.clone();
-    let mut number = 2;
-    while is_taken(&free) {
-        free = format!("{longer}_{number}");
-        number += 1;
-    }
-    free
 }

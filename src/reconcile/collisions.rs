@@ -56,15 +56,16 @@ pub(super) fn settle(app: &Model, contract: &Contract) -> (Model, Collisions) {
         }
     }
     for link in &after.links {
-        let ends = [(link.on.as_str(), link.label.as_str()), (&link.to, &link.reverse)];
-        if app.link(ends).is_some() {
+        if app.link(link).is_some() {
             continue;
         }
-        if app.link([ends[1], ends[0]]).is_some() {
+        let turned =
+            |found: &Link| found.back() == Some(link.ahead()) && Some(found.ahead()) == link.back();
+        if app.links.iter().any(turned) {
             room.backwards(link);
             continue;
         }
-        for (entity, label) in ends {
+        for (entity, label) in std::iter::once(link.ahead()).chain(link.back()) {
             if room.model.owner(entity, label).is_some() {
                 room.rename(entity, label, &format!("the target's link `{}`", link.name));
             }
@@ -79,10 +80,8 @@ fn wanted(contract: &Contract) -> BTreeSet<(String, String)> {
     let attrs = after.entities.iter().flat_map(|entity| {
         entity.attrs.iter().map(|attr| (entity.name.clone(), attr.name.clone()))
     });
-    let ends = after.links.iter().flat_map(|link| {
-        [(link.on.clone(), link.label.clone()), (link.to.clone(), link.reverse.clone())]
-    });
-    attrs.chain(ends).collect()
+    let ends = after.links.iter().flat_map(|link| std::iter::once(link.ahead()).chain(link.back()));
+    attrs.chain(ends.map(|(entity, label)| (entity.to_owned(), label.to_owned()))).collect()
 }
 
 struct Room {
@@ -98,10 +97,10 @@ impl Room {
             None => return,
             Some(Owner::Attr) => (None, None, "an attribute".to_owned(), "before".to_owned()),
             Some(Owner::Link(link, side)) => {
-                let link = &link.link;
+                let (to, reverse) = link.back().unwrap_or((&link.to, "?"));
                 let said = format!(
-                    "the link `{}` (`{}.{}` to `{}.{}`)",
-                    link.name, link.on, link.label, link.to, link.reverse
+                    "the link `{}` (`{}.{}` to `{to}.{reverse}`)",
+                    link.name, link.on, link.label
                 );
                 let other = if side == Side::Forward { &link.to } else { &link.on };
                 (Some(side), Some(link.name.clone()), said, other.clone())
@@ -141,13 +140,13 @@ impl Room {
             to.clone_into(&mut attr.name);
             return;
         }
-        for link in self.model.links.iter_mut().map(|found| &mut found.link) {
+        for link in &mut self.model.links {
             if link.on == entity && link.label == label {
                 to.clone_into(&mut link.label);
                 return;
             }
-            if link.to == entity && link.reverse == label {
-                to.clone_into(&mut link.reverse);
+            if link.back() == Some((entity, label)) {
+                link.reverse = Some(to.to_owned());
                 return;
             }
         }
@@ -155,10 +154,11 @@ impl Room {
 
     fn backwards(&mut self, link: &Link) {
         let what = format!("{}.{}", link.on, link.label);
+        let (to, reverse) = link.back().unwrap_or_default();
         self.found.findings.push(Finding {
             said: format!(
-                "the app declares the target's link `{}` from its other side, `{}.{}`: InstantDB cannot turn a link around",
-                link.name, link.to, link.reverse
+                "the app declares the target's link `{}` from its other side, `{to}.{reverse}`: InstantDB cannot turn a link around",
+                link.name
             ),
             help: "declare it in the contract as the app does, or push twice: first a link under other labels that takes the data over and the end of this one, then the target's".to_owned(),
             what,

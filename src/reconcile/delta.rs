@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::collisions::Rename;
 use super::kind::Kind;
-use super::model::{Model, Ref, Side};
-use crate::schema::{Attr, Has, Type};
+use super::model::{Model, Side};
+use crate::schema::{Attr, Has, Link, OnDelete, Type};
 
 /// One step: its kind, what it is about, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) fn steps(before: &Model, after: &Model, ids: Ids) -> Vec<Draft> {
         }
     }
     for link in &after.links {
-        match before.link(link.ends()) {
+        match before.link(link) {
             None => steps.push(new_link(link, ids)),
             Some(found) => changed_link(found, link, &mut steps),
         }
@@ -140,45 +140,51 @@ fn cardinality(has: Has) -> &'static str {
     }
 }
 
-fn cascade(is: bool) -> Value {
-    if is { "cascade".into() } else { Value::Null }
+fn action(on_delete: Option<OnDelete>) -> Value {
+    on_delete.map_or(Value::Null, |action| action.name().into())
 }
 
 /// What a link is beside its identities.
-fn described(link: &Ref) -> Value {
+fn described(link: &Link) -> Value {
     json!({
         "value-type": "ref",
-        "cardinality": cardinality(link.link.has),
-        "unique?": link.link.reverse_has == Has::One,
+        "cardinality": cardinality(link.has),
+        "unique?": link.reverse_has == Has::One,
         "index?": false,
-        "required?": link.required,
-        "on-delete": cascade(link.cascade.0),
-        "on-delete-reverse": cascade(link.cascade.1),
+        "required?": link.rules.required,
+        "on-delete": action(link.rules.on_delete),
+        "on-delete-reverse": action(link.rules.on_delete_reverse),
     })
 }
 
-fn new_link(link: &Ref, ids: Ids) -> Draft {
-    let [on, to] = link.ends();
+fn new_link(link: &Link, ids: Ids) -> Draft {
+    let on = link.ahead();
     let mut params = described(link);
     params["id"] = ids.of("attr", on.0, on.1).into();
     params["forward-identity"] = ids.identity("forward", on.0, on.1);
-    params["reverse-identity"] = ids.identity("reverse", to.0, to.1);
+    if let Some((to, reverse)) = link.back() {
+        params["reverse-identity"] = ids.identity("reverse", to, reverse);
+    }
     draft(Kind::AddAttr, on, params)
 }
 
-fn changed_link(found: &Ref, wanted: &Ref, steps: &mut Vec<Draft>) {
-    let [on, to] = wanted.ends();
-    if found.required != wanted.required {
-        let kind = if wanted.required { Kind::Required } else { Kind::RemoveRequired };
+fn changed_link(found: &Link, wanted: &Link, steps: &mut Vec<Draft>) {
+    let on = wanted.ahead();
+    if found.rules.required != wanted.rules.required {
+        let kind = if wanted.rules.required { Kind::Required } else { Kind::RemoveRequired };
         let params = json!({ "attr-id": null, "forward-identity": known(on.0, on.1) });
         steps.push(draft(kind, on, params));
     }
-    let shape = |link: &Ref| (link.link.has, link.link.reverse_has, link.cascade);
+    let shape = |link: &Link| {
+        (link.has, link.reverse_has, link.rules.on_delete, link.rules.on_delete_reverse)
+    };
     if shape(found) != shape(wanted) {
         let mut params = described(wanted);
         params["id"] = Value::Null;
         params["forward-identity"] = known(on.0, on.1);
-        params["reverse-identity"] = known(to.0, to.1);
+        if let Some((to, reverse)) = wanted.back() {
+            params["reverse-identity"] = known(to, reverse);
+        }
         steps.push(draft(Kind::UpdateAttr, on, params));
     }
 }

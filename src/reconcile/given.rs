@@ -14,10 +14,10 @@ use super::attribute::{Described, identity};
 use super::delta::Draft;
 use super::goal::Goal;
 use super::kind::Kind;
-use super::model::{Model, Ref};
+use super::model::Model;
 use super::pushed;
 use crate::error::{Error, Result};
-use crate::schema::{Attr, Has};
+use crate::schema::{Attr, Has, Link, OnDelete};
 
 /// A plan as it was given.
 #[derive(Debug)]
@@ -129,8 +129,8 @@ pub(super) fn findings(given: &Given, app: &Model, goal: &Goal) -> Vec<Finding> 
         }
     }
     for link in &goal.model.links {
-        if let Some(needed) = target(&link.link.on, &link.link.label) {
-            findings.extend(link_missing(after.link(link.ends()), link, needed));
+        if let Some(needed) = target(&link.on, &link.label) {
+            findings.extend(link_missing(after.link(link), link, needed));
         }
     }
     findings
@@ -187,22 +187,31 @@ fn attr_missing(
     differing(what, &wrong, needed)
 }
 
-fn link_missing(found: Option<&Ref>, wanted: &Ref, needed: &[String]) -> Option<Finding> {
-    let what = format!("{}.{}", wanted.link.on, wanted.link.label);
+fn link_missing(found: Option<&Link>, wanted: &Link, needed: &[String]) -> Option<Finding> {
+    let what = format!("{}.{}", wanted.on, wanted.label);
     let Some(found) = found else {
         return Some(missing(what, needed));
     };
     let mut wrong = Vec::new();
     let has = |has: Has| if has == Has::One { "one" } else { "many" };
-    if found.link.has != wanted.link.has {
-        wrong.push(format!("it has {}, not {}", has(found.link.has), has(wanted.link.has)));
+    if found.has != wanted.has {
+        wrong.push(format!("it has {}, not {}", has(found.has), has(wanted.has)));
     }
-    let (is, wants) = (found.link.reverse_has, wanted.link.reverse_has);
+    let (is, wants) = (found.reverse_has, wanted.reverse_has);
     if is != wants {
         wrong.push(format!("its other side has {}, not {}", has(is), has(wants)));
     }
-    if found.required && !wanted.required {
+    if found.rules.required && !wanted.rules.required {
         wrong.push("it is required".to_owned());
+    }
+    for (is, wants, side) in [
+        (found.rules.on_delete, wanted.rules.on_delete, ""),
+        (found.rules.on_delete_reverse, wanted.rules.on_delete_reverse, " of its other side"),
+    ] {
+        let name = |action: Option<OnDelete>| action.map_or("nothing", OnDelete::name);
+        if is != wants {
+            wrong.push(format!("`onDelete`{side} is {}, not {}", name(is), name(wants)));
+        }
     }
     differing(what, &wrong, needed)
 }

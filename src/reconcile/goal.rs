@@ -4,12 +4,15 @@
 //! app has, for its queries may sort by it. What would keep the migration's rows out (a required
 //! attribute or link that no transform knows) is loosened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::carried::CarriedLink;
 use super::collisions::{self, Collisions};
-use super::model::{Model, Ref};
+use super::delta::Draft;
+use super::model::{Model, is_same};
 use crate::contract::{Contract, Required};
-use crate::schema::{Attr, Has, Link};
+use crate::error::grouped;
+use crate::schema::{Attr, Link};
 
 /// Where a push is to lead, and why.
 #[derive(Debug, Default)]
@@ -24,17 +27,8 @@ pub(super) struct Goal {
     pub(super) needs: BTreeMap<(String, String), Vec<String>>,
     /// By entity and label of a carried link: how many pairs it will hold.
     pub(super) pairs: BTreeMap<(String, String), u64>,
-}
-
-/// A link between rows that become target rows and another entity of the app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Carried {
-    /// As it has to be in the target.
-    pub(super) link: Link,
-    /// The target entity.
-    pub(super) target: String,
-    /// How many pairs of the snapshot it will hold.
-    pub(super) pairs: u64,
+    /// Carried links that every row has once the rows are there: entity and label.
+    whole: BTreeSet<(String, String)>,
 }
 
 impl Goal {
@@ -88,11 +82,11 @@ impl Goal {
                     loosened.push(attr.name.clone());
                 }
             }
-            for link in self.model.links.iter_mut().filter(|link| link.link.on == *target) {
-                let rule = rules.links.iter().find(|rule| rule.label == link.link.label);
-                if link.required && rule.is_none_or(|rule| rule.required != Required::Yes) {
-                    link.required = false;
-                    loosened.push(link.link.label.clone());
+            for link in self.model.links.iter_mut().filter(|link| link.on == *target) {
+                let rule = rules.links.iter().find(|rule| rule.label == link.label);
+                if link.rules.required && rule.is_none_or(|rule| rule.required != Required::Yes) {
+                    link.rules.required = false;
+                    loosened.push(link.label.clone());
                 }
             }
             for label in loosened {
@@ -104,40 +98,61 @@ impl Goal {
     fn link(&mut self, wanted: &Link, contract: &Contract) {
         self.need(&wanted.on, &wanted.label, contract);
         let needed = self.needed_by(&wanted.on, &wanted.label).unwrap_or_default().to_vec();
-        self.needs.entry((wanted.to.clone(), wanted.reverse.clone())).or_insert(needed);
-        let ends = [(wanted.on.as_str(), wanted.label.as_str()), (&wanted.to, &wanted.reverse)];
-        let found = self.model.links.iter_mut().find(|link| link.ends() == ends);
-        if let Some(found) = found {
-            (found.link.has, found.link.reverse_has) = (wanted.has, wanted.reverse_has);
-            // Rows go with others only from a side that has one.
-            found.cascade.0 &= wanted.has == Has::One;
-            found.cascade.1 &= wanted.reverse_has == Has::One;
+        if let Some((to, reverse)) = wanted.back() {
+            self.needs.entry((to.to_owned(), reverse.to_owned())).or_insert(needed);
+        }
+        if let Some(found) = self.model.links.iter_mut().find(|link| is_same(link, wanted)) {
+            found.hold(wanted.has, wanted.reverse_has);
         } else if !self.collisions.is_backwards(wanted) {
             self.add(wanted.clone());
         }
     }
 
-    /// Adds the links that follow the rows.
-    pub(super) fn carry(&mut self, carried: Vec<Carried>) {
-        for Carried { link, target, pairs } in carried {
-            self.pairs.insert((link.on.clone(), link.label.clone()), pairs);
-            self.needs.insert((link.on.clone(), link.label.clone()), vec![target]);
-            if !link.to.starts_with('$') {
+    /// Adds the links that follow the rows, with the pairs each will hold. What every row must have is
+    /// asked for once the rows are there: until then a push refuses it, or the import fails at it.
+    pub(super) fn carry(&mut self, carried: &[CarriedLink], pairs: impl Fn(&CarriedLink) -> u64) {
+        for found in carried {
+            let mut link = found.link.clone();
+            if found.is_there {
+                if let Some(there) = self.model.links.iter_mut().find(|it| is_same(it, &link)) {
+                    there.hold(link.has, link.reverse_has);
+                }
+                continue;
+            }
+            let place = (link.on.clone(), link.label.clone());
+            if std::mem::take(&mut link.rules.required) {
+                self.whole.insert(place.clone());
+            }
+            self.pairs.insert(place.clone(), pairs(found));
+            self.needs.insert(place, vec![link.on.clone()]);
+            if !link.to.starts_with('$') && !link.to.is_empty() {
                 self.model.entry(&link.to);
             }
             self.add(link);
         }
     }
 
+    /// What is told of the step that makes a carried link.
+    pub(super) fn follows(&self, step: &Draft, pairs: u64) -> String {
+        let said = match pairs {
+            1 => "1 link of the app follows the rows".to_owned(),
+            pairs => format!("{} links of the app follow the rows", grouped(pairs)),
+        };
+        if !self.whole.contains(&(step.entity.clone(), step.label.clone())) {
+            return said;
+        }
+        format!("{said}; add `required: true` once the rows are there, as it is in the app")
+    }
+
     /// Adds a link under a name that no other one has.
     fn add(&mut self, mut link: Link) {
         let plain = link.name.clone();
         let mut number = 2;
-        while self.model.links.iter().any(|other| other.link.name == link.name) {
+        while self.model.links.iter().any(|other| other.name == link.name) {
             link.name = format!("{plain}_{number}");
             number += 1;
         }
-        self.model.links.push(Ref::from(link));
+        self.model.links.push(link);
     }
 
     /// The transforms that need what has a label; `None` when nobody asked for it.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Class;
+use super::attribute::identity;
 
 /// A kind of step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +75,10 @@ impl Kind {
     pub(super) fn describe(self, what: &str, params: &Value) -> String {
         match self {
             Kind::AddAttr if params["value-type"] == "ref" => {
-                let end = |at: usize| params["reverse-identity"][at].as_str().unwrap_or("?");
-                format!("Link {what} to {}.{}.", end(1), end(2))
+                match identity(&params["reverse-identity"]) {
+                    Some((to, reverse)) => format!("Link {what} to {to}.{reverse}."),
+                    None => format!("Link {what}, with no label on the other side."),
+                }
             }
             Kind::AddAttr if params["forward-identity"][2] == "id" => {
                 format!("Create new entity {what}.")

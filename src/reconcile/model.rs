@@ -1,7 +1,6 @@
-//! A schema as a push sees it: attributes, and links with all that a definition may say.
+//! A schema as a push sees it.
 
-use crate::json;
-use crate::schema::{Attr, Entity, Link};
+use crate::schema::{Attr, Entity, Link, Schema};
 use crate::source;
 
 /// A schema.
@@ -10,18 +9,7 @@ pub(super) struct Model {
     /// The entities, in their order.
     pub(super) entities: Vec<Entity>,
     /// The links, in their order.
-    pub(super) links: Vec<Ref>,
-}
-
-/// A link and what only a schema says of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ref {
-    /// The link.
-    pub(super) link: Link,
-    /// Every row of the forward side has one.
-    pub(super) required: bool,
-    /// Whether rows go with the other end, seen from the forward and from the reverse side.
-    pub(super) cascade: (bool, bool),
+    pub(super) links: Vec<Link>,
 }
 
 /// What has a label.
@@ -30,7 +18,7 @@ pub(super) enum Owner<'a> {
     /// An attribute.
     Attr,
     /// A link, on its forward or its reverse side.
-    Link(&'a Ref, Side),
+    Link(&'a Link, Side),
 }
 
 /// A side of a link.
@@ -42,35 +30,14 @@ pub(super) enum Side {
     Reverse,
 }
 
-impl From<Link> for Ref {
-    fn from(link: Link) -> Self {
-        Self { link, required: false, cascade: (false, false) }
-    }
-}
-
-impl Ref {
-    /// Entity and label of both sides: what makes it the link it is.
-    pub(super) fn ends(&self) -> [(&str, &str); 2] {
-        let link = &self.link;
-        [(&link.on, &link.label), (&link.to, &link.reverse)]
-    }
-}
-
 impl Model {
     /// Reads InstantDB's schema as a backup has it.
     ///
     /// # Errors
     /// What it is not.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let schema = source::app_schema(text)?;
-        let raw = object(text, "links");
-        let raw = raw.iter().flat_map(|raw| json::members(raw).unwrap_or_default());
-        let links = schema.links.into_iter().zip(raw).map(|(link, (_, raw))| Ref {
-            required: side(raw, "forward", "required") == Some("true"),
-            cascade: (cascades(raw, "forward"), cascades(raw, "reverse")),
-            link,
-        });
-        Ok(Self { links: links.collect(), entities: schema.entities })
+        let Schema { entities, links } = source::app_schema(text)?;
+        Ok(Self { entities, links })
     }
 
     /// The entity of that name.
@@ -84,8 +51,8 @@ impl Model {
     }
 
     /// The link with the same two sides.
-    pub(super) fn link(&self, ends: [(&str, &str); 2]) -> Option<&Ref> {
-        self.links.iter().find(|link| link.ends() == ends)
+    pub(super) fn link(&self, like: &Link) -> Option<&Link> {
+        self.links.iter().find(|link| is_same(link, like))
     }
 
     /// What has a label on an entity.
@@ -94,9 +61,10 @@ impl Model {
             return Some(Owner::Attr);
         }
         self.links.iter().find_map(|link| {
-            let side = match link.ends().iter().position(|end| *end == (entity, label))? {
-                0 => Side::Forward,
-                _ => Side::Reverse,
+            let side = match (entity, label) {
+                end if link.ahead() == end => Side::Forward,
+                end if link.back() == Some(end) => Side::Reverse,
+                _ => return None,
             };
             Some(Owner::Link(link, side))
         })
@@ -114,14 +82,7 @@ impl Model {
     }
 }
 
-fn object<'t>(raw: &'t str, key: &str) -> Option<&'t str> {
-    json::members(raw).ok()?.into_iter().find(|(name, _)| name == key).map(|(_, raw)| raw)
-}
-
-fn side<'t>(raw: &'t str, which: &str, key: &str) -> Option<&'t str> {
-    object(object(raw, which)?, key)
-}
-
-fn cascades(raw: &str, which: &str) -> bool {
-    side(raw, which, "onDelete").and_then(json::string).is_some_and(|text| text == "cascade")
+/// Whether both have the same two sides: that makes a link the link it is.
+pub(super) fn is_same(one: &Link, other: &Link) -> bool {
+    one.ahead() == other.ahead() && one.back() == other.back()
 }

@@ -1,6 +1,6 @@
 //! What the steps of a push make of a schema.
 
-use super::attribute::{Described, identity};
+use super::attribute::{Described, identity, on_delete};
 use super::delta::Draft;
 use super::kind::Kind;
 use super::model::Model;
@@ -20,18 +20,18 @@ pub(super) fn apply(step: &Draft, model: &mut Model) {
             for found in model.entities.iter_mut().filter(|found| found.name == entity) {
                 found.attrs.retain(|attr| attr.name != label);
             }
-            model.links.retain(|link| link.ends()[0] != (entity, label));
+            model.links.retain(|link| link.ahead() != (entity, label));
             return;
         }
         Kind::UpdateAttr => return update(step, model),
         _ => {}
     }
-    if let Some(link) = model.links.iter_mut().find(|link| link.ends()[0] == (entity, label)) {
+    if let Some(link) = model.links.iter_mut().find(|link| link.ahead() == (entity, label)) {
         match step.kind {
-            Kind::Required => link.required = true,
-            Kind::RemoveRequired => link.required = false,
-            Kind::Unique => link.link.reverse_has = Has::One,
-            Kind::RemoveUnique => link.link.reverse_has = Has::Many,
+            Kind::Required => link.rules.required = true,
+            Kind::RemoveRequired => link.rules.required = false,
+            Kind::Unique => link.reverse_has = Has::One,
+            Kind::RemoveUnique => link.reverse_has = Has::Many,
             _ => {}
         }
         return;
@@ -60,26 +60,32 @@ fn update(step: &Draft, model: &mut Model) {
     let (entity, label) = (step.entity.as_str(), step.label.as_str());
     let names =
         [identity(&step.params["forward-identity"]), identity(&step.params["reverse-identity"])];
-    let found = model.links.iter_mut().find(|link| link.ends()[0] == (entity, label));
+    let found = model.links.iter_mut().find(|link| link.ahead() == (entity, label));
     if let Some(found) = found {
         if let Some((on, label)) = &names[0] {
-            (found.link.on, found.link.label) = (on.clone(), label.clone());
+            (found.on, found.label) = (on.clone(), label.clone());
         }
         if let Some((to, reverse)) = &names[1] {
-            (found.link.to, found.link.reverse) = (to.clone(), reverse.clone());
+            (found.to, found.reverse) = (to.clone(), Some(reverse.clone()));
         }
         match step.params["cardinality"].as_str() {
-            Some("one") => found.link.has = Has::One,
-            Some("many") => found.link.has = Has::Many,
+            Some("one") => found.has = Has::One,
+            Some("many") => found.has = Has::Many,
             _ => {}
         }
         match step.params["unique?"].as_bool() {
-            Some(true) => found.link.reverse_has = Has::One,
-            Some(false) => found.link.reverse_has = Has::Many,
+            Some(true) => found.reverse_has = Has::One,
+            Some(false) => found.reverse_has = Has::Many,
             None => {}
         }
         if let Some(required) = step.params["required?"].as_bool() {
-            found.required = required;
+            found.rules.required = required;
+        }
+        if let Some(value) = step.params.get("on-delete") {
+            found.rules.on_delete = on_delete(value);
+        }
+        if let Some(value) = step.params.get("on-delete-reverse") {
+            found.rules.on_delete_reverse = on_delete(value);
         }
         return;
     }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::goal::Goal;
-use super::model::{Model, Ref};
-use crate::schema::{Attr, Has, Type};
+use super::model::Model;
+use crate::schema::{Attr, Has, Link, LinkRules, OnDelete, Type};
 
 /// A schema that is to be pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl TargetSchema {
         });
         out.insert("entities".to_owned(), Value::Object(entities.collect()));
         let links = self.model.links.iter().map(|link| {
-            let name = &link.link.name;
+            let name = &link.name;
             (name.clone(), link_json(link, &app["links"][name]))
         });
         out.insert("links".to_owned(), Value::Object(links.collect()));
@@ -75,7 +75,7 @@ impl TargetSchema {
             })
             .collect();
         let mut links: Vec<_> = self.model.links.iter().collect();
-        links.sort_by(|a, b| a.link.name.cmp(&b.link.name));
+        links.sort_by(|a, b| a.name.cmp(&b.name));
         let links: String = links.into_iter().map(link_code).collect();
         format!(
             "// The app's schema with the migration's target in it, written by {}.\n\
@@ -114,20 +114,22 @@ fn has(has: Has) -> &'static str {
     }
 }
 
-fn link_json(found: &Ref, known: &Value) -> Value {
+/// A side that has no name has null in its place, as in the server's own schema.
+fn link_json(link: &Link, known: &Value) -> Value {
     let mut told = known.as_object().cloned().unwrap_or_default();
-    let link = &found.link;
+    let LinkRules { required, on_delete, on_delete_reverse } = link.rules;
+    let to = Some(&link.to).filter(|to| !to.is_empty());
     let sides = [
-        ("forward", &link.on, &link.label, link.has, found.cascade.0, found.required),
-        ("reverse", &link.to, &link.reverse, link.reverse_has, found.cascade.1, false),
+        ("forward", Some(&link.on), Some(&link.label), link.has, on_delete, required),
+        ("reverse", to, link.reverse.as_ref(), link.reverse_has, on_delete_reverse, false),
     ];
-    for (name, on, label, many, cascade, required) in sides {
+    for (name, on, label, many, on_delete, required) in sides {
         let mut side = known[name].as_object().cloned().unwrap_or_default();
-        side.insert("on".to_owned(), on.as_str().into());
-        side.insert("label".to_owned(), label.as_str().into());
+        side.insert("on".to_owned(), on.map_or(Value::Null, |on| on.as_str().into()));
+        side.insert("label".to_owned(), label.map_or(Value::Null, |label| label.as_str().into()));
         side.insert("has".to_owned(), has(many).into());
         flag(&mut side, "required", required.then_some(Value::Bool(true)));
-        flag(&mut side, "onDelete", cascade.then(|| "cascade".into()));
+        flag(&mut side, "onDelete", on_delete.map(|action| action.name().into()));
         told.insert(name.to_owned(), Value::Object(side));
     }
     Value::Object(told)
@@ -152,27 +154,53 @@ fn attr_code(attr: &Attr) -> String {
     )
 }
 
-fn link_code(found: &Ref) -> String {
-    let link = &found.link;
-    let side = |name: &str, on: &str, many: Has, label: &str, more: String| {
-        let (on, label) = (quoted(on), quoted(label));
-        format!("      {name}: {{ on: {on}, has: \"{}\", label: {label}{more} }},\n", has(many))
+/// A link as code. A schema file cannot say a link without a reverse label, and InstantDB's push takes
+/// none: such a link stays in the app as it is and stands in the file as a comment, for no label is
+/// made up.
+fn link_code(link: &Link) -> String {
+    let Some((to, reverse)) = link.back() else {
+        let name = quoted(&format!("{}.{}", link.on, link.label));
+        return format!("    // {name} has no reverse label, which a schema file cannot say.\n");
     };
-    let cascade = |is: bool| if is { ", onDelete: \"cascade\"" } else { "" };
-    let required = if found.required { ", required: true" } else { "" };
-    let forward = format!("{required}{}", cascade(found.cascade.0));
-    format!(
-        "    {}: {{\n{}{}    }},\n",
-        quoted(&link.name),
-        side("forward", &link.on, link.has, &link.label, forward),
-        side(
-            "reverse",
-            &link.to,
-            link.reverse_has,
-            &link.reverse,
-            cascade(found.cascade.1).to_owned()
-        )
-    )
+    let [forward, reverse] = sides_code(link, (to, reverse));
+    let name = quoted(&link.name);
+    format!("    {name}: {{\n      forward: {forward},\n      reverse: {reverse},\n    }},\n")
+}
+
+/// A link as one line of code; one without a reverse label as the server's own schema has it.
+pub(super) fn link_line(link: &Link) -> String {
+    let Some(end) = link.back() else {
+        return format!("{}: {}", quoted(&link.name), link_json(link, &Value::Null));
+    };
+    let [forward, reverse] = sides_code(link, end);
+    format!("{}: {{ forward: {forward}, reverse: {reverse} }},", quoted(&link.name))
+}
+
+/// An attribute as one line of code.
+pub(super) fn attr_line(attr: &Attr) -> String {
+    attr_code(attr).trim().to_owned()
+}
+
+fn sides_code(link: &Link, (to, reverse): (&str, &str)) -> [String; 2] {
+    let LinkRules { required, on_delete, on_delete_reverse } = link.rules;
+    [
+        side_code(&link.on, &link.label, link.has, (required, on_delete)),
+        side_code(to, reverse, link.reverse_has, (false, on_delete_reverse)),
+    ]
+}
+
+/// One side of a link as code.
+fn side_code(
+    on: &str,
+    label: &str,
+    many: Has,
+    (required, on_delete): (bool, Option<OnDelete>),
+) -> String {
+    let (on, label, many) = (quoted(on), quoted(label), has(many));
+    let required = if required { ", required: true" } else { "" };
+    let on_delete = on_delete.map(|action| format!(", onDelete: \"{}\"", action.name()));
+    let on_delete = on_delete.unwrap_or_default();
+    format!("{{ on: {on}, has: \"{many}\", label: {label}{required}{on_delete} }}")
 }
 
 /// A text as a string of TypeScript: whatever is not plain ASCII is escaped, so that no name can end

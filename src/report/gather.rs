@@ -55,7 +55,7 @@ pub(super) fn report(
         left_behind: noted::left_behind(meta),
         remarks: meta.remarks(),
         blanks: contract::blanks(contract),
-        limits: limits(contract, &totals, meta.left_links()),
+        limits: limits(contract, &totals, meta),
         files: files(bundle),
         next: Vec::new(),
         figures: figures::kept(bundle),
@@ -200,7 +200,7 @@ fn imported(outcome: &import::Outcome) -> Imported {
     }
 }
 
-fn limits(contract: &Contract, totals: &Totals, left_links: u64) -> Vec<LimitState> {
+fn limits(contract: &Contract, totals: &Totals, meta: &Meta) -> Vec<LimitState> {
     let state = |name: &str, limit: Limit, count: u64| LimitState {
         name: name.to_owned(),
         allows: match limit {
@@ -211,10 +211,16 @@ fn limits(contract: &Contract, totals: &Totals, left_links: u64) -> Vec<LimitSta
         count,
         holds: limit.allows(count, totals.legacy),
     };
+    let only_links = meta.equations.iter().map(|it| it.only_links);
     vec![
-        state("rollout.max_quarantined", contract.rollout.max_quarantined, totals.quarantined),
+        state(
+            "rollout.max_quarantined",
+            contract.rollout.max_quarantined,
+            // Rows that are only links have nothing that could be migrated.
+            totals.quarantined.saturating_sub(only_links.sum()),
+        ),
         state("rollout.max_repaired", contract.rollout.max_repaired, totals.repaired),
-        state("rollout.max_left_behind", contract.rollout.max_left_behind, left_links),
+        state("rollout.max_left_behind", contract.rollout.max_left_behind, meta.left_links()),
     ]
 }
 

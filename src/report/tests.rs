@@ -53,6 +53,7 @@ fn fill(meta: &mut Meta, odd: &str) {
         migrated: rows - merged - quarantined,
         merged,
         quarantined,
+        only_links: 0,
         dropped: 0,
         adopted: vec![("threads".to_owned(), 1)],
         split: Vec::new(),
@@ -61,7 +62,8 @@ fn fill(meta: &mut Meta, odd: &str) {
     meta.source.title = Some(odd.to_owned());
     meta.equations =
         vec![equation("context_contexts", 1_204, 3, 0), equation("context_events", 48_211, 12, 5)];
-    meta.existing = vec![Existing { entity: "threads".to_owned(), rows: 2, carried: 1, merged: 1 }];
+    let entity = "threads".to_owned();
+    meta.existing = vec![Existing { entity, rows: 2, carried: 1, merged: 1, only_links: 0 }];
     meta.link_equations = vec![LinkEquation {
         source: "context_events".to_owned(),
         label: odd.to_owned(),
@@ -689,7 +691,7 @@ fn reports_are_written_beside_the_seal() {
 #[allow(clippy::too_many_lines, reason = "one value, member by member")]
 fn with_everything(report: &mut Report, odd: &str) {
     use crate::document::{Block, Section};
-    use crate::reconcile::{Class, Finding, Step};
+    use crate::reconcile::{Class, Finding, RuleKind, RuleLeft, Step};
     use figures::{After, Before, Bin, Moved, Point, Series, Sizes, Unit, Values};
     let odd = || odd.to_owned();
     let rows = Moved { before: 9, merged: 1, quarantined: 2, dropped: 1, adopted: 1, after: 4 };
@@ -751,6 +753,14 @@ fn with_everything(report: &mut Report, odd: &str) {
             samples: vec![odd()],
         }],
         findings: vec![Finding { what: odd(), said: odd(), help: odd() }],
+        rules_left: vec![RuleLeft {
+            kind: RuleKind::OnDelete,
+            entity: odd(),
+            label: odd(),
+            what: odd(),
+            lost: odd(),
+            line: odd(),
+        }],
     });
     report.document = Some(Document {
         title: odd(),

@@ -41,8 +41,7 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// The contract's labels, and those of the app's schema that join an entity of the contract
-    /// and another one.
+    /// The contract's labels, and those of the app's links that have an end in the contract's models.
     pub(super) fn new(contract: &Contract, app: Option<&Schema>) -> Self {
         let (before, after) = (&contract.before.schema, &contract.after.schema);
         let mut labels = Known { before, after, app, found: BTreeMap::new() };
@@ -103,9 +102,10 @@ impl<'a> Known<'a> {
             if link.has == Has::Many {
                 self.pairs(&Side::forward(link), "declared");
             }
-            if seen.insert((&link.to, &link.reverse)) {
-                let link = self.reverse(&link.to, &link.reverse).unwrap_or(link);
-                self.pairs(&Side::reverse(link), "declared");
+            let Some((to, reverse)) = link.back() else { continue };
+            if seen.insert((to, reverse)) {
+                let link = self.reverse(to, reverse).unwrap_or(link);
+                self.reverse_pairs(link, "declared");
             }
         }
     }
@@ -113,7 +113,7 @@ impl<'a> Known<'a> {
     /// The link a label means on its reverse side: of several, the one the app's schema has, else
     /// the one of the entity's own model, else the first.
     fn reverse(&self, entity: &str, label: &str) -> Option<&'a Link> {
-        let is_it = |link: &&'a Link| link.to == entity && link.reverse == label;
+        let is_it = |link: &&'a Link| link.back() == Some((entity, label));
         let (before, after) = (self.before, self.after);
         let all = || before.links.iter().chain(&after.links).filter(is_it);
         let of_app = |app: &'a Schema| app.links.iter().find_map(|link| other(link, entity, label));
@@ -125,13 +125,48 @@ impl<'a> Known<'a> {
             .or_else(|| all().next())
     }
 
+    /// The app's links with an end in the models. A label that the contract gives a meaning keeps it;
+    /// the far label of a link that the contract knows by its near one is another name of that one.
     fn carried(&mut self) {
         let Some(app) = self.app else { return };
         for link in &app.links {
-            if self.names(&link.on) != self.names(&link.to) {
-                self.pairs(&Side::forward(link), "carried");
-                self.pairs(&Side::reverse(link), "carried");
+            if !self.names(&link.on) && !self.names(&link.to) {
+                continue;
             }
+            if let Some(known) = self.known(link) {
+                self.reverse_alias(link, known);
+                continue;
+            }
+            self.pairs(&Side::forward(link), "carried");
+            self.reverse_pairs(link, "carried");
+        }
+    }
+
+    /// The contract's link whose forward side is a side of this one, with the same other end.
+    fn known(&self, link: &Link) -> Option<&'a Link> {
+        let (before, after) = (self.before, self.after);
+        let is_it = |known: &&Link| {
+            let same = link.ahead() == known.ahead() && link.to == known.to;
+            same || (link.back() == Some(known.ahead()) && link.on == known.to)
+        };
+        before.links.iter().chain(&after.links).find(is_it)
+    }
+
+    /// What the app calls the reverse side of a contract's link, where that is another name.
+    fn reverse_alias(&mut self, link: &Link, known: &Link) {
+        let turned = link.ahead() != known.ahead();
+        let (label, has) = match &link.reverse {
+            _ if turned => (&link.label, link.has),
+            Some(reverse) => (reverse, link.reverse_has),
+            None => return,
+        };
+        let side = Side { label, has, ..Side::back(known, label) };
+        self.pairs(&side, "declared");
+    }
+
+    fn reverse_pairs(&mut self, link: &Link, role: &str) {
+        if let Some(reverse) = &link.reverse {
+            self.pairs(&Side::back(link, reverse), role);
         }
     }
 
@@ -144,6 +179,8 @@ impl<'a> Known<'a> {
                 target: side.target.to_owned(),
                 role: role.to_owned(),
                 has_one: side.has == Has::One,
+                seen_as: side.seen_as.map(str::to_owned),
+                is_reverse: side.is_reverse,
                 file: String::new(),
                 rows: 0,
             })
@@ -175,9 +212,9 @@ fn is_scalar(side: &Schema, entity: &str, attr: &str) -> bool {
 
 /// The other entity of an app's link that has this label on this entity.
 fn other<'a>(link: &'a Link, entity: &str, label: &str) -> Option<&'a str> {
-    if link.to == entity && link.reverse == label {
+    if link.back() == Some((entity, label)) {
         Some(&link.on)
-    } else if link.on == entity && link.label == label {
+    } else if link.ahead() == (entity, label) {
         Some(&link.to)
     } else {
         None
@@ -190,15 +227,33 @@ struct Side<'a> {
     label: &'a str,
     target: &'a str,
     has: Has,
+    /// Its label on the other side.
+    seen_as: Option<&'a str>,
+    is_reverse: bool,
 }
 
 impl<'a> Side<'a> {
     fn forward(link: &'a Link) -> Self {
-        Self { entity: &link.on, label: &link.label, target: &link.to, has: link.has }
+        Self {
+            entity: &link.on,
+            label: &link.label,
+            target: &link.to,
+            has: link.has,
+            seen_as: link.reverse.as_deref(),
+            is_reverse: false,
+        }
     }
 
-    fn reverse(link: &'a Link) -> Self {
-        Self { entity: &link.to, label: &link.reverse, target: &link.on, has: link.reverse_has }
+    /// The reverse side under a label.
+    fn back(link: &'a Link, label: &'a str) -> Self {
+        Self {
+            entity: &link.to,
+            label,
+            target: &link.on,
+            has: link.reverse_has,
+            seen_as: Some(&link.label),
+            is_reverse: true,
+        }
     }
 }
 

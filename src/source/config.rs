@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, grouped};
 use crate::json;
-use crate::schema::{Attr, Entity, Has, Link, Schema, Type};
+use crate::schema::{Attr, Entity, Has, Link, LinkRules, OnDelete, Schema, Type};
 use crate::source::{Head, SourceMeta};
 
 /// The largest `config.json` that is read, in bytes.
@@ -167,21 +167,35 @@ fn attr(name: String, raw: &str) -> Result<Attr, String> {
 fn link(name: String, raw: &str) -> Result<Link, String> {
     let text = |side: &str, key: &str| {
         let value = member(raw, side).and_then(|side| member(side, key)).and_then(json::string);
-        value
-            .map(std::borrow::Cow::into_owned)
-            .ok_or_else(|| format!("`schema.links.{name}.{side}.{key}` is missing"))
+        value.map(std::borrow::Cow::into_owned)
+    };
+    let need = |side: &str, key: &str| {
+        text(side, key).ok_or_else(|| format!("`schema.links.{name}.{side}.{key}` is missing"))
     };
     let has = |side: &str| match text(side, "has").as_deref() {
-        Ok("one") => Has::One,
+        Some("one") => Has::One,
         _ => Has::Many,
     };
+    let on_delete = |side: &str| text(side, "onDelete").as_deref().and_then(OnDelete::parse);
+    let required = member(raw, "forward").and_then(|side| member(side, "required"));
+    let reverse = text("reverse", "label");
+    // Without a reverse nothing may say which entity the ids belong to (INSTANTDB, added).
+    let to = match &reverse {
+        Some(_) => need("reverse", "on")?,
+        None => text("reverse", "on").unwrap_or_default(),
+    };
     Ok(Link {
-        on: text("forward", "on")?,
-        label: text("forward", "label")?,
+        on: need("forward", "on")?,
+        label: need("forward", "label")?,
         has: has("forward"),
-        to: text("reverse", "on")?,
-        reverse: text("reverse", "label")?,
+        to,
+        reverse,
         reverse_has: has("reverse"),
+        rules: LinkRules {
+            required: required == Some("true"),
+            on_delete: on_delete("forward"),
+            on_delete_reverse: on_delete("reverse"),
+        },
         also: Vec::new(),
         name,
     })

@@ -126,12 +126,7 @@ enum Role {
 fn role(contract: &Contract, entity: &str, column: &str) -> Role {
     let sides = [&contract.before.schema, &contract.after.schema];
     let attr = |schema: &&Schema| schema.entity(entity)?.attr(column).map(|attr| attr.ty);
-    let is_link = |schema: &&Schema| {
-        schema.links.iter().any(|link| {
-            (link.on == entity && link.label == column)
-                || (link.to == entity && link.reverse == column)
-        })
-    };
+    let is_link = |schema: &&Schema| schema.links.iter().any(|link| link.is_under(entity, column));
     match (column, sides.iter().find_map(attr)) {
         (_, Some(Type::Any)) => Role::Json,
         (_, Some(_)) => Role::Plain,

@@ -3,7 +3,7 @@
 //!
 //! Rows are what a backup of the app would hold: forward links only, a has-many link as an array,
 //! NULL values present, the creation time of the `id` triple; of InstantDB's own entities only those
-//! that a backup has.
+//! that a backup has. What stands on an id without an `id` triple is a row without an id, as there.
 
 mod app;
 mod fold;
@@ -78,12 +78,13 @@ impl Triples {
         hash.update(&app.schema_text);
         let mut read: Vec<(String, u64)> =
             app.counts.iter().map(|(entity, _)| (entity.clone(), 0)).collect();
-        let mut passed = 0;
+        let (mut passed, mut without_id) = (0, vec![0; read.len()]);
         let mut each = |row: Folded<'_>| -> Result<()> {
             hash.update(format!("\n{} {} ", row.entity, row.created_at));
             hash.update(row.object);
             if let Ok(at) = read.binary_search_by(|(entity, _)| entity.as_str().cmp(row.entity)) {
                 read[at].1 += 1;
+                without_id[at] += u64::from(!row.has_id);
             }
             let at = format!("`{}` {}", row.entity, row.id);
             visit(Row {
@@ -103,7 +104,7 @@ impl Triples {
         progress.advance(passed % STEP);
         let entities = grouped(read.len() as u64);
         progress.done(&format!("{} rows of {entities} entities", grouped(passed)));
-        self.compare(&read, &app.counts)?;
+        self.compare(&read, &without_id, &app.counts)?;
         let meta = SourceMeta {
             kind: "instantdb-postgres".to_owned(),
             name: self.place.database().to_owned(),
@@ -115,10 +116,19 @@ impl Triples {
         Ok((meta, read))
     }
 
-    fn compare(&self, read: &[(String, u64)], counts: &[(String, u64)]) -> Result<()> {
-        let other = read.iter().zip(counts).find(|(read, counted)| read != counted);
-        let Some(((entity, read), (_, counted))) = other else { return Ok(()) };
-        let (read, counted) = (grouped(*read), grouped(*counted));
+    fn compare(
+        &self,
+        read: &[(String, u64)],
+        without_id: &[u64],
+        counts: &[(String, u64)],
+    ) -> Result<()> {
+        let rows = read.iter().zip(without_id).map(|((entity, rows), lack)| (entity, rows - lack));
+        let mut rows =
+            rows.zip(counts).map(|((entity, rows), (_, counted))| (entity, rows, *counted));
+        let Some((entity, read, counted)) = rows.find(|(_, rows, counted)| rows != counted) else {
+            return Ok(());
+        };
+        let (read, counted) = (grouped(read), grouped(counted));
         Err(Error::damaged(format!("{read} rows of `{entity}` were read, it has {counted} ids"))
             .at(self.place.shown())
             .help("the `id` triples of the app are not one a row: check the database"))

@@ -19,7 +19,7 @@ use crate::contract::{
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::import::Order;
 use crate::progress::Silent;
-use crate::schema::{Attr, Entity, Has, Link, Schema, Type};
+use crate::schema::{Attr, Entity, Has, Link, LinkRules, Schema, Type};
 use crate::snapshot::{self, SourceMeta};
 use crate::storage::{self, HashingFile, Written};
 use crate::target::OnConflict;
@@ -89,6 +89,7 @@ impl Sample {
             label: "item".to_owned(),
             target: "items".to_owned(),
             role: "carried".to_owned(),
+            declared: None,
             rows: self.links.len() as u64,
             digest: digest(&schema, "", &columns, &self.links),
             file,
@@ -156,6 +157,7 @@ fn meta(tables: Vec<TableMeta>, links: LinksMeta) -> Meta {
             migrated: rows,
             merged: 0,
             quarantined: 0,
+            only_links: 0,
             dropped: 0,
             adopted: Vec::new(),
             split: Vec::new(),
@@ -192,8 +194,9 @@ pub(crate) fn schema() -> Schema {
         label: label.to_owned(),
         has: Has::One,
         to: to.to_owned(),
-        reverse: format!("{on}By{label}"),
+        reverse: Some(format!("{on}By{label}")),
         reverse_has,
+        rules: LinkRules::default(),
         also: Vec::new(),
     };
     Schema {

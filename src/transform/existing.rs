@@ -1,8 +1,10 @@
 //! Rows of the target that the app has already: carried as they are, and in the way of migrated rows
 //! that claim their ids or unique values.
 
+mod standing;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
@@ -16,8 +18,10 @@ use crate::error::{Error, Result};
 use crate::schema::{Link, Type};
 use crate::snapshot::Extra;
 
-/// Reads the existing rows of every target table: ids, links, unique and ordering attributes.
-pub(super) fn read(run: &mut Run<'_>) -> Result<()> {
+/// Reads the existing rows of every target table: ids, links, unique and ordering attributes. Rows that
+/// are only links are left out and counted, and their links listed in `dropped`.
+pub(super) fn read(run: &mut Run<'_>, dropped: &mut Vec<PathBuf>) -> Result<BTreeMap<String, u64>> {
+    let mut left_out = BTreeMap::new();
     for target in &run.plan.targets {
         let rows = run.snapshot.table(target).map_or(0, |table| table.rows);
         if rows == 0 {
@@ -25,10 +29,16 @@ pub(super) fn read(run: &mut Run<'_>) -> Result<()> {
         }
         let frame = rows_of(run, target)?;
         let path = run.checkpoint(frame, &format!("existing.{target}"))?;
-        let path = without_twins(run, target, path)?;
+        let only_links = standing::only_links(run, target, &path)?;
+        let path = standing::without(run, target, path, &only_links)?;
+        let path = standing::without_twins(run, target, path)?;
+        if !only_links.is_empty() {
+            left_out.insert(target.clone(), only_links.len() as u64);
+            standing::lose_links(run, target, &only_links, dropped)?;
+        }
         run.keep_existing(target, path);
     }
-    Ok(())
+    Ok(left_out)
 }
 
 fn rows_of(run: &Run<'_>, target: &str) -> Result<LazyFrame> {
@@ -87,47 +97,6 @@ fn held(run: &Run<'_>, link: &Link) -> Result<Option<LazyFrame>> {
     }
     let pairs = concat(frames, UnionArgs::default()).map_err(frame::failed)?;
     Ok(Some(pairs.group_by([col("_to")]).agg([col("_from").min()])))
-}
-
-/// Drops rows equal to another one of the same id; rows of one id that differ cannot be carried.
-fn without_twins(
-    run: &Run<'_>,
-    target: &str,
-    path: std::path::PathBuf,
-) -> Result<std::path::PathBuf> {
-    let twins = frame::collect(
-        frame::scan(&path)?
-            .group_by([col(names::ID)])
-            .agg([
-                len().alias("_rows"),
-                col(names::DIGEST).n_unique().alias("_contents"),
-                col(names::ROW)
-                    .sort_by([col(names::SERVER), col(names::ROW)], SortMultipleOptions::default())
-                    .first()
-                    .alias("_first"),
-            ])
-            .filter(col("_rows").gt(lit(1)).or(col(names::ID).is_null())),
-    )?;
-    if twins.height() == 0 {
-        return Ok(path);
-    }
-    let bad = frame::collect(
-        twins.clone().lazy().filter(col("_contents").gt(lit(1)).or(col(names::ID).is_null())),
-    )?;
-    if bad.height() > 0 {
-        let said = format!(
-            "{} ids of existing `{target}` rows are missing or stand on rows that differ",
-            crate::error::grouped(bad.height() as u64)
-        );
-        return Err(Error::new(crate::error::Kind::Findings, said)
-            .at(run.snapshot.root().display())
-            .help("repair these rows in the app and export again"));
-    }
-    let firsts = twins.lazy().select([col(names::ID).alias("_twin"), col("_first")]);
-    let frame = frame::look_up(frame::scan(&path)?, firsts, (col(names::ID), col("_twin")));
-    let stands = col("_first").is_null().or(col("_first").eq(col(names::ROW)));
-    let frame = frame.filter(stands).drop(cols(["_first"]));
-    run.checkpoint(frame, &format!("existing-once.{target}"))
 }
 
 /// Settles the claims of legacy rows on ids and unique values that existing rows have.

@@ -30,8 +30,9 @@ pub struct LeftLink {
 /// rule takes up.
 pub(super) fn find(run: &Run<'_>, decisions: &Decisions) -> Result<Vec<LeftLink>> {
     let mut found = Vec::new();
-    for links in &run.snapshot.meta().links {
-        if !carried::is_carried(run, links) && !is_read(run, links) {
+    let taken = carried::taken(run);
+    for (at, links) in run.snapshot.meta().links.iter().enumerate() {
+        if !taken.contains(&at) && !is_read(run, links) {
             let pairs = carried::reached(run, links, decisions)?;
             found.push(left(run, (&links.entity, &links.label), pairs)?);
         }

@@ -110,11 +110,7 @@ impl InSource {
 
 /// Whether a link file of the snapshot holds a link from its reverse side.
 pub fn is_held(links: &LinksMeta, link: &Link) -> bool {
-    links.entity == link.to
-        && links.label == link.reverse
-        && links.target == link.on
-        && links.role == "declared"
-        && links.rows > 0
+    links.is_back_of(link) && links.rows > 0
 }
 
 /// The ids that rows of the other side hold, one line per row of this side: `_held_to`, the holder,

@@ -10,7 +10,8 @@ use crate::contract::{
     OrderKey, Otherwise, Pick, Required, Template, Transform, UnmappedAttrs,
 };
 use crate::error::{Error, Result, grouped};
-use crate::schema::{Has, Link, Schema, Type};
+use crate::reconcile::{self, CarriedLink};
+use crate::schema::{Has, Link, LinkRules, Schema, Type};
 use crate::snapshot::Snapshot;
 
 /// The whole transformation as plain data.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub contract: Contract,
     /// The order of the tables, and what is judged by the source alone because of it.
     pub order: DecisionOrder,
+    /// Links of the app that follow the rows.
+    pub carried: Vec<CarriedLink>,
     /// Every rule that can refuse a row; a decision names one by its place here.
     pub rejects: Vec<Reject>,
 }
@@ -133,6 +136,7 @@ pub fn plan(contract: &Contract, snapshot: &Snapshot) -> Result<Plan> {
         after: contract.after.schema.clone(),
         contract: contract.clone(),
         order,
+        carried: reconcile::carried(contract, snapshot)?,
         rejects,
     })
 }
@@ -218,9 +222,10 @@ pub(super) fn named_by(
         label,
         has: Has::One,
         to,
-        reverse: String::new(),
+        reverse: None,
         reverse_has: Has::Many,
         also: Vec::new(),
+        rules: LinkRules::default(),
     })
 }
 
@@ -323,7 +328,7 @@ fn mapped(contract: &Contract, entity: &str) -> BTreeSet<String> {
     }
     // A row may hold the links of others from the reverse side.
     let held = contract.before.schema.links.iter().filter(|link| link.to == entity);
-    found.extend(held.map(|link| link.reverse.clone()));
+    found.extend(held.filter_map(|link| link.reverse.clone()));
     found
 }
 

@@ -321,6 +321,12 @@ impl Refusals<'_> {
 fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
     let mut refusals = Refusals { run, codes: Vec::new(), causes: Vec::new() };
     refusals.misfits(source)?;
+    // A row without an id is none, whatever else it lacks.
+    for target in &source.targets {
+        let id = col(names::value(&target.entity, "id"));
+        let lacks = col(names::ID).is_null().and(id.is_null());
+        refusals.add(&plan::id_rule(&source.entity), lacks)?;
+    }
     for target in &source.targets {
         let id = col(names::value(&target.entity, "id"));
         refusals.add(&plan::id_rule(&source.entity), id.is_null())?;

@@ -140,6 +140,61 @@ fn link_of(ground: &Ground<'_>, declared: bool) -> Planted {
     }))
 }
 
+/// A carried link demands one of every row, it says, and some have none.
+pub(super) fn demands(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let rows = |entity: &str| meta.tables.iter().find(|table| table.entity == entity);
+        let rows = |entity: &str| rows(entity).map_or(0, |table| table.rows);
+        let lacking: Vec<bool> =
+            meta.links.iter().map(|links| links.rows < rows(&links.entity)).collect();
+        let links = meta.links.iter_mut().zip(lacking).filter(|(_, lacks)| *lacks);
+        let mut links: Vec<_> = links
+            .filter_map(|(links, _)| Some((links.declared.as_mut()?, &links.entity, &links.label)))
+            .collect();
+        let (declared, entity, label) = turned(&mut links, turn)?;
+        declared.rules.required = true;
+        let figure = format!("what {entity}.{label} demands");
+        Some(((*entity).clone(), figure, " has none".to_owned()))
+    })
+}
+
+/// The rows of a link of the app are on the other side of the carried link, it says.
+pub(super) fn direction(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let declared = meta.links.iter_mut().filter_map(|links| {
+            let of = links.declared.as_mut()?.of.first_mut()?;
+            Some((of, &links.entity))
+        });
+        let mut declared: Vec<_> = declared.collect();
+        let (of, entity) = turned(&mut declared, turn)?;
+        of.is_turned = !of.is_turned;
+        let name = format!("{}.{}", of.entity, of.label);
+        Some(((*entity).clone(), format!("direction of {name}"), format!("{name} of the snapshot")))
+    })
+}
+
+/// One quarantined row more is only links, it says.
+pub(super) fn only_links(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let equation = turned(&mut meta.equations, turn)?;
+        equation.only_links += 1;
+        let (source, rows) = (equation.source.clone(), equation.only_links);
+        let figure = format!("rows of {source} that are only links");
+        Some((source, figure, says("only_links", rows)))
+    })
+}
+
+/// One existing row more is only links, it says.
+pub(super) fn existing_only_links(ground: &Ground<'_>) -> Planted {
+    edited(ground, |meta, turn| {
+        let existing = turned(&mut meta.existing, turn)?;
+        existing.only_links += 1;
+        let (entity, rows) = (existing.entity.clone(), existing.only_links);
+        let figure = format!("existing rows of {entity} that are only links");
+        Some((entity, figure, says("only_links", rows)))
+    })
+}
+
 /// A repair was made once more, it says.
 pub(super) fn repairs(ground: &Ground<'_>) -> Planted {
     edited(ground, |meta, turn| {
@@ -306,11 +361,8 @@ pub(super) fn link_file(ground: &Ground<'_>) -> Planted {
     edited(ground, |meta, _| {
         let at = meta.links.iter().position(carried)?;
         let links = meta.links.remove(at);
-        // The source may hold it under the name of the legacy entity.
-        let held = ground.snapshot.meta().links.iter().find(|file| {
-            let target = ground.contract.id_transform(&file.entity).map(|found| &found.target);
-            file.label == links.label && *target.unwrap_or(&file.entity) == links.entity
-        })?;
+        // What is left behind goes by the name that it has in the source.
+        let held = links.declared.as_ref()?.of.first()?;
         let name = format!("{}.{}", held.entity, held.label);
         Some((String::new(), format!("the list of {}", links.file), name))
     })

@@ -172,7 +172,8 @@ pub(super) fn lost_dropped(ground: &Ground<'_>) -> Planted {
     let number = seen.whole("_row").unwrap_or(-1);
     let carried = ground.snapshot.meta().links.iter().filter(|links| links.entity == entity);
     let files = carried.map(|links| format!("{} row {number}", links.file));
-    let names = files.chain([numbered(entity, number)]).collect();
+    let before = numbered(&format!("{entity} of the snapshot"), number);
+    let names = files.chain([numbered(entity, number), before]).collect();
     Ok(Some(Fault {
         changes: Changes::default().put(LOST, at, Vec::new()),
         place: format!("{LOST} row {at} ({entity} row {number})"),

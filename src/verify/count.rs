@@ -4,6 +4,7 @@ use super::Rule;
 use super::count_sql;
 use super::facts::Audit;
 use super::legacy::Legacy;
+use super::only_links;
 use super::rule::Tally;
 use super::sql;
 use crate::bundle::Equation;
@@ -16,6 +17,10 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) {
     out.push(described(audit, legacy));
     out.push(account(audit, legacy));
     out.push(strays(audit, legacy));
+    let declared = audit.contract.before.schema.entity(&legacy.entity);
+    let table = (legacy.entity.as_str(), sql::legacy(audit, legacy));
+    let rows = (legacy.rows, legacy.only_links.as_slice());
+    out.push(only_links::noted(table, declared, rows, |row| legacy.place(row)));
 }
 
 /// What the files say.
@@ -83,6 +88,7 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         migrated: u64::MAX,
         merged: u64::MAX,
         quarantined: u64::MAX,
+        only_links: u64::MAX,
         dropped: u64::MAX,
         adopted: Vec::new(),
         split: Vec::new(),
@@ -94,6 +100,7 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         ("merged", said.merged, merged),
         ("quarantined", said.quarantined, quarantined),
         ("dropped", said.dropped, dropped),
+        ("only_links", said.only_links, only_links(audit, legacy)),
     ] {
         tally.check(said == found, || {
             format!("{what}: bundle.json says {}, there are {}", grouped(said), grouped(found))
@@ -122,6 +129,11 @@ fn described(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
         });
     }
     tally.finish()
+}
+
+/// How many quarantined rows no limit counts; bundles before format 3 count all.
+pub(super) fn only_links(audit: &Audit<'_>, legacy: &Legacy) -> u64 {
+    if audit.bundle.meta().is_judged_by_source() { legacy.quarantined_links() } else { 0 }
 }
 
 fn account(audit: &Audit<'_>, legacy: &Legacy) -> Rule {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::facts::Audit;
 use super::legacy::Legacy;
+use super::only_links;
 use super::split_sql;
 use super::sql;
 
@@ -37,6 +38,17 @@ pub(super) fn quarantined_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     inside_sql(audit, legacy, "quarantine")
 }
 
+/// How many quarantined rows are only links; bundles before format 3 do not tell them apart.
+pub(super) fn only_links_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
+    if !audit.bundle.meta().is_judged_by_source() {
+        return "0".to_owned();
+    }
+    let side = sql::side(audit, &format!("data/quarantine/{}.parquet", legacy.entity), &["_row"]);
+    let is = only_links::condition("s", audit.contract.before.schema.entity(&legacy.entity));
+    let table = sql::legacy(audit, legacy);
+    format!("(SELECT count(*) FROM {table} s JOIN {side} q ON q._row = s._row WHERE {is})")
+}
+
 /// How many rows of a side file are rows of the table.
 pub(super) fn inside_sql(audit: &Audit<'_>, legacy: &Legacy, kind: &str) -> String {
     let side = sql::side(audit, &format!("data/{kind}/{}.parquet", legacy.entity), &["_row"]);
@@ -64,6 +76,10 @@ pub(super) fn described_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     parts.push(format!(
         "(coalesce(({said} ->> '$.dropped')::UBIGINT, 0) IS DISTINCT FROM {})::INT",
         inside_sql(audit, legacy, "dropped")
+    ));
+    parts.push(format!(
+        "(coalesce(({said} ->> '$.only_links')::UBIGINT, 0) IS DISTINCT FROM {})::INT",
+        only_links_sql(audit, legacy)
     ));
     let adopted = sql::side(
         audit,

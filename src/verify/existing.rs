@@ -1,17 +1,20 @@
 //! Rows that existed before: carried as they are.
 
-use std::hash::{DefaultHasher, Hasher as _};
-use std::path::PathBuf;
+mod before;
 
+use std::hash::{DefaultHasher, Hasher as _};
+
+use self::before::Before;
 use super::Rule;
 use super::facts::Audit;
 use super::files::Dropped;
 use super::key::{self, NONE};
 use super::naming::Naming;
+use super::only_links;
 use super::read::{self, Row};
 use super::rule::Tally;
 use super::sql;
-use super::table::{Table, place};
+use super::table::Table;
 use crate::bundle::Origin;
 use crate::error::{Result, grouped};
 use crate::json;
@@ -26,8 +29,12 @@ pub(super) fn rules(
     out: &mut Vec<Rule>,
 ) -> Result<()> {
     let before = Before::read(audit, table)?;
-    out.push(carried(audit, table, &before));
+    out.push(carried(audit, table, (&before, dropped))?);
     out.push(equation(audit, table, &before));
+    let declared = audit.contract.after.schema.entity(&table.entity);
+    let rows = (before.rows, before.only_links.as_slice());
+    let there = (table.entity.as_str(), sql::existing(audit, &table.entity));
+    out.push(only_links::noted(there, declared, rows, |row| before.place(&table.entity, row)));
     out.push(unchanged(audit, table, &before)?);
     for link in audit.contract.after.schema.columns_of(&table.entity) {
         out.push(links(audit, (table, link), (&before, dropped))?);
@@ -35,70 +42,53 @@ pub(super) fn rules(
     Ok(())
 }
 
-/// The table of a target entity in the snapshot.
-struct Before {
-    path: Option<PathBuf>,
-    rows: usize,
-    /// Key of the id and of the digest, by row.
-    keys: Vec<(u128, u128)>,
-    /// How often a row is carried.
-    times: Vec<u8>,
-}
-
-impl Before {
-    fn read(audit: &Audit<'_>, table: &Table) -> Result<Self> {
-        let found = audit.snapshot.table(&table.entity);
-        let path = found.map(|found| audit.snapshot.path(&found.file)).filter(|path| path.exists());
-        let mut keys = Vec::new();
-        if let Some(path) = &path {
-            read::scan(path, &["id", Extra::DIGEST], &mut |row| {
-                let digest = row.text(1).unwrap_or_default();
-                keys.push((key::link_key(row.text(0)), key::hash128(digest.as_bytes())));
-                Ok(())
-            })?;
-        }
-        let mut times = vec![0_u8; keys.len()];
-        for row in (0..table.rows()).filter_map(|row| table.existing(row)) {
-            if let Some(times) = times.get_mut(row) {
-                *times = times.saturating_add(1);
-            }
-        }
-        Ok(Self { path, rows: keys.len(), keys, times })
-    }
-
-    /// Rows that are not carried and equal a carried one of the same id.
-    fn merged(&self) -> Vec<bool> {
-        let mut carried: Vec<(u128, u128)> = Vec::new();
-        carried.extend(self.keys.iter().zip(&self.times).filter(|(_, t)| **t > 0).map(|(k, _)| *k));
-        carried.sort_unstable();
-        let is_merged = |(key, times): (&(u128, u128), &u8)| {
-            *times == 0 && key.0 != NONE && carried.binary_search(key).is_ok()
-        };
-        self.keys.iter().zip(&self.times).map(is_merged).collect()
-    }
-}
-
-fn carried(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
+fn carried(
+    audit: &Audit<'_>,
+    table: &Table,
+    (before, dropped): (&Before, &Dropped),
+) -> Result<Rule> {
     let entity = &table.entity;
     let mut tally = Tally::new("account", entity, "")
-        .says(format!("every {entity} row that existed is carried once, or equals one that is"))
-        .query(format!(
-            "WITH n AS (SELECT s._row, lower(s.id) AS id, s._digest, count(t._source_row) AS n FROM \
-             {} s LEFT JOIN (SELECT _source_row FROM {} WHERE _origin = 'existing') t ON \
-             t._source_row = s._row GROUP BY 1, 2, 3) SELECT count(*) FROM n LEFT JOIN (SELECT \
-             DISTINCT id, _digest FROM n WHERE n > 0) c USING (id, _digest) WHERE n.n > 1 OR (n.n = \
-             0 AND c.id IS NULL)",
-            sql::existing(audit, entity),
-            sql::target(audit, entity)
-        ));
+        .says(format!(
+            "every {entity} row that existed is carried once, or equals one that is, or is only links, \
+             which are listed as dropped"
+        ))
+        .query(carried_sql(audit, table));
     let merged = before.merged();
+    let lost = before.lost_links(audit, table, dropped)?;
     for (row, (times, is_merged)) in before.times.iter().zip(merged).enumerate() {
-        tally.check(*times == 1 || is_merged, || {
-            let name = format!("{entity} of the snapshot");
-            format!("{}: {times} times", place(&name, before.path.as_deref(), row))
+        let is_left_out = *times == 0 && lost.binary_search(&row).is_ok();
+        tally.check(*times == 1 || is_merged || is_left_out, || {
+            format!("{}: {times} times", before.place(entity, row))
         });
     }
-    tally.finish()
+    Ok(tally.finish())
+}
+
+fn carried_sql(audit: &Audit<'_>, table: &Table) -> String {
+    let entity = &table.entity;
+    let dropped = sql::side(audit, "data/quarantine/links.parquet", &["entity", "label", "_row"]);
+    let links = audit.contract.after.schema.columns_of(entity).map(|link| {
+        format!(
+            "(NOT coalesce({}, false) OR s._row IN (SELECT _row FROM {dropped} WHERE entity = {} AND \
+             label = {}))",
+            super::link_sql::present(&format!("s.{}", sql::name(&link.label))),
+            sql::text(entity),
+            sql::text(&link.label),
+        )
+    });
+    let declared = audit.contract.after.schema.entity(entity);
+    let is_left_out = std::iter::once(only_links::condition("s", declared)).chain(links);
+    format!(
+        "WITH o AS (SELECT s._row FROM {existing} s WHERE {}), n AS (SELECT s._row, lower(s.id) AS id, \
+         s._digest, count(t._source_row) AS n FROM {existing} s LEFT JOIN (SELECT _source_row FROM {} \
+         WHERE _origin = 'existing') t ON t._source_row = s._row GROUP BY 1, 2, 3) SELECT count(*) FROM \
+         n LEFT JOIN (SELECT DISTINCT id, _digest FROM n WHERE n > 0) c USING (id, _digest) WHERE n.n > \
+         1 OR (n.n = 0 AND c.id IS NULL AND n._row NOT IN (FROM o))",
+        is_left_out.collect::<Vec<_>>().join(" AND "),
+        sql::target(audit, entity),
+        existing = sql::existing(audit, entity),
+    )
 }
 
 fn equation(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
@@ -112,23 +102,29 @@ fn equation(audit: &Audit<'_>, table: &Table, before: &Before) -> Rule {
     let all = format!("(SELECT count(*) FROM {})", sql::existing(audit, entity));
     let carried =
         format!("(SELECT count(*) FROM {} WHERE _origin = 'existing')", sql::target(audit, entity));
+    let declared = audit.contract.after.schema.entity(entity);
+    let is = only_links::condition("s", declared);
+    let only = format!("(SELECT count(*) FROM {} s WHERE {is})", sql::existing(audit, entity));
     let differs = |what: &str, found: &str| {
         format!("(coalesce(({said} ->> '$.{what}')::BIGINT, 0) <> {found})::INT")
     };
     let mut tally = Tally::new("count", entity, "")
         .says(format!("bundle.json gives the equation of {entity} rows that existed as it is"))
         .query(format!(
-            "SELECT {} + {} + {}",
+            "SELECT {} + {} + {} + {}",
             differs("rows", &all),
             differs("carried", &carried),
-            differs("merged", &format!("{all} - {carried}"))
+            differs("only_links", &only),
+            differs("merged", &format!("{all} - {carried} - {only}"))
         ));
     let meta = audit.bundle.meta().existing.iter().find(|said| said.entity == *entity);
     let (rows, carried) = (before.rows as u64, table.counts().1);
+    let only = before.only_links.len() as u64;
     for (what, said, found) in [
         ("rows", meta.map(|meta| meta.rows), rows),
         ("carried", meta.map(|meta| meta.carried), carried),
-        ("merged", meta.map(|meta| meta.merged), rows.saturating_sub(carried)),
+        ("only_links", meta.map(|meta| meta.only_links), only),
+        ("merged", meta.map(|meta| meta.merged), rows.saturating_sub(carried + only)),
     ] {
         // A table that had no row may go without an equation.
         let said = said.unwrap_or_default();

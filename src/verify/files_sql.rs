@@ -1,4 +1,4 @@
-//! The queries that reproduce the rules of dropped links and of link files.
+//! The queries that reproduce the rules of legacy links whose other end is absent.
 
 use super::facts::Audit;
 use super::legacy::Legacy;
@@ -6,11 +6,12 @@ use super::link_sql;
 use super::sql::{self, name, text};
 use crate::bundle::Reason;
 use crate::schema::Link;
-use crate::snapshot::LinksMeta;
 
-const DROPPED: [&str; 6] = ["entity", "label", "_row", "from", "to", "reason"];
+/// The columns of the list of dropped links.
+pub(super) const DROPPED: [&str; 6] = ["entity", "label", "_row", "from", "to", "reason"];
 
-fn dropped_side(audit: &Audit<'_>) -> String {
+/// The list of dropped links.
+pub(super) fn dropped_side(audit: &Audit<'_>) -> String {
     sql::side(audit, "data/quarantine/links.parquet", &DROPPED)
 }
 
@@ -119,104 +120,5 @@ pub(super) fn equation(audit: &Audit<'_>, legacy: &Legacy, (link, to): (&Link, &
         entity = text(&link.on),
         label = text(&link.label),
         other = text(Reason::OTHER_PLACE),
-    )
-}
-
-/// What the ids of an entity are in the target: `old`, `id`; `None` when they stay.
-fn ends(audit: &Audit<'_>, entity: &str) -> Option<String> {
-    if audit.legacy.contains_key(entity) {
-        let target =
-            audit.contract.id_transform(entity).map_or(entity, |found| found.target.as_str());
-        return Some(sql::heirs(audit, entity, target));
-    }
-    audit.tables.get(entity).map(|_| {
-        format!("(SELECT {} AS old, id FROM {})", sql::id("id"), sql::target(audit, entity))
-    })
-}
-
-/// The pairs of snapshot files with their ends in the target: `f`, `t`, and as they were.
-pub(super) fn resolved(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
-    let parts: Vec<String> = links
-        .iter()
-        .map(|links| {
-            let join = |side: &str, alias: &str, entity: &str| match ends(audit, entity) {
-                Some(ends) => (
-                    format!("{alias}.id"),
-                    format!(
-                        " LEFT JOIN {ends} {alias} ON {alias}.old = {}",
-                        sql::id(&format!("p.\"{side}\""))
-                    ),
-                ),
-                None => (format!("p.\"{side}\""), String::new()),
-            };
-            let (from, from_join) = join("from", "a", &links.entity);
-            let (to, to_join) = join("to", "b", &links.target);
-            format!(
-                "SELECT {from} AS f, {to} AS t, p.\"from\", p.\"to\", {} AS entity FROM {} \
-                 p{from_join}{to_join}",
-                text(&links.entity),
-                sql::source(audit, &links.file)
-            )
-        })
-        .collect();
-    if parts.is_empty() {
-        return "SELECT NULL::VARCHAR AS f, NULL::VARCHAR AS t, NULL::VARCHAR AS \"from\", \
-                NULL::VARCHAR AS \"to\", NULL::VARCHAR AS entity WHERE false"
-            .to_owned();
-    }
-    parts.join(" UNION ALL ")
-}
-
-/// Pairs that lost an end and are not listed, or are listed and did not.
-pub(super) fn dropped(audit: &Audit<'_>, links: &[&LinksMeta]) -> String {
-    let label = links.first().map_or("", |links| links.label.as_str());
-    format!(
-        "WITH x AS ({}), d AS (SELECT DISTINCT entity, {} AS f, {} AS t FROM \
-         {} WHERE label = {}) SELECT count(*) FROM x LEFT JOIN d ON d.entity = x.entity AND d.f = {} AND d.t = {} \
-         WHERE (d.f IS NOT NULL) = (x.f IS NOT NULL AND \
-         x.t IS NOT NULL)",
-        resolved(audit, links),
-        sql::id("\"from\""),
-        sql::id("\"to\""),
-        dropped_side(audit),
-        text(label),
-        sql::id("x.\"from\""),
-        sql::id("x.\"to\""),
-    )
-}
-
-/// Pairs that stand there twice, that the source has not, or that are missing.
-pub(super) fn pairs(audit: &Audit<'_>, file: &str, links: &[&LinksMeta]) -> String {
-    let side = sql::side(audit, file, &["from", "to"]);
-    format!(
-        "WITH x AS (SELECT DISTINCT f, t FROM ({}) WHERE f IS NOT NULL AND t IS NOT NULL), g AS \
-         (SELECT \"from\" AS f, \"to\" AS t, count(*) AS n FROM {side} GROUP BY 1, 2) SELECT (SELECT \
-         coalesce(sum(n - 1), 0) FROM g) + (SELECT count(*) FROM g ANTI JOIN x USING (f, t)) + \
-         (SELECT count(*) FROM x ANTI JOIN g USING (f, t))",
-        resolved(audit, links),
-    )
-}
-
-/// Whether bundle.json gives other rows than the file has, or another digest than was recomputed:
-/// SQL has no canonical JSON.
-pub(super) fn said(
-    audit: &Audit<'_>,
-    (entity, label): (&str, &str),
-    (file, digest): (&str, &str),
-) -> String {
-    let side = sql::side(audit, file, &["from", "to"]);
-    let found = format!("(SELECT count(*) FROM {side})");
-    // Without a row there is no digest to compare with.
-    let digest = match audit.views {
-        Some(_) => String::new(),
-        None => format!(" OR (l ->> '$.digest') <> {}", text(digest)),
-    };
-    format!(
-        "SELECT coalesce((SELECT any_value(((l ->> '$.rows')::BIGINT <> {found}{digest})::INT) FROM \
-         (SELECT unnest(links::JSON[]) AS l FROM read_json({}, columns = {{links: 'JSON'}})) WHERE \
-         (l ->> '$.entity') = {} AND (l ->> '$.label') = {}), ({found} > 0)::INT)",
-        sql::path(audit, "data/bundle.json"),
-        text(entity),
-        text(label),
     )
 }

@@ -296,6 +296,7 @@ pub(super) struct Pairs {
     pub(super) entity: &'static str,
     pub(super) label: &'static str,
     pub(super) target: &'static str,
+    pub(super) seen_as: &'static str,
     pub(super) role: &'static str,
     pub(super) ids: Vec<(String, String)>,
 }
@@ -333,6 +334,16 @@ fn write_snapshot(
         meta.links.push(write_pairs(root, number, pairs));
     }
     meta.unmapped = unmapped(&meta, tables);
+    let side =
+        |on: &str, label: &str| serde_json::json!({ "on": on, "label": label, "has": "many" });
+    let of_app = links.iter().filter(|pairs| pairs.role == "carried").map(|pairs| {
+        let (forward, reverse) =
+            (side(pairs.entity, pairs.label), side(pairs.target, pairs.seen_as));
+        (pairs.label.to_owned(), serde_json::json!({ "forward": forward, "reverse": reverse }))
+    });
+    let of_app: serde_json::Map<_, _> = of_app.collect();
+    let schema = serde_json::json!({ "entities": {}, "links": of_app }).to_string();
+    storage::write_new(&root.join("data/schema.json"), schema.as_bytes()).unwrap();
     let text = serde_json::to_string(&meta).unwrap();
     storage::write_new(&root.join("data/snapshot.json"), text.as_bytes()).unwrap();
     bag::seal(root, &payload(root), &[]).unwrap();
@@ -429,6 +440,8 @@ fn write_pairs(root: &Path, number: usize, pairs: &Pairs) -> LinksMeta {
         target: pairs.target.to_owned(),
         role: pairs.role.to_owned(),
         has_one: false,
+        seen_as: Some(pairs.seen_as.to_owned()),
+        is_reverse: pairs.role == "declared",
         file,
         rows: pairs.ids.len() as u64,
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Rule;
+use super::carried::{self, Group, end, renamed};
 use super::facts::{Audit, Heir};
-use super::files::{self, end, renamed};
-use super::key::{self, NONE};
+use super::key;
 use super::left_sql;
 use super::limit;
 use super::read;
@@ -20,10 +20,11 @@ use crate::snapshot::{Extra, LinksMeta, OTHER_NAMES};
 type Left = BTreeMap<(String, String), (u64, Vec<String>)>;
 
 /// The kinds that are recounted, and how a rule calls them.
-const KINDS: [(LeftKind, &str); 3] = [
+const KINDS: [(LeftKind, &str); 4] = [
     (LeftKind::Attribute, "attributes that the contract does not declare"),
     (LeftKind::Entity, "entities that the contract does not declare"),
     (LeftKind::Link, "links between rows of the target that it does not have"),
+    (LeftKind::SchemaRule, "rules of the app's schema, as data/plan.json has them"),
 ];
 
 /// bundle.json says what is left behind as the snapshot has it, and of link values no more than the
@@ -37,7 +38,8 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
         let found = match kind {
             LeftKind::Attribute => attributes(audit)?,
             LeftKind::Entity => entities(audit),
-            _ => links(audit)?,
+            LeftKind::Link => links(audit)?,
+            LeftKind::SchemaRule => schema_rules(audit),
         };
         out.push(described(audit, (kind, words), &found));
         if kind == LeftKind::Link {
@@ -86,7 +88,9 @@ fn entities(audit: &Audit<'_>) -> Left {
 
 fn links(audit: &Audit<'_>) -> Result<Left> {
     let mut left = Left::new();
-    for file in audit.snapshot.meta().links.iter().filter(|file| !is_taken(audit, file)) {
+    let groups = carried::groups(audit);
+    let files = audit.snapshot.meta().links.iter();
+    for file in files.filter(|file| !is_read(audit, file) && !is_taken(&groups, file)) {
         let found = left.entry((file.entity.clone(), file.label.clone())).or_default();
         pairs(audit, file, found)?;
     }
@@ -98,30 +102,36 @@ fn links(audit: &Audit<'_>) -> Result<Left> {
     Ok(left)
 }
 
-/// Whether the target has what a link file holds: the bundle lists the file in which its pairs follow
-/// their rows, or it is read as the other side of a link.
-fn is_taken(audit: &Audit<'_>, file: &LinksMeta) -> bool {
-    let entity = renamed(audit, &file.entity);
-    let mut listed = audit.bundle.meta().links.iter();
-    is_read(audit, file)
-        || (files::is_carried(audit, file)
-            && listed.any(|links| links.entity == entity && links.label == file.label))
+/// Whether the pairs of a link file follow their rows: the bundle lists the file that has them.
+fn is_taken(groups: &[Group<'_>], file: &LinksMeta) -> bool {
+    let mut listed = groups.iter().filter(|group| group.meta.is_some());
+    listed.any(|group| group.held.iter().any(|held| held.links.file == file.file))
 }
 
 /// Whether a link file is the other side of a link that has columns or a file of its own.
 pub(super) fn is_read(audit: &Audit<'_>, file: &LinksMeta) -> bool {
     let (before, after) = (&audit.contract.before.schema, &audit.contract.after.schema);
-    let links = before.links.iter().filter(|link| link.has == Has::One).chain(&after.links);
-    let held = |link: &Link| {
-        link.to == file.entity && link.reverse == file.label && link.on == file.target
-    };
-    file.role == "declared" && links.into_iter().any(held)
+    let mut links = before.links.iter().filter(|link| link.has == Has::One).chain(&after.links);
+    file.role == "declared" && links.any(|link| file.is_back_of(link))
 }
 
 /// The has-one links of the legacy model that no rule takes up.
 pub(super) fn untaken<'a>(audit: &'a Audit<'_>) -> impl Iterator<Item = &'a Link> {
     let links = audit.contract.before.schema.links.iter();
     links.filter(|link| link.has == Has::One && !audit.contract.takes_up(link))
+}
+
+/// The rules that the plan of the schema says are lost.
+fn schema_rules(audit: &Audit<'_>) -> Left {
+    let mut left = Left::new();
+    for rule in audit.bundle.schema_plan().into_iter().flat_map(|plan| &plan.rules_left) {
+        let found = left.entry((rule.entity.clone(), rule.label.clone())).or_default();
+        found.0 += 1;
+        if found.1.len() < LeftBehind::SAMPLES {
+            found.1.push(rule.lost.clone());
+        }
+    }
+    left
 }
 
 fn add((count, first): &mut (u64, Vec<String>), ends: impl FnOnce() -> [String; 2]) {
@@ -134,8 +144,7 @@ fn add((count, first): &mut (u64, Vec<String>), ends: impl FnOnce() -> [String; 
 
 /// An end of a pair in the target, and as it is written; none where that row is not there.
 fn there<'t>(audit: &Audit<'_>, (entity, id): (&str, Option<&'t str>)) -> Option<(u128, &'t str)> {
-    let key = Some(key::link_key(id)).filter(|key| *key != NONE);
-    key.and_then(|key| end(audit, entity, key)).zip(id)
+    end(audit, entity, key::link_key(id)).zip(id)
 }
 
 fn pairs(audit: &Audit<'_>, file: &LinksMeta, found: &mut (u64, Vec<String>)) -> Result<()> {

@@ -1,12 +1,13 @@
 //! The queries that reproduce what is left behind.
 
+use super::carried::{Held, groups, renamed};
+use super::carried_sql;
 use super::facts::Audit;
-use super::files;
 use super::files_sql;
 use super::left;
 use super::sql::{self, text};
-use crate::bundle::LeftKind;
-use crate::snapshot::OTHER_NAMES;
+use crate::bundle::{LeftKind, SCHEMA_PLAN};
+use crate::snapshot::{LinksMeta, OTHER_NAMES};
 
 /// Things of a kind that bundle.json counts otherwise than the snapshot has them.
 pub(super) fn described(audit: &Audit<'_>, kind: LeftKind) -> String {
@@ -14,7 +15,7 @@ pub(super) fn described(audit: &Audit<'_>, kind: LeftKind) -> String {
         LeftKind::Attribute => ("attribute", attributes(audit)),
         LeftKind::Entity => ("entity", unmapped(audit, "entities", ("''", "$[1]"))),
         LeftKind::Link => ("link", links(audit)),
-        LeftKind::SchemaRule => ("schema_rule", nothing()),
+        LeftKind::SchemaRule => ("schema_rule", schema_rules(audit)),
     };
     format!(
         "WITH f AS ({found}), b AS (SELECT l ->> '$.entity' AS entity, coalesce(l ->> '$.name', '') AS \
@@ -30,6 +31,30 @@ pub(super) fn described(audit: &Audit<'_>, kind: LeftKind) -> String {
 /// How many link values are left behind.
 pub(super) fn counted(audit: &Audit<'_>) -> String {
     format!("(SELECT coalesce(sum(n), 0) FROM ({}))", links(audit))
+}
+
+/// That bundle.json lists no file which has the pairs of a link file of the snapshot.
+fn unlisted(audit: &Audit<'_>, file: &LinksMeta) -> String {
+    format!(
+        " AND NOT EXISTS (WITH l AS (SELECT unnest(links::JSON[]) AS l FROM read_json({}, columns = \
+         {{links: 'JSON'}})) SELECT 1 FROM (SELECT l ->> '$.entity' AS entity, l ->> '$.label' AS label, \
+         false AS named FROM l WHERE (l -> '$.declared') IS NULL UNION ALL SELECT o ->> '$.entity', o ->> \
+         '$.label', true FROM (SELECT unnest((l -> '$.declared.of')::JSON[]) AS o FROM l)) WHERE label = {} \
+         AND entity = CASE WHEN named THEN {} ELSE {} END)",
+        sql::path(audit, "data/bundle.json"),
+        text(&file.label),
+        text(&file.entity),
+        text(&renamed(audit, &file.entity)),
+    )
+}
+
+/// The rules of the app's schema that data/plan.json says are lost, by attribute or link.
+fn schema_rules(audit: &Audit<'_>) -> String {
+    format!(
+        "SELECT r ->> '$.entity' AS entity, r ->> '$.label' AS name, count(*) AS n FROM (SELECT \
+         unnest(rules_left::JSON[]) AS r FROM read_json({}, columns = {{rules_left: 'JSON'}})) GROUP BY ALL",
+        sql::path(audit, SCHEMA_PLAN),
+    )
 }
 
 fn nothing() -> String {
@@ -72,21 +97,18 @@ fn attributes(audit: &Audit<'_>) -> String {
 /// Link values between rows of the target that it does not have: `entity`, `name`, `n`.
 fn links(audit: &Audit<'_>) -> String {
     let files = audit.snapshot.meta().links.iter().filter(|file| !left::is_read(audit, file));
-    let files = files.map(|file| {
-        let listed = format!(
-            " AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(links::JSON[]) AS l FROM read_json({}, \
-             columns = {{links: 'JSON'}})) WHERE (l ->> '$.entity') = {} AND (l ->> '$.label') = {})",
-            sql::path(audit, "data/bundle.json"),
-            text(&files::renamed(audit, &file.entity)),
-            text(&file.label),
-        );
+    let groups = groups(audit);
+    let files = files.map(|links| {
+        let mut held = groups.iter().flat_map(|group| &group.held);
+        let carried = held.find(|held| held.links.file == links.file).copied();
+        let file = carried.unwrap_or(Held { links, is_turned: false });
         format!(
             "SELECT {} AS entity, {} AS name, count(*) AS n FROM ({}) WHERE f IS NOT NULL AND t IS NOT \
              NULL{}",
-            text(&file.entity),
-            text(&file.label),
-            files_sql::resolved(audit, &[file]),
-            if files::is_carried(audit, file) { &listed } else { "" },
+            text(&links.entity),
+            text(&links.label),
+            carried_sql::resolved(audit, &[file]),
+            carried.map(|_| unlisted(audit, links)).unwrap_or_default(),
         )
     });
     let named = left::untaken(audit).filter_map(|link| {
@@ -101,7 +123,7 @@ fn links(audit: &Audit<'_>) -> String {
             text(&link.label),
             files_sql::named(audit, link),
             rows.collect::<Vec<_>>().join(" UNION ALL "),
-            sql::heirs(audit, &link.to, &files::renamed(audit, &link.to)),
+            sql::heirs(audit, &link.to, &renamed(audit, &link.to)),
         ))
     });
     let mut parts: Vec<String> = files.chain(named).collect();

@@ -8,6 +8,7 @@ use super::cases::Cases;
 use super::facts::{Audit, Heir};
 use super::index::Index;
 use super::key::{self, NONE};
+use super::only_links;
 use super::onto::Onto;
 use super::own_ids::{OddIds, OwnId};
 use super::read;
@@ -43,6 +44,8 @@ pub(super) struct Legacy {
     pub(super) quarantined: Vec<u8>,
     /// How often a row is listed as dropped by a rule; empty where no rule drops any.
     dropped: Vec<u8>,
+    /// Rows that are only links.
+    pub(super) only_links: Vec<usize>,
     /// Rows whose `_row` is not their place.
     pub(super) misplaced: u64,
     /// Rows of the side files that name no row of the snapshot, with the rows there are.
@@ -79,6 +82,7 @@ impl Legacy {
             merged_times: Vec::new(),
             quarantined: Vec::new(),
             dropped: Vec::new(),
+            only_links: Vec::new(),
             misplaced: 0,
             strays: (0, 0),
             path,
@@ -93,6 +97,9 @@ impl Legacy {
             let onto = self.read_onto(audit, transform)?;
             self.onto.push(onto);
         }
+        let declared = audit.contract.before.schema.entity(&self.entity);
+        let ids = self.ids.iter().copied();
+        self.only_links = only_links::rows(self.path.as_deref(), declared, ids)?;
         self.read_merged(audit)?;
         self.merged.sort_by_key(|merged| merged.row);
         self.read_quarantined(audit)?;
@@ -202,6 +209,11 @@ impl Legacy {
     /// Whether a row became a target row or stands on one.
     pub(super) fn is_migrated(&self, row: usize) -> bool {
         self.onto.iter().any(|onto| onto.times(row) > 0)
+    }
+
+    /// How many quarantined rows are only links.
+    pub(super) fn quarantined_links(&self) -> u64 {
+        self.only_links.iter().map(|row| u64::from(self.quarantined[*row])).sum()
     }
 
     /// How often a row is listed as dropped by a rule.

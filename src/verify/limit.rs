@@ -2,20 +2,22 @@
 
 use super::Rule;
 use super::facts::Audit;
+use super::legacy::Legacy;
 use super::read;
 use super::rule::Tally;
 use super::sql;
+use super::{count, count_sql};
 use crate::contract::Limit;
 use crate::error::{Result, grouped};
 
 /// Quarantined rows and repairs are within the contract's limits.
 pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     let total = total(audit);
-    let quarantined: u64 = audit
-        .legacy
-        .values()
-        .map(|legacy| legacy.quarantined.iter().map(|times| u64::from(*times)).sum::<u64>())
-        .sum();
+    let quarantined = |legacy: &Legacy| {
+        let times = legacy.quarantined.iter().map(|times| u64::from(*times));
+        times.sum::<u64>().saturating_sub(count::only_links(audit, legacy))
+    };
+    let quarantined: u64 = audit.legacy.values().map(quarantined).sum();
     let mut repaired = 0;
     for target in audit.tables.keys() {
         let (path, there) = audit.file(&format!("data/repairs/{target}.parquet"));
@@ -33,7 +35,9 @@ pub(super) fn rules(audit: &Audit<'_>, out: &mut Vec<Rule>) -> Result<()> {
     };
     let limits = [
         ("quarantined rows", rollout.max_quarantined, quarantined, {
-            sides("quarantine", audit.legacy.keys().collect())
+            let only = |legacy| format!(" - {}", count_sql::only_links_sql(audit, legacy));
+            let only: String = audit.legacy.values().map(only).collect();
+            sides("quarantine", audit.legacy.keys().collect()) + &only
         }),
         ("repaired values", rollout.max_repaired, repaired, {
             sides("repairs", audit.tables.keys().collect())

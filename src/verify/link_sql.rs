@@ -382,7 +382,7 @@ pub(super) fn naming(audit: &Audit<'_>, table: &str, link: &Link, how: &str) -> 
     }
     for file in &audit.snapshot.meta().links {
         let ahead = file.entity == link.on && file.label == link.label;
-        let back = file.entity == link.to && file.label == link.reverse;
+        let back = file.is_back_of(link);
         let (on, to) = if ahead { ("\"from\"", "\"to\"") } else { ("\"to\"", "\"from\"") };
         if ahead || back {
             parts.push(format!(
@@ -440,8 +440,11 @@ pub(super) fn other_places(audit: &Audit<'_>, legacy: &Legacy) -> String {
     let columns = ["entity", "label", "_row", "to", "reason"];
     let reverse = audit.contract.before.schema.links.iter();
     let reverse = reverse.filter(|link| link.to == legacy.entity);
-    let pairs: Vec<String> =
-        reverse.map(|link| sql::text(&link.reverse)).chain(["''".to_owned()]).collect();
+    let pairs: Vec<String> = reverse
+        .filter_map(|link| link.reverse.as_deref())
+        .map(sql::text)
+        .chain(["''".to_owned()])
+        .collect();
     format!(
         "WITH h AS (SELECT h.r, h.label, h.old, count(*) AS n FROM ({}) h SEMI JOIN ({}) m ON m.r = h.r \
          GROUP BY ALL), d AS (SELECT _row AS r, label, {} AS old, count(*) AS n FROM {} WHERE entity = {} \

@@ -41,7 +41,7 @@ impl Naming {
         let mut texts = BTreeMap::new();
         for file in &audit.snapshot.meta().links {
             let ahead = file.entity == link.on && file.label == link.label;
-            let back = file.entity == link.to && file.label == link.reverse;
+            let back = file.is_back_of(link);
             if !ahead && !back {
                 continue;
             }

@@ -10,8 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, content, count, dropped, existing, id, left, limit, link, note, order,
-    other_places, refs, repair, tables, unlisted, upper, value, winners,
+    Rule, aside, attr, carried, content, count, dropped, existing, id, left, limit, link, note,
+    order, other_places, refs, repair, tables, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -139,7 +139,7 @@ impl Piece<'_> {
                 refs::rules(audit, legacy, lost, out)?;
             }
             Piece::Lost => out.extend(files::counted(audit, lost)),
-            Piece::Carried => files::carried_rules(audit, lost, out)?,
+            Piece::Carried => carried::rules(audit, lost, out)?,
             Piece::Order(table) => order::rules(audit, &table.entity, out)?,
             Piece::Written(check) => order::written(audit, check, out)?,
             Piece::Repairs(target) => repair::rules(audit, target, out)?,

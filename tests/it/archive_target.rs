@@ -283,8 +283,8 @@ fn config_says_what_the_archive_holds() {
     let notes: Vec<_> = world.notes().into_iter().filter(|(key, _)| key == "labels").collect();
     insta::assert_snapshot!(serde_json::to_string_pretty(&notes[0].1).expect("JSON"), @r#"
     [
-      "`emails.events` belongs to the link `emailsEvents`: the link with `thread_items` is `emails.events_thread_items` there",
       "`$users.events` belongs to the link `context_eventsAuthor`: the link with `thread_items` is `$users.events_thread_items` there",
+      "`emails.events` belongs to the link `emailsEvents`: the link with `thread_items` is `emails.events_thread_items` there",
       "`whatsapp_messages.event` belongs to the link `whatsapp_messagesEvent`: the link with `thread_items` is `whatsapp_messages.event_thread_items` there"
     ]
     "#);

@@ -4,12 +4,19 @@ mod faults;
 mod refusals;
 pub(crate) mod scene;
 
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
 use rethread::error::Kind;
 use rethread::target::OnConflict;
 use rethread::target::instantdb::Options;
 use serde_json::json;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
 
 use crate::instantdb::{Route, Store};
+use crate::support::fixture;
 use scene::{SAMPLE, SMALL, Scene, empty, sample_app, told};
 
 #[test]
@@ -172,21 +179,82 @@ fn what_the_contract_does_not_name_goes_along_where_the_app_has_room() {
     scene.rollback().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
 }
 
-/// The sample app whose messages lead to one item at most, one of them to another one already.
-fn leading_elsewhere() -> Store {
-    let mut store = sample_app();
-    let label = "new_event";
-    let link = store.attr("whatsapp_messages", label).expect("a link");
-    store.attrs[link].many = false;
-    let message = store.ids("whatsapp_messages").swap_remove(0);
-    store.put(link, &message, "\"8e4d117a-7e8f-409a-947b-60540e90375c\"");
-    store
+/// Two users of the sample.
+const USERS: [&str; 2] =
+    ["1f942d3a-5279-4dfa-973e-969a4666722a", "991ae5d5-03ea-4f06-a985-44a863c1d48e"];
+
+/// The sample with an author of an item that is in the app already, as a backup.
+fn authored(folder: &Path) -> PathBuf {
+    let mut zip = ZipArchive::new(File::open(fixture("sample-backup.zip")).expect("a file"))
+        .expect("an archive");
+    let place = folder.join("authored.zip");
+    let mut out = ZipWriter::new(File::create(&place).expect("a file"));
+    for at in 0..zip.len() {
+        let mut entry = zip.by_index(at).expect("an entry");
+        let (name, mut text) = (entry.name().expect("a name").into_owned(), Vec::new());
+        entry.read_to_end(&mut text).expect("content");
+        if name == "config.json" {
+            let mut config: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            let side =
+                |on: &str, has: &str, label: &str| json!({ "on": on, "has": has, "label": label });
+            config["schema"]["links"]["authors"] = json!({
+                "forward": side("thread_items", "one", "author"),
+                "reverse": side("$users", "many", "events_thread_items") });
+            text = config.to_string().into_bytes();
+        }
+        if name == "entities/thread_items.jsonl" {
+            let lines = String::from_utf8(text).expect("text");
+            let (id, author) = (format!("\"id\":\"{ITEM}\""), USERS[0]);
+            text = lines.replace(&id, &format!("{id},\"author\":\"{author}\"")).into_bytes();
+        }
+        out.start_file(name, SimpleFileOptions::default()).expect("an entry");
+        out.write_all(&text).expect("content");
+    }
+    out.finish().expect("a zip");
+    place
+}
+
+const ITEM: &str = "8e4d117a-7e8f-409a-947b-60540e90375c";
+
+#[test]
+fn links_inside_the_model_arrive_under_their_own_labels() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("backup.zip");
+    let app = crate::carried::talking();
+    app.write(&source);
+    let master = scene::Master::of(&source);
+    let mut store = Store::with_schema(&scene::planned_schema(&source));
+    store.fill(&app.rows);
+    // A second link between the same entities is not taken for the first.
+    store.declare(crate::instantdb::Attr {
+        etype: "thread_items".to_owned(),
+        label: "quotes".to_owned(),
+        link: true,
+        reverse: Some(("thread_items".to_owned(), "quotedBy".to_owned())),
+        ..Default::default()
+    });
+    let scene = Scene::new(&master, store);
+    let before = scene.content();
+    scene.import().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+    let items = scene.content()["thread_items"].clone();
+    let replies = items.values().filter(|row| row.contains("\"replyTo\":"));
+    assert_eq!(replies.count(), 1, "{items:?}");
+    assert!(items.values().all(|row| !row.contains("quotes")), "{items:?}");
+    scene.rollback().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+    assert_eq!(scene.content(), before);
 }
 
 #[test]
 fn a_link_that_leads_elsewhere_is_refused_kept_or_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = authored(folder.path());
+    let master = scene::Master::of(&source);
     for policy in [OnConflict::Refuse, OnConflict::Keep, OnConflict::Replace] {
-        let mut scene = Scene::new(&SAMPLE, leading_elsewhere());
+        let mut store = scene::app_of(&master, &source);
+        let link = store.attr("thread_items", "author").expect("a link");
+        store.retract(link, ITEM, &format!("\"{}\"", USERS[0]));
+        store.put(link, ITEM, &format!("\"{}\"", USERS[1]));
+        let mut scene = Scene::new(&master, store);
         scene.options = Options::default();
         let before = scene.content();
         let outcome = scene.import_with(policy);

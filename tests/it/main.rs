@@ -44,5 +44,6 @@ mod explain;
 mod quarantine;
 mod trial;
 mod independent;
+mod carried;
 mod pages;
 mod shells;

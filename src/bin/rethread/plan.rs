@@ -121,6 +121,13 @@ fn text(plan: &SchemaPlan) -> String {
         let _ = writeln!(out, "\nfinding: {}", line(&finding.said));
         let _ = writeln!(out, "  help: {}", line(&finding.help));
     }
+    if !plan.rules_left.is_empty() {
+        let _ = writeln!(out, "\nrules of the app's schema that the target does not have");
+    }
+    for rule in &plan.rules_left {
+        let _ = writeln!(out, "  {}: {}", line(&rule.of()), line(&rule.lost));
+        let _ = writeln!(out, "    to keep it: {}", line(&rule.line));
+    }
     out
 }
 

@@ -139,7 +139,8 @@ fn links(changes: &mut Changes, section: u8, (before, after): (&[Link], &[Link])
 }
 
 fn link(changes: &mut Changes, (before, after): (&Link, &Link), what: &str, means: &Means) {
-    let Link { name, on: _, label: _, has, to, reverse, reverse_has, also } = before;
+    // A contract's links have no rules of an app.
+    let Link { name, on: _, label: _, has, to, reverse, reverse_has, rules: _, also } = before;
     let renamed = Effect::Harmless("the schema calls it otherwise; rows stay as they are");
     changes.text(&format!("{what}.name"), (name, &after.name), renamed);
     let same = has == &after.has

@@ -59,7 +59,7 @@ pub(super) fn unmapped(changes: &mut Changes, before: Unmapped, after: Unmapped)
     };
     changes.compare("unmapped.attrs", (&attrs, &after.attrs), words, Effect::Breaks(why));
     let words = |carry: &bool| if *carry { "carry" } else { "report" }.to_owned();
-    let why = Effect::Breaks("links to other entities follow their rows, or no longer");
+    let why = Effect::Breaks("links of the app that no rule names follow the rows, or no longer");
     changes.compare("unmapped.links", (&carry_links, &after.carry_links), words, why);
 }
 

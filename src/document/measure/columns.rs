@@ -70,7 +70,7 @@ impl Ids {
         // A link that the source holds from its other side leads here too.
         let held = snapshot.meta().links.iter().filter(|held| held.role == "declared");
         let reverse = held.filter_map(|held| {
-            let link = links.iter().find(|it| it.to == held.entity && it.reverse == held.label);
+            let link = links.iter().find(|it| held.is_back_of(it));
             link.map(|link| link.on.as_str())
         });
         entities.extend(reverse);

@@ -73,7 +73,7 @@ impl Look<'_> {
         let mut seen = Seen::default();
         for held in self.snapshot.meta().links.iter().filter(|held| held.role == "declared") {
             let is_own = held.entity == link.on && held.label == link.label;
-            let is_reverse = held.entity == link.to && held.label == link.reverse;
+            let is_reverse = held.is_back_of(link);
             if held.rows == 0 || !(is_own || is_reverse) {
                 continue;
             }

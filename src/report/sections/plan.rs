@@ -15,6 +15,14 @@ pub(super) fn plan(report: &Report, detail: Detail) -> Option<Section> {
             vec![Cell::name(&finding.what), Cell::words(&finding.said), Cell::words(&finding.help)]
         })));
     }
+    if !plan.rules_left.is_empty() {
+        let columns = [("rule of", false), ("what no longer holds", false), ("to keep it", false)];
+        let caption = "Rules of the app's schema that the target's does not have";
+        let table = Table::new(caption, &columns);
+        blocks.push(Block::Table(table.fill(detail, plan.rules_left.iter(), |rule| {
+            vec![Cell::name(&rule.of()), Cell::words(&rule.lost), Cell::words(&rule.line)]
+        })));
+    }
     let count = |class: Class| plan.steps.iter().filter(|step| step.class == class).count() as u64;
     let careful: Vec<&Step> =
         plan.steps.iter().filter(|step| step.class != Class::Safe || step.fails > 0).collect();

@@ -28,6 +28,7 @@ pub(super) struct App {
 }
 
 /// One attribute or the forward side of a link.
+#[allow(clippy::struct_excessive_bools, reason = "the columns of the store's table")]
 #[derive(Debug)]
 pub(super) struct Attr {
     id: String,
@@ -40,10 +41,12 @@ pub(super) struct Attr {
     indexed: bool,
     required: bool,
     ty: Option<String>,
-    /// Entity and label of a link's other side.
-    reverse: Option<(String, String)>,
-    /// What goes with a row that is deleted, seen from the forward and the reverse side.
-    cascade: (bool, bool),
+    is_link: bool,
+    /// Entity and label of a link's other side, as far as it has one.
+    reverse: (Option<String>, Option<String>),
+    /// What happens to rows when one at the other end is deleted, seen from the forward and from the
+    /// reverse side.
+    on_delete: (Option<String>, Option<String>),
 }
 
 impl Attr {
@@ -111,11 +114,10 @@ fn attrs(client: &mut Client, app: &str) -> Result<Vec<Attr>, postgres::Error> {
             COALESCE(a.label, f.label)::pg_catalog.text, a.cardinality::pg_catalog.text = 'many', \
             a.is_unique, a.is_indexed, COALESCE(a.is_required, false), \
             a.checked_data_type::pg_catalog.text, \
-            CASE WHEN a.value_type::pg_catalog.text = 'ref' \
-                 THEN COALESCE(a.reverse_etype, r.etype)::pg_catalog.text END, \
+            a.value_type::pg_catalog.text = 'ref', \
+            COALESCE(a.reverse_etype, r.etype)::pg_catalog.text, \
             COALESCE(a.reverse_label, r.label)::pg_catalog.text, \
-            COALESCE(a.on_delete::pg_catalog.text = 'cascade', false), \
-            COALESCE(a.on_delete_reverse::pg_catalog.text = 'cascade', false) \
+            a.on_delete::pg_catalog.text, a.on_delete_reverse::pg_catalog.text \
          FROM public.attrs a LEFT JOIN public.idents f ON f.id = a.forward_ident \
               LEFT JOIN public.idents r ON r.id = a.reverse_ident \
          WHERE a.app_id IN ({app}, {system}) AND a.deletion_marked_at IS NULL",
@@ -128,7 +130,6 @@ fn attrs(client: &mut Client, app: &str) -> Result<Vec<Attr>, postgres::Error> {
         let (Some(entity), Some(label)) = names else { continue };
         let id: String = row.get(0);
         let key = uuid::Uuid::try_parse(&id).unwrap_or_default().into_bytes();
-        let reverse: (Option<String>, Option<String>) = (row.get(8), row.get(9));
         attrs.push(Attr {
             id,
             key,
@@ -139,8 +140,9 @@ fn attrs(client: &mut Client, app: &str) -> Result<Vec<Attr>, postgres::Error> {
             indexed: row.get(5),
             required: row.get(6),
             ty: row.get(7),
-            reverse: reverse.0.zip(reverse.1),
-            cascade: (row.get(10), row.get(11)),
+            is_link: row.get(8),
+            reverse: (row.get(9), row.get(10)),
+            on_delete: (row.get(11), row.get(12)),
         });
     }
     attrs.retain(|attr| !attr.entity.starts_with('$') || SHARED.contains(&attr.entity.as_str()));
@@ -183,10 +185,10 @@ fn schema_text(attrs: &[Attr]) -> String {
     let mut links: BTreeMap<String, String> = BTreeMap::new();
     for attr in attrs {
         let entity = entities.entry(&attr.entity).or_default();
-        match &attr.reverse {
-            Some((to, label)) => drop(links.insert(link_name(attr), link(attr, to, label))),
-            None if attr.is_id() => {}
-            None => entity.push(format!("{}:{}", quoted(&attr.label), blob(attr))),
+        if attr.is_link {
+            links.insert(link_name(attr), link(attr));
+        } else if !attr.is_id() {
+            entity.push(format!("{}:{}", quoted(&attr.label), blob(attr)));
         }
     }
     let entities: Vec<String> = entities
@@ -216,8 +218,12 @@ fn link_name(attr: &Attr) -> String {
     format!("{}{first}{}", attr.entity, label.as_str())
 }
 
-fn link(attr: &Attr, to: &str, reverse: &str) -> String {
-    let cascade = |is_set: bool| if is_set { ",\"onDelete\":\"cascade\"" } else { "" };
+/// A link without a reverse has none of its names, and they are null.
+fn link(attr: &Attr) -> String {
+    let action = |action: &Option<String>| {
+        action.as_ref().map_or(String::new(), |name| format!(",\"onDelete\":{}", quoted(name)))
+    };
+    let name = |name: &Option<String>| name.as_deref().map_or("null".to_owned(), quoted);
     let required = if attr.required { ",\"required\":true" } else { "" };
     format!(
         "{{\"forward\":{{\"on\":{},\"has\":\"{}\",\"label\":{}{required}{}}},\
@@ -225,11 +231,11 @@ fn link(attr: &Attr, to: &str, reverse: &str) -> String {
         quoted(&attr.entity),
         if attr.has == Has::Many { "many" } else { "one" },
         quoted(&attr.label),
-        cascade(attr.cascade.0),
-        quoted(to),
+        action(&attr.on_delete.0),
+        name(&attr.reverse.0),
         if attr.unique { "one" } else { "many" },
-        quoted(reverse),
-        cascade(attr.cascade.1),
+        name(&attr.reverse.1),
+        action(&attr.on_delete.1),
     )
 }
 

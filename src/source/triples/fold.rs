@@ -14,7 +14,11 @@ pub(super) struct Folded<'f> {
     pub(super) entity: &'f str,
     pub(super) id: uuid::Uuid,
     pub(super) object: &'f str,
+    /// 0 where the id has no `id` triple, as in a backup.
     pub(super) created_at: i64,
+    /// Whether the entity has an `id` triple: without one it is values and links of a row that is not
+    /// there (INSTANTDB §5.1, and what was added).
+    pub(super) has_id: bool,
 }
 
 /// Collects the triples of one id; an id may be a row of several entities.
@@ -94,10 +98,7 @@ impl<'a> Fold<'a> {
         let entity = |triple: &Triple| self.attrs[triple.attr].entity.as_str();
         for row in self.triples.chunk_by(|a, b| entity(a) == entity(b)) {
             let first = &row[0];
-            if !self.attrs[first.attr].is_id() {
-                // No row: it was deleted, or never created (`INSTANTDB.md` §5.1).
-                continue;
-            }
+            let has_id = self.attrs[first.attr].is_id();
             self.object.clear();
             write_object(self.attrs, values, row, &mut self.object).map_err(|label| {
                 let said = format!("`{label}` has several values, and may have one");
@@ -105,7 +106,8 @@ impl<'a> Fold<'a> {
             })?;
             let object = std::str::from_utf8(&self.object)
                 .map_err(|error| Error::bug("a row is no UTF-8 text").because(error))?;
-            each(Folded { entity: entity(first), id, object, created_at: first.created_at })?;
+            let created_at = if has_id { first.created_at } else { 0 };
+            each(Folded { entity: entity(first), id, object, created_at, has_id })?;
         }
         self.triples.clear();
         self.values.clear();

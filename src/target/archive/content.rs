@@ -37,7 +37,7 @@ pub(super) enum Origin {
     Bundle,
     /// The source archive, as they are.
     Copied(Carried),
-    /// The source archive, without the links that are left out.
+    /// The source archive, without the links and rows that are left out.
     Stripped(Carried),
 }
 
@@ -66,6 +66,7 @@ impl Content {
         content.tally(plan, &mut faults, progress)?;
         content.judge_links(&mut faults);
         refuse(&faults)?;
+        content.tell_left_out();
         content.config = content.config_text(plan);
         Ok(content)
     }
@@ -77,7 +78,8 @@ impl Content {
             if self.model.gone.contains(&entity) {
                 continue;
             }
-            let strip = self.model.dropped.iter().any(|(on, _)| *on == entity);
+            let strip = self.model.dropped.iter().any(|(on, _)| *on == entity)
+                || self.tallies.get(&entity).is_some_and(|tally| tally.left_out > 0);
             let origin = if strip { Origin::Stripped(file) } else { Origin::Copied(file) };
             found.insert(entity, origin);
         }
@@ -153,7 +155,7 @@ impl Content {
                     self.judge_pairs(&entity, &mut tally, faults);
                 }
                 Origin::Copied(file) | Origin::Stripped(file) => {
-                    tally = self.other(&entity, file, matches!(origin, Origin::Stripped(_)))?;
+                    tally = self.other(&entity, file)?;
                     if !looked_at.contains(&entity) {
                         tally.ids = Vec::new();
                     }
@@ -165,8 +167,8 @@ impl Content {
         Ok(())
     }
 
-    /// Adds up a table that is carried over.
-    fn other(&mut self, entity: &str, file: &Carried, strip: bool) -> Result<Tally> {
+    /// Adds up a table that is carried over, as it will be.
+    fn other(&mut self, entity: &str, file: &Carried) -> Result<Tally> {
         let mut tally = Tally::default();
         let Some(app) = &mut self.app else { return Ok(tally) };
         let (model, mut out) = (&self.model, Vec::new());
@@ -176,16 +178,35 @@ impl Content {
             Error::damaged("a line is not of the form `{\"entity\":{…},\"createdAt\":<ms>}`")
                 .at(&place)
         };
+        let strips = model.dropped.iter().any(|(on, _)| on == entity);
         app.lines(file, &mut |text| {
-            if strip {
-                stripped(entity, text, model, &mut out);
-                tally.bytes += out.len() as u64;
+            let line = Line::parse(text).ok_or_else(no_row)?;
+            if line.id().is_none() {
+                tally.left_out += 1;
+                return Ok(());
             }
-            let text = if strip { std::str::from_utf8(&out).unwrap_or_default() } else { text };
+            if !strips {
+                tally.bytes += text.len() as u64 + 1;
+                tally.add(&line, is_link);
+                return Ok(());
+            }
+            stripped(entity, text, model, &mut out);
+            tally.bytes += out.len() as u64;
+            let text = std::str::from_utf8(&out).unwrap_or_default();
             tally.add(&Line::parse(text).ok_or_else(no_row)?, is_link);
             Ok(())
         })?;
         Ok(tally)
+    }
+
+    /// Says which rows of the source a server could not restore.
+    fn tell_left_out(&mut self) {
+        for (entity, tally) in self.tallies.iter().filter(|(_, tally)| tally.left_out > 0) {
+            let rows = grouped(tally.left_out);
+            self.model.told.push(format!(
+                "`{entity}`: lines without an id are left out, for no server restores them: {rows}"
+            ));
+        }
     }
 
     /// Notes links that are to be written onto rows that are not there.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::routes::{self, Route};
-use super::schema_text::{has, render, required};
+use super::schema_text::{has, render};
 use crate::bundle::LinksMeta;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
@@ -55,6 +55,7 @@ pub(super) fn merge(
     let mut merging = Merging {
         model: Model::default(),
         added: Vec::new(),
+        loosened: BTreeSet::new(),
         clashes: Vec::new(),
         alone: app.is_none(),
     };
@@ -67,15 +68,16 @@ pub(super) fn merge(
         merging.link(link);
     }
     routes::plan(&mut merging, &app.schema, contract, carried);
-    let Merging { mut model, added, clashes, .. } = merging;
+    let Merging { mut model, added, loosened, clashes, .. } = merging;
     if !clashes.is_empty() {
         let mut error = Error::refused("the app's schema and the contract's model contradict each other")
             .help("bring the app's schema in line and take a new backup, or leave the legacy entities out with `--drop-legacy` where a label is theirs");
         error.at = clashes;
         return Err(error);
     }
-    model.required = required(&app.text, &model.schema);
-    model.text = render(&app.text, &model, &added);
+    let links = model.schema.links.iter().filter(|link| link.rules.required);
+    model.required = links.map(|link| (link.on.clone(), link.label.clone())).collect();
+    model.text = render(&app.text, &model, (&added, &loosened));
     Ok(model)
 }
 
@@ -84,6 +86,8 @@ pub(super) struct Merging {
     pub(super) model: Model,
     /// Attributes whose definition is new or changed: entity and label.
     added: Vec<(String, String)>,
+    /// Links of the app, by name, that say less than before.
+    loosened: BTreeSet<String>,
     pub(super) clashes: Vec<String>,
     /// There is no app around the target model.
     pub(super) alone: bool,
@@ -159,7 +163,7 @@ impl Merging {
             }
             return;
         }
-        for (entity, label) in [(&wanted.on, &wanted.label), (&wanted.to, &wanted.reverse)] {
+        for (entity, label) in std::iter::once(wanted.ahead()).chain(wanted.back()) {
             if let Some(owner) = self.owner(entity, label) {
                 let said = format!(
                     "`{entity}.{label}` of the contract's link `{}` belongs to {owner} in the app",
@@ -171,10 +175,25 @@ impl Merging {
         self.add(wanted.clone());
     }
 
+    /// Whether the app has a link already; where its rows will not hold what it says of how many there
+    /// are, it says so no more.
+    pub(super) fn loosen(&mut self, wanted: &Link) -> bool {
+        let links = &mut self.model.schema.links;
+        let is_it = |link: &&mut Link| {
+            link.ahead() == wanted.ahead() && link.back() == wanted.back() && link.to == wanted.to
+        };
+        let Some(found) = links.iter_mut().find(is_it) else { return false };
+        if (found.has, found.reverse_has) != (wanted.has, wanted.reverse_has) {
+            found.hold(wanted.has, wanted.reverse_has);
+            self.loosened.insert(found.name.clone());
+        }
+        true
+    }
+
     /// Adds an entity that a link needs.
     pub(super) fn know(&mut self, name: &str) {
-        // System entities are there in every app.
-        if !name.starts_with('$') && self.model.schema.entity(name).is_none() {
+        // System entities are there in every app; a link may not say where it leads.
+        if !name.is_empty() && !name.starts_with('$') && self.model.schema.entity(name).is_none() {
             let entity = Entity { name: name.to_owned(), attrs: Vec::new(), optional: true };
             self.model.schema.entities.push(entity);
         }
@@ -195,11 +214,7 @@ impl Merging {
     /// The link that has a label on an entity.
     fn link_of(&self, entity: &str, label: &str) -> Option<&str> {
         let links = &self.model.schema.links;
-        let owns = |link: &&Link| {
-            (link.on == entity && link.label == label)
-                || (link.to == entity && link.reverse == label)
-        };
-        links.iter().find(owns).map(|link| link.name.as_str())
+        links.iter().find(|link| link.is_under(entity, label)).map(|link| link.name.as_str())
     }
 
     /// What has a label on an entity, in words.
@@ -227,5 +242,6 @@ fn differs(entity: &str, found: &Attr, wanted: &Attr) -> Option<String> {
 
 fn words(link: &Link) -> String {
     let (has, reverse) = (has(link.has), has(link.reverse_has));
-    format!("`{}.{}` ({has}) to `{}.{}` ({reverse})", link.on, link.label, link.to, link.reverse)
+    let (to, label) = link.back().unwrap_or((&link.to, "?"));
+    format!("`{}.{}` ({has}) to `{to}.{label}` ({reverse})", link.on, link.label)
 }

@@ -1,14 +1,15 @@
 //! Where the bundle's link files go: onto the forward side of a link, at rows of the target model.
 //!
-//! A link between a legacy entity and another entity of the app follows the rows: the archive has a
-//! link of its own from the target entity to the other one, with the forward side on the target
-//! entity, so that the other entity's file stays as it is. It has the labels of the original. A label
-//! that somebody has already becomes `<label>_<entity on the other end>`, and that is told.
+//! A link of the app that the contract does not name follows the rows: the bundle says how the target
+//! declares it, as the schema push does. One that is not in the app's schema yet has its forward side
+//! on the target entity, so that other entities' files stay as they are.
+
+mod older;
 
 use super::model::Merging;
 use crate::bundle::LinksMeta;
 use crate::contract::Contract;
-use crate::schema::{Has, Link, Schema};
+use crate::schema::{Link, Schema};
 
 /// Where one link file of the bundle stands in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,21 +26,16 @@ pub(super) struct Route {
     pub(super) written: bool,
 }
 
-/// One end of a link.
-struct End<'a> {
-    entity: &'a str,
-    label: &'a str,
-    has: Has,
-}
-
 /// Finds a place for every link file that has rows.
 pub(super) fn plan(merging: &mut Merging, app: &Schema, contract: &Contract, files: &[LinksMeta]) {
     let mut made: Vec<(String, String, String)> = Vec::new();
     for file in files.iter().filter(|file| file.rows > 0) {
-        let route = if file.role == "carried" {
-            carried(merging, (app, contract), file, &mut made)
-        } else {
-            Some((file.entity.clone(), file.label.clone(), false, true))
+        let route = match file.link() {
+            Some(link) => carried(merging, (app, contract), (file, link)),
+            None if file.role == "carried" => {
+                older::carried(merging, (app, contract), file, &mut made)
+            }
+            None => Some((file.entity.clone(), file.label.clone(), false, true)),
         };
         let table = format!("{}.{}", file.entity, file.label);
         if let Some((entity, label, swapped, written)) = route {
@@ -53,143 +49,69 @@ pub(super) fn plan(merging: &mut Merging, app: &Schema, contract: &Contract, fil
 fn carried(
     merging: &mut Merging,
     (app, contract): (&Schema, &Contract),
-    file: &LinksMeta,
-    made: &mut Vec<(String, String, String)>,
+    (file, link): (&LinksMeta, Link),
 ) -> Option<(String, String, bool, bool)> {
-    let Some((link, from, to)) = original(app, contract, file) else {
-        if merging.alone {
-            return made_up(merging, contract, file);
+    let is_ours = |entity: &str| contract.after.schema.entity(entity).is_some();
+    if !merging.alone && !is_ours(&link.on) {
+        return Some((link.on, link.label, false, false));
+    }
+    // Without the app's other rows, the target's hold what those would.
+    let swapped = !is_ours(&link.on);
+    let link = if swapped { link.turned() } else { link };
+    if merging.alone && !is_ours(&link.to) {
+        let (entity, label, to) = (&link.on, &link.label, &link.to);
+        let said = format!("`{entity}.{label}` leads to `{to}`, whose rows are not in the archive");
+        merging.model.told.push(said);
+        merging.know(to);
+    }
+    if merging.loosen(&link) {
+        return Some((link.on, link.label, swapped, true));
+    }
+    let link = named(merging, original(app, file, swapped), link)?;
+    let place = (link.on.clone(), link.label.clone());
+    merging.add(link);
+    Some((place.0, place.1, swapped, true))
+}
+
+/// The labels that the app's link has on the two sides of the one that stands for it.
+fn original<'a>(app: &'a Schema, file: &LinksMeta, swapped: bool) -> [Option<&'a str>; 2] {
+    let held = file.declared.as_ref().and_then(|declared| declared.of.first());
+    let Some(held) = held else { return [None, None] };
+    let is_it = |link: &&Link| link.is_under(&held.entity, &held.label);
+    let Some(link) = app.links.iter().find(is_it) else { return [None, None] };
+    let labels = [Some(link.label.as_str()), link.reverse.as_deref()];
+    let is_ahead = link.ahead() == (&held.entity, &held.label);
+    if is_ahead == (held.is_turned == swapped) { labels } else { [labels[1], labels[0]] }
+}
+
+/// The link under the labels it has in the archive: those of the original where nobody has them, as when
+/// the legacy entities are left out, else those that the bundle says.
+fn named(merging: &mut Merging, original: [Option<&str>; 2], mut link: Link) -> Option<Link> {
+    let (on, to) = (link.on.clone(), link.to.clone());
+    let mut label = |(entity, other): (&str, &str), was: Option<&str>, now: &str| {
+        let owner = was.and_then(|was| merging.owner(entity, was));
+        match (was, owner) {
+            (Some(was), None) => Some(was.to_owned()),
+            (Some(was), Some(owner)) if was != now => {
+                merging.model.told.push(format!(
+                    "`{entity}.{was}` belongs to {owner}: the link with `{other}` is `{entity}.{now}` there"
+                ));
+                Some(now.to_owned())
+            }
+            _ => Some(now.to_owned()).filter(|now| merging.owner(entity, now).is_none()),
         }
+    };
+    let ahead = label((&on, &to), original[0], &link.label);
+    let back = link.reverse.as_deref().map(|now| label((&to, &on), original[1], now));
+    let (Some(ahead), Some(back)) = (ahead, back.map_or(Some(None), |back| back.map(Some))) else {
         let said = format!(
-            "`{}.{}` leads to `{}`, and no link of the app's schema does",
-            file.entity, file.label, file.target
+            "`{on}.{}`, a link that follows the rows, has a label that the app gave away",
+            link.label
         );
         merging.clashes.push(said);
         return None;
     };
-    let swapped = contract.after.schema.entity(&file.entity).is_none();
-    let (ours, other) = if swapped { (to, from) } else { (from, to) };
-    let target = if swapped { &file.target } else { &file.entity };
-    if ours.entity == target {
-        // The app joins these two itself.
-        let forward = link.on == *target && link.label == ours.label;
-        if !forward && !swapped {
-            let said = format!(
-                "rows of `{target}` hold `{}`, which is the reverse side of the app's link `{}`",
-                ours.label, link.name
-            );
-            merging.clashes.push(said);
-            return None;
-        }
-        let label = if forward { ours.label } else { other.label };
-        let holder = if forward { target } else { &file.entity };
-        return Some((holder.clone(), label.to_owned(), swapped && forward, forward));
-    }
-    let known = made.iter().find(|(name, entity, _)| *name == link.name && entity == target);
-    if let Some((_, _, label)) = known {
-        return Some((target.clone(), label.clone(), swapped, true));
-    }
-    let label = free(merging, target, ours.label, other.entity)?;
-    let reverse = free(merging, other.entity, other.label, target)?;
-    made.push((link.name.clone(), target.clone(), label.clone()));
-    merging.add(Link {
-        name: format!("{target}_{label}"),
-        on: target.clone(),
-        label: label.clone(),
-        has: ours.has,
-        to: other.entity.to_owned(),
-        reverse,
-        reverse_has: other.has,
-        also: Vec::new(),
-    });
-    Some((target.clone(), label, swapped, true))
-}
-
-/// A link with an entity of an app that the archive does not hold: the ids stay, as lists, for nothing
-/// says how many there may be.
-fn made_up(
-    merging: &mut Merging,
-    contract: &Contract,
-    file: &LinksMeta,
-) -> Option<(String, String, bool, bool)> {
-    let swapped = contract.after.schema.entity(&file.entity).is_none();
-    let (ours, other) =
-        if swapped { (&file.target, &file.entity) } else { (&file.entity, &file.target) };
-    let (label, reverse) = if swapped {
-        (format!("{other}_{}", file.label), file.label.clone())
-    } else {
-        (file.label.clone(), format!("{ours}_{}", file.label))
-    };
-    let label = free(merging, ours, &label, other)?;
-    let reverse = free(merging, other, &reverse, ours)?;
-    merging
-        .model
-        .told
-        .push(format!("`{ours}.{label}` leads to `{other}`, whose rows are not in the archive"));
-    merging.know(other);
-    merging.add(Link {
-        name: format!("{ours}_{label}"),
-        on: ours.clone(),
-        label: label.clone(),
-        has: Has::Many,
-        to: other.clone(),
-        reverse,
-        reverse_has: Has::Many,
-        also: Vec::new(),
-    });
-    Some((ours.clone(), label, swapped, true))
-}
-
-/// The app's link that a file came from, with its ends as the file has them: one that joins the
-/// file's own entities, or else one of the legacy entity whose rows go by the target's name.
-fn original<'a>(
-    app: &'a Schema,
-    contract: &Contract,
-    file: &LinksMeta,
-) -> Option<(&'a Link, End<'a>, End<'a>)> {
-    let renamed = |entity: &str, name: &str| {
-        contract.id_transform(entity).is_some_and(|rules| rules.target == name)
-    };
-    let sides = app.links.iter().flat_map(|link| [(link, false), (link, true)]);
-    let mut found = sides.map(|(link, reversed)| {
-        let on = End { entity: &link.on, label: &link.label, has: link.has };
-        let to = End { entity: &link.to, label: &link.reverse, has: link.reverse_has };
-        if reversed { (link, to, on) } else { (link, on, to) }
-    });
-    let mut legacy = None;
-    found
-        .find_map(|(link, from, to)| {
-            if from.label != file.label {
-                return None;
-            }
-            if from.entity == file.entity && to.entity == file.target {
-                return Some((link, from, to));
-            }
-            let same = |entity: &str, name: &str| entity == name || renamed(entity, name);
-            if legacy.is_none() && same(from.entity, &file.entity) && same(to.entity, &file.target)
-            {
-                legacy = Some((link, from, to));
-            }
-            None
-        })
-        .or(legacy)
-}
-
-/// The label an entity gives a new link.
-fn free(merging: &mut Merging, entity: &str, label: &str, other: &str) -> Option<String> {
-    let Some(owner) = merging.owner(entity, label) else { return Some(label.to_owned()) };
-    let longer = format!("{label}_{other}");
-    if let Some(second) = merging.owner(entity, &longer) {
-        let said = format!(
-            "`{entity}.{label}` belongs to {owner}, `{entity}.{longer}` to {second}: the link to \
-             `{other}` has no label"
-        );
-        merging.clashes.push(said);
-        return None;
-    }
-    let said = format!(
-        "`{entity}.{label}` belongs to {owner}: the link with `{other}` is `{entity}.{longer}` there"
-    );
-    merging.model.told.push(said);
-    Some(longer)
+    (link.label, link.reverse) = (ahead, back);
+    link.name = format!("{on}_{}", link.label);
+    Some(link)
 }

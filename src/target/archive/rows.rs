@@ -245,7 +245,7 @@ impl Row<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Entity, Link, Schema};
+    use crate::schema::{Entity, Link, LinkRules, Schema};
 
     const ID: &str = "00000001-0000-4000-8000-000000000001";
     const TO: &str = "00000002-0000-4000-8000-000000000002";
@@ -264,8 +264,9 @@ mod tests {
             label: label.to_owned(),
             has,
             to: "b".to_owned(),
-            reverse: format!("{label}Of"),
+            reverse: Some(format!("{label}Of")),
             reverse_has: Has::Many,
+            rules: LinkRules::default(),
             also: Vec::new(),
         };
         let attrs = vec![

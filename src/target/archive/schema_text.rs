@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::model::Model;
 use crate::json;
-use crate::schema::{Attr, Entity, Has, Link, Schema};
+use crate::schema::{Attr, Entity, Has, Link, LinkRules, OnDelete};
 
 /// How a schema says how many.
 pub(super) fn has(has: Has) -> &'static str {
@@ -24,19 +24,13 @@ fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     members(text).into_iter().find(|(found, _)| found == name).map(|(_, raw)| raw)
 }
 
-/// Links that the app's schema demands on their forward side.
-pub(super) fn required(text: &str, schema: &Schema) -> BTreeSet<(String, String)> {
-    let links = member(text, "links").map(members).unwrap_or_default();
-    let demands = |raw: &str| {
-        member(raw, "forward").and_then(|side| member(side, "required")) == Some("true")
-    };
-    let demanded = links.into_iter().filter(|(_, raw)| demands(raw));
-    let known = demanded.filter_map(|(name, _)| schema.links.iter().find(|link| link.name == name));
-    known.map(|link| (link.on.clone(), link.label.clone())).collect()
-}
-
 /// The schema as JSON text: what the app has as it is, what is new at the end.
-pub(super) fn render(app: &str, model: &Model, added: &[(String, String)]) -> String {
+/// `added` are attributes that are new or changed, `loosened` links of the app that are changed.
+pub(super) fn render(
+    app: &str,
+    model: &Model,
+    (added, loosened): (&[(String, String)], &BTreeSet<String>),
+) -> String {
     let mut out = Object::default();
     let (mut entities, mut links) = (None, None);
     for (name, raw) in members(app) {
@@ -57,6 +51,7 @@ pub(super) fn render(app: &str, model: &Model, added: &[(String, String)]) -> St
     let known = links.map(members).unwrap_or_default();
     for link in &model.schema.links {
         let raw = known.iter().find(|(name, _)| *name == link.name).map(|(_, raw)| *raw);
+        let raw = raw.filter(|_| !loosened.contains(&link.name));
         rendered.put(&link.name, raw.unwrap_or(&link_text(link)));
     }
     out.put("links", &rendered.finish());
@@ -98,17 +93,31 @@ fn attr_text(attr: &Attr) -> String {
     )
 }
 
+/// A side that has no name has null in its place, as in the server's own schema.
 fn link_text(link: &Link) -> String {
-    let side = |on: &str, many: Has, label: &str| {
+    let name = |name: Option<&str>| name.map_or("null".to_owned(), quoted);
+    let side = |(on, many, label): (Option<&str>, Has, Option<&str>), required: bool, on_delete| {
         let mut side = Object::default();
-        side.put("on", &quoted(on));
+        side.put("on", &name(on));
         side.put("has", &quoted(has(many)));
-        side.put("label", &quoted(label));
+        side.put("label", &name(label));
+        if required {
+            side.put("required", "true");
+        }
+        if let Some(action) = on_delete {
+            side.put("onDelete", &quoted(OnDelete::name(action)));
+        }
         side.finish()
     };
+    let LinkRules { required, on_delete, on_delete_reverse } = link.rules;
+    let to = Some(link.to.as_str()).filter(|to| !to.is_empty());
+    let (forward, reverse) = (
+        (Some(link.on.as_str()), link.has, Some(link.label.as_str())),
+        (to, link.reverse_has, link.reverse.as_deref()),
+    );
     let mut out = Object::default();
-    out.put("forward", &side(&link.on, link.has, &link.label));
-    out.put("reverse", &side(&link.to, link.reverse_has, &link.reverse));
+    out.put("forward", &side(forward, required, on_delete));
+    out.put("reverse", &side(reverse, false, on_delete_reverse));
     out.finish()
 }
 

@@ -16,6 +16,8 @@ use crate::json;
 pub(super) struct Tally {
     /// How many rows.
     pub(super) rows: u64,
+    /// How many rows are left out, for they have no id.
+    pub(super) left_out: u64,
     /// How many triples.
     pub(super) triples: u64,
     /// How many bytes its file has.

@@ -178,8 +178,9 @@ fn described(plan: &Plan, etype: &str, column: &Column) -> String {
     match &column.leads_to {
         Some(to) => {
             let reverse = plan.schema.link(etype, &column.name);
+            let reverse = reverse.and_then(|link| link.reverse.as_ref());
             let reverse =
-                reverse.map_or(String::new(), |link| format!(", seen there as `{}`", link.reverse));
+                reverse.map_or(String::new(), |label| format!(", seen there as `{label}`"));
             let from = if column.unique { "one" } else { "many" };
             format!("a link that has one of `{to}`{reverse}, which has {from}")
         }
@@ -237,8 +238,9 @@ fn check_link(plan: &Plan, (etype, column): (&str, &Column), attr: &Attr, lacks:
     }
     let Some(link) = plan.schema.link(etype, &column.name) else { return };
     let (to, label) = attr.reverse.clone().unwrap_or_default();
-    if to != link.to || label != link.reverse {
-        let (there, here) = (format!("`{to}.{label}`"), format!("`{}.{}`", link.to, link.reverse));
+    let (wanted_to, wanted) = link.back().unwrap_or_default();
+    if (to.as_str(), label.as_str()) != (wanted_to, wanted) {
+        let (there, here) = (format!("`{to}.{label}`"), format!("`{wanted_to}.{wanted}`"));
         lacks.add(&name, &format!("leads to {there} there, and to {here} in the target model"));
     }
 }
@@ -258,17 +260,42 @@ fn link_table(
     let sides: Vec<Side> =
         sides(schema, etype).into_iter().filter(|side| side.to == links.target).collect();
     let named = sides.iter().find(|side| side.label == label);
-    // The label may still lead to the legacy entity; then the only other link says what is meant.
-    let Some(side) = named.or(if sides.len() == 1 { sides.first() } else { None }).cloned() else {
+    // The app may call it otherwise; then the only link that is none of ours says what is meant.
+    let is_ours = |side: &&Side| {
+        let tables = plan.meta.links.iter();
+        let mut tables = tables.map(|links| (links.entity.as_str(), links.label.as_str()));
+        tables.any(|ours| ours == (etype.as_str(), side.label.as_str()))
+            || plan.schema.links.iter().any(|link| link.is_under(etype, &side.label))
+    };
+    let mut others = sides.iter().filter(|side| !is_ours(side));
+    let only = others.next().filter(|_| others.next().is_none());
+    let Some(side) = named.or(only).cloned() else {
         let found = schema.attr(etype, label).is_some();
         let why = if found {
             "leads elsewhere there; under another label, it misses"
         } else {
             "is missing:"
         };
-        lacks.add(&table.name, &format!("{why} a link to `{}`", links.target));
+        // Neither a push nor a query of the API knows a link without a label on its other side.
+        let is_unknown = links.declared.as_ref().is_some_and(|declared| declared.reverse.is_none());
+        let why = if is_unknown {
+            "has no label on its other side: an archive holds it, the API cannot".to_owned()
+        } else {
+            format!("{why} a link to `{}`", links.target)
+        };
+        lacks.add(&table.name, &why);
         return None;
     };
+    if let Some(declared) = &links.declared {
+        for (one, ours, end) in [
+            (side.one, declared.has_one, "has"),
+            (side.unique, declared.reverse_has_one, "is had by"),
+        ] {
+            if one && !ours {
+                lacks.add(&table.name, &format!("{end} one there, and many in the bundle"));
+            }
+        }
+    }
     Some(Shape {
         table: table.name.clone(),
         etype: etype.clone(),

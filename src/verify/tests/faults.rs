@@ -129,22 +129,22 @@ fn links_moved_lost_or_invented_are_caught() {
 
 #[test]
 fn link_files_and_dropped_links_are_checked() {
-    let emails = "data/parquet/links/emails.events.parquet";
+    let emails = "data/parquet/links/thread_items.emails.parquet";
     check(&[
         (
             "carried pair lost",
             &|copy| copy.edit(emails, |pairs| drop(pairs.rows.pop())),
-            "link emails.events; digest emails.events",
+            "link thread_items.emails; digest thread_items.emails",
         ),
         (
             "carried pair moved",
-            &|copy| copy.edit(emails, |pairs| *pairs.cell(0, "to") = to(103)),
-            "link emails.events; digest emails.events",
+            &|copy| copy.edit(emails, |pairs| *pairs.cell(0, "from") = to(103)),
+            "link thread_items.emails; digest thread_items.emails",
         ),
         (
             "dropped links not listed",
             &|copy| copy.edit("data/quarantine/links.parquet", |links| links.rows.clear()),
-            "account story_executions.trigger; account emails.events",
+            "account story_executions.trigger; account thread_items.emails",
         ),
     ]);
 }

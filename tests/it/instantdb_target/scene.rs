@@ -9,6 +9,7 @@ use rethread::contract::{BUILT_IN, Contract, Overrides, load};
 use rethread::error::{Error, Result};
 use rethread::import::{self, Order, Outcome, Undone};
 use rethread::progress::{Progress, Silent};
+use rethread::reconcile;
 use rethread::resources::Resources;
 use rethread::snapshot;
 use rethread::source;
@@ -91,6 +92,18 @@ pub(crate) fn target_schema() -> Value {
     json!({ "entities": entities, "links": links })
 }
 
+/// The schema that the plan for a source writes.
+pub(crate) fn planned_schema(source: &Path) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut from = source::open(source).expect("a source");
+    let place = folder.path().join("snapshot");
+    let snapshot =
+        snapshot::take(from.as_mut(), &contract(), &place, &Resources::default(), &Silent)
+            .expect("a snapshot");
+    let (_, schema) = reconcile::reconcile(&contract(), &snapshot, None).expect("a plan");
+    serde_json::from_str(&schema.json().expect("a schema")).expect("JSON")
+}
+
 /// An app with the target model and nothing in it.
 pub(crate) fn empty() -> Store {
     Store::with_schema(&target_schema())
@@ -98,9 +111,17 @@ pub(crate) fn empty() -> Store {
 
 /// The sample app, with the links that are carried over declared.
 pub(crate) fn sample_app() -> Store {
-    let mut store = Store::from_archive(&fixture("sample-backup.zip"));
-    let bundle = Bundle::open(&SAMPLE.root, &Silent).expect("a bundle");
+    app_of(&SAMPLE, Path::new(&fixture("sample-backup.zip")))
+}
+
+/// The app of a backup, with the links that are carried over and not there yet declared.
+pub(crate) fn app_of(master: &Master, source: &Path) -> Store {
+    let mut store = Store::from_archive(source.to_str().expect("UTF-8"));
+    let bundle = Bundle::open(&master.root, &Silent).expect("a bundle");
     for links in &bundle.meta().links {
+        if store.attr(&links.entity, &links.label).is_some() {
+            continue;
+        }
         store.declare(crate::instantdb::Attr {
             etype: links.entity.clone(),
             label: format!("new_{}", links.label),

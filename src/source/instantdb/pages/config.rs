@@ -41,12 +41,20 @@ fn blob(attr: &Attr) -> (String, Value) {
 fn links(schema: &AppSchema) -> Map<String, Value> {
     let mut links = Map::new();
     for attr in schema.attrs.iter().filter(|attr| attr.is_link) {
-        let Some((on, label)) = &attr.reverse else { continue };
+        let (on, label) = attr.reverse.clone().unzip();
         let has = |many: bool| if many { "many" } else { "one" };
-        let link = json!({
+        let mut link = json!({
             "forward": { "on": attr.etype, "label": attr.label, "has": has(attr.is_many) },
             "reverse": { "on": on, "label": label, "has": has(!attr.unique) },
         });
+        if attr.required {
+            link["forward"]["required"] = true.into();
+        }
+        for (side, action) in [("forward", attr.on_delete), ("reverse", attr.on_delete_reverse)] {
+            if let Some(action) = action {
+                link[side]["onDelete"] = action.name().into();
+            }
+        }
         links.insert(format!("{}-{}", attr.etype, attr.label), link);
     }
     links
