@@ -72,7 +72,7 @@ pub(super) fn rules(audit: &Audit<'_>, transform: &Transform, out: &mut Vec<Rule
         for (id, row) in &found.first {
             let value = row.map(|row| value_of(audit, (transform, rule), row)).transpose()?;
             tally.violate(1, || match value.flatten() {
-                Some(value) => format!("“{value}” ({id})"),
+                Some(value) => format!("“{value}” in {id}"),
                 None => id.clone(),
             });
         }
