@@ -109,9 +109,11 @@ fn value_of(
 
 /// A value on one line, escaped and not long.
 fn shown(value: &str) -> String {
-    let mut shown: String = value.chars().take(SHOWN).collect();
-    if value.chars().nth(SHOWN).is_some() {
+    let start: String = value.chars().take(SHOWN + 1).collect();
+    let escaped = printable(&start.replace('\n', "\\n"));
+    let mut shown: String = escaped.chars().take(SHOWN).collect();
+    if escaped.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
-    printable(&shown.replace('\n', "\\n"))
+    shown
 }
