@@ -66,6 +66,8 @@ pub struct Legacy {
     pub values: Option<Vec<Field>>,
     /// Its attributes that the contract gives no home.
     pub homeless: Vec<String>,
+    /// Its attributes that the contract does not declare: they are left behind.
+    pub left_behind: Vec<String>,
     /// What became of it.
     pub outcome: Outcome,
     /// Its links whose other end is absent.

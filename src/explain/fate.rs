@@ -10,6 +10,7 @@ use super::{fields, legacy, made, place};
 use crate::bundle::Quarantine;
 use crate::contract::Pick;
 use crate::error::Result;
+use crate::json;
 use crate::schema::Type;
 use crate::snapshot::Extra;
 
@@ -48,6 +49,7 @@ pub(super) fn of(files: &Files, entity: &str, row: i64) -> Result<Legacy> {
         place: place::of(&files.meta.source, entity, row),
         corrected: corrected(files, entity, row),
         homeless: record.as_ref().map(|row| homeless(files, entity, row)).unwrap_or_default(),
+        left_behind: record.as_ref().map(|row| left_behind(files, entity, row)).unwrap_or_default(),
         values: record.as_ref().map(|record| fields(record, &OURS)),
         dropped_links: dropped_links(files, entity, row)?,
         entity: entity.to_owned(),
@@ -60,6 +62,18 @@ pub(super) fn of(files: &Files, entity: &str, row: i64) -> Result<Legacy> {
 fn homeless(files: &Files, entity: &str, row: &Record) -> Vec<String> {
     let dropped = files.contract.transforms_of(entity).flat_map(|rules| &rules.drop);
     dropped.filter(|name| *row.cell(name) != Cell::Absent).cloned().collect()
+}
+
+/// The attributes of a row that the contract does not declare.
+fn left_behind(files: &Files, entity: &str, row: &Record) -> Vec<String> {
+    let Cell::Json(extra) = row.cell(Extra::EXTRA) else { return Vec::new() };
+    let undeclared = |name: &str| {
+        let mut attrs = files.meta.unmapped.attrs.iter();
+        attrs.any(|(of, attr, _)| of == entity && attr == name)
+    };
+    let members = json::members(extra).unwrap_or_default();
+    let names = members.into_iter().map(|(name, _)| name.into_owned());
+    names.filter(|name| undeclared(name)).collect()
 }
 
 /// The files of corrections that replaced a row, by the snapshot's ledger.

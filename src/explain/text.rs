@@ -85,6 +85,9 @@ fn legacy(out: &mut Lines, row: &Legacy) {
     if !row.homeless.is_empty() {
         out.line(1, &format!("dropped by rule: the values of {}", row.homeless.join(", ")));
     }
+    if !row.left_behind.is_empty() {
+        out.line(1, &format!("left behind: the values of {}", row.left_behind.join(", ")));
+    }
     for link in &row.dropped_links {
         out.line(1, &format!("dropped: the link {} to {}: {}", link.label, link.to, link.reason));
     }

@@ -52,7 +52,7 @@ pub(super) fn left_behind(meta: &Meta) -> Vec<LeftBehind> {
 pub(super) fn note_lines(report: &Report) -> Vec<String> {
     let line = |noted: &Noted| {
         let samples = noted.samples.iter().filter(|sample| !sample.is_empty());
-        let samples: Vec<String> = samples.map(|sample| clip(sample, 80)).take(NAMES).collect();
+        let samples: Vec<String> = samples.map(|sample| clip(sample, 100)).take(NAMES).collect();
         let (count, what) = (grouped(noted.count), clip(&noted.what, 160));
         let said =
             if noted.is_noun { format!("{count} {what}") } else { format!("{what}: {count}") };
@@ -107,10 +107,9 @@ fn named(left: &LeftBehind) -> String {
 
 /// `entity.name`, or the entity alone.
 pub(super) fn name_of(left: &LeftBehind) -> String {
-    let name = if left.name.is_empty() {
-        left.entity.clone()
-    } else {
-        format!("{}.{}", left.entity, left.name)
+    let name = match left.kind {
+        LeftKind::Entity => left.entity.clone(),
+        _ => format!("{}.{}", left.entity, left.name),
     };
     clip(&name, 80)
 }

@@ -284,6 +284,27 @@ fn the_summary_fits_one_screen() {
     ");
 }
 
+#[test]
+fn a_bundle_of_an_earlier_format_names_what_it_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = SampleBundle::small().bundle_with(&folder.path().join("b1"), |meta, _| {
+        fill(meta, "odd");
+        meta.format = 2;
+        meta.left_behind.clear();
+        meta.unmapped.attrs.push(("threads".to_owned(), "own".to_owned(), 1));
+    });
+    let report = Report::new(&bundle, &blank(), None, None);
+    // What existing rows of the target have is not left behind.
+    let left: Vec<String> = report.left_behind.iter().map(noted::name_of).collect();
+    assert_eq!(left, ["context_events.odd", "$users", "odd"]);
+    assert_eq!(report.remarks.len(), 1);
+    let said = text(&report);
+    assert!(said.contains("  remark       The bundle has format 2"), "{said}");
+    assert!(
+        said.contains("  left behind  1 attribute of legacy rows (context_events.odd in 9 rows)")
+    );
+}
+
 /// A text whose file hashes do not depend on the version of the Parquet writer.
 fn hashless(text: &str) -> String {
     let is_hash = |part: &str| part.len() == 64 && part.bytes().all(|c| c.is_ascii_hexdigit());

@@ -72,7 +72,7 @@ pub(super) fn rules(audit: &Audit<'_>, transform: &Transform, out: &mut Vec<Rule
         for (id, row) in &found.first {
             let value = row.map(|row| value_of(audit, (transform, rule), row)).transpose()?;
             tally.violate(1, || match value.flatten() {
-                Some(value) => format!("“{value}” ({id})"),
+                Some(value) => format!("“{value}” in {id}"),
                 None => id.clone(),
             });
         }
@@ -109,9 +109,11 @@ fn value_of(
 
 /// A value on one line, escaped and not long.
 fn shown(value: &str) -> String {
-    let mut shown: String = value.chars().take(SHOWN).collect();
-    if value.chars().nth(SHOWN).is_some() {
+    let start: String = value.chars().take(SHOWN + 1).collect();
+    let escaped = printable(&start.replace('\n', "\\n"));
+    let mut shown: String = escaped.chars().take(SHOWN).collect();
+    if escaped.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
-    printable(&shown.replace('\n', "\\n"))
+    shown
 }

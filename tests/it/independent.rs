@@ -189,6 +189,52 @@ fn duckdb_finds_no_difference_in_an_ordinary_app() {
     }
 }
 
+#[test]
+fn duckdb_finds_another_list_of_what_is_left_behind() {
+    if !has_duckdb() {
+        return;
+    }
+    let place = Place::new();
+    crate::ordinary::write(&place.path("studio.zip"));
+    let made = made(place, "studio.zip", &[]);
+    type Forge = (&'static str, fn(&mut serde_json::Value), &'static [&'static str]);
+    const DESCRIBED: &str = "count . | bundle.json says what is left behind as the snapshot has it";
+    const LIMIT: &str = "limit . | link values left behind";
+    let forged: [Forge; 4] = [
+        ("a count", |meta| meta["left_behind"][0]["count"] = 9.into(), &[DESCRIBED]),
+        (
+            "nothing is listed",
+            |meta| drop(meta.as_object_mut().expect("members").remove("left_behind")),
+            &[DESCRIBED],
+        ),
+        (
+            "no attribute",
+            |meta| drop(meta["left_behind"].as_array_mut().expect("it").remove(0)),
+            &[DESCRIBED],
+        ),
+        (
+            "no link file is listed",
+            |meta| meta["links"] = serde_json::json!([]),
+            &[DESCRIBED, LIMIT],
+        ),
+    ];
+    let path = made.bundle.join("data/bundle.json");
+    let sealed = std::fs::read_to_string(&path).expect("a description");
+    for (name, forge, wanted) in forged {
+        let mut meta = serde_json::from_str(&sealed).expect("JSON");
+        forge(&mut meta);
+        std::fs::write(&path, meta.to_string()).expect("a file");
+        let told = made.verdict(&made.bundle);
+        assert!(told.starts_with("ERROR"), "{name}: {told}");
+        for rule in wanted {
+            assert!(
+                told.lines().any(|line| line.starts_with(rule)),
+                "{name}: no `{rule}` in\n{told}"
+            );
+        }
+    }
+}
+
 /// What DuckDB counts of every note and of what is left behind, and the program says.
 #[test]
 fn duckdb_counts_what_the_program_notes() {

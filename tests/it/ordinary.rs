@@ -319,6 +319,14 @@ fn machines_get_the_same_list_in_the_report() {
 }
 
 #[test]
+fn the_answer_about_a_row_names_what_of_it_is_left_behind() {
+    let (place, output) = run(&[]);
+    output.ends(0);
+    let told = place.run(&["explain", &id(EVENT, 3)]).ends(0).stdout;
+    assert!(told.contains("left behind: the values of mood, starred"), "{told}");
+}
+
+#[test]
 fn a_limit_of_the_contract_turns_a_note_into_a_finding() {
     let place = Place::new();
     write(&place.path("studio.zip"));

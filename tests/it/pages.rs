@@ -97,7 +97,9 @@ fn the_pages_are_well_in_a_browser() {
         .map(|(source, name)| run(&place, source, name))
         .collect();
     bundles.push(hostile(&place));
-    for (bundle, name) in bundles.iter().zip(["sample", "clean", "dirty", "hostile"]) {
+    crate::ordinary::write(&place.path("studio.zip"));
+    bundles.push(run(&place, "studio.zip", "studio"));
+    for (bundle, name) in bundles.iter().zip(["sample", "clean", "dirty", "hostile", "studio"]) {
         let page = place.path(&format!("{name}.html"));
         std::fs::copy(bundle.join("report/report.html"), &page).expect("a copy");
         assert!(std::fs::metadata(&page).expect("a page").len() <= 1 << 20);

@@ -23,8 +23,8 @@ fn what_is_noted_has_a_count_and_ids_and_stops_nothing() {
     2 of 8  items in no conversation: rows of thread_items without context  [00000000-0000-4000-8000-00000000006b; 00000000-0000-4000-8000-00000000006d]
     4 of 5  parts whose key is not their step and index: rows of thread_parts whose key is not the text "{stepId}:{idx}"  [00000000-0000-4000-8000-000000000191; 00000000-0000-4000-8000-000000000192; 7fbf252c-5244-5554-abb8-9bc119ca2cbc; 00000000-0000-4000-8000-000000000196]
     1 of 5  parts without content: rows of thread_parts without part  [00000000-0000-4000-8000-000000000196]
-    1 of 8  thread_items.type: values that no mapping lists  [“odd” (00000000-0000-4000-8000-000000000067)]
-    1 of 3  thread_executions.status: values that no mapping lists  [“weird” (00000000-0000-4000-8000-0000000000ca)]
+    1 of 8  thread_items.type: values that no mapping lists  [“odd” in 00000000-0000-4000-8000-000000000067]
+    1 of 3  thread_executions.status: values that no mapping lists  [“weird” in 00000000-0000-4000-8000-0000000000ca]
     1 of 23  context_events: UUIDs in upper case, which the target has in lower case  [00000000-0000-4000-8000-00000000006B]
     "#);
 }
