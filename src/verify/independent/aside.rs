@@ -34,6 +34,15 @@ fn refused(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
             link_sql::present("id")
         ),
     ];
+    let table = sql::legacy(audit, legacy);
+    for link in audit.contract.before.schema.columns_of(entity) {
+        // Nor is a link any that several rows of the other side hold.
+        shown.push(format!(
+            "SELECT r, {} FROM ({}) GROUP BY r HAVING count(DISTINCT old) FILTER (k % 1000 = 1) > 1",
+            text(&format!("{entity}.{} fits its type", link.label)),
+            link_sql::naming(audit, &table, link, "''"),
+        ));
+    }
     for transform in audit.contract.transforms_of(entity) {
         shown.extend(by_transform(audit, legacy, transform, &side));
     }
