@@ -170,7 +170,7 @@ impl Ledger {
                 lines.push((row, &rule.attr, words));
             }
         }
-        lines.sort();
+        lines.sort_unstable();
         for (_, attr, how) in &lines {
             *self.counts.entry(((*attr).to_owned(), (*how).to_owned())).or_default() += 1;
         }

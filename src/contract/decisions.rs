@@ -120,7 +120,9 @@ pub(super) fn needs((before, after): (&Schema, &Schema), transforms: &[&Transfor
         }
         for rule in rules.links.iter().filter(|rule| rule.required != Required::No) {
             let ends = of_link(before, rules, rule);
-            ends.into_iter().for_each(|end| add(&rule.label, Some(end)));
+            for end in ends {
+                add(&rule.label, Some(end));
+            }
             if let LinkHow::Via { link, .. } = &rule.how {
                 let to = after.link(&rules.target, link).map(|link| &link.to);
                 let filled = transforms.iter().find(|other| Some(&other.target) == to);

@@ -50,8 +50,8 @@ impl Notes<'_> {
         let given: Vec<&str> =
             KINDS.into_iter().filter(|kind| fields.get(kind).is_some()).collect();
         match given[..] {
-            ["null"] => self.columns(fields, "null", &Self::any_column).map(NoteWhat::Null),
-            ["text"] => self.columns(fields, "text", &Self::payload).map(NoteWhat::Text),
+            ["null"] => self.columns(fields, "null", Self::any_column).map(NoteWhat::Null),
+            ["text"] => self.columns(fields, "text", Self::payload).map(NoteWhat::Text),
             ["unlike"] => self.unlike(fields),
             ["shared"] => self.shared(fields),
             ["differ"] => self.differ(fields),
@@ -68,7 +68,7 @@ impl Notes<'_> {
         &self,
         fields: &Fields<'_>,
         kind: &str,
-        fits: &dyn Fn(&Self, (&str, &str), Place),
+        fits: fn(&Self, (&str, &str), Place),
     ) -> Option<Vec<NoteColumn>> {
         let names = fields.texts(kind)?;
         if names.is_empty() {

@@ -100,10 +100,10 @@ fn all_faults_are_told_at_once() {
     insta::assert_snapshot!(shown(&read(&text).unwrap_err()), @r#"
     error: the contract has 5 misfits
       --> c.toml:34:115: `text` is no attribute type
-      --> c.toml:124:10: `name` of `thread_threads` is not unique (`*`)
-      --> c.toml:154:51: `missing` is a whole number, `thread_items.channel` is a string
-      --> c.toml:161:45: `thread_contexts` has no link `threads`; did you mean `thread`?
-      --> c.toml:287:19: `max_quarantined` must be a number of rows, a share of them as "0.1%", or "any"
+      --> c.toml:133:10: `name` of `thread_threads` is not unique (`*`)
+      --> c.toml:163:51: `missing` is a whole number, `thread_items.channel` is a string
+      --> c.toml:170:45: `thread_contexts` has no link `threads`; did you mean `thread`?
+      --> c.toml:296:19: `max_quarantined` must be a number of rows, a share of them as "0.1%", or "any"
     help: correct each place, then run `rethread contract check` on it
     "#);
 }
@@ -114,7 +114,7 @@ fn what_is_no_toml_is_told_with_its_place() {
     insta::assert_snapshot!(shown(&read(&text).unwrap_err()), @r#"
     error: the contract has 2 misfits
       --> c.toml:20:60: no TOML: invalid basic string, expected `"`
-      --> c.toml:117:5: no TOML: unclosed table, expected `]`
+      --> c.toml:126:5: no TOML: unclosed table, expected `]`
     help: correct each place, then run `rethread contract check` on it
     "#);
 }

@@ -46,7 +46,7 @@ fn bundle(root: &Path, odd: &str) -> Bundle {
 }
 
 fn fill(meta: &mut Meta, odd: &str) {
-    use crate::bundle::{Equation, Existing, LinkEquation, Lost, Quarantined, Refs, Repair};
+    use crate::bundle::{Equation, Existing, LinkEquation, Lost, Refs};
     let equation = |source: &str, rows, merged, quarantined| Equation {
         source: source.to_owned(),
         rows,
@@ -93,6 +93,11 @@ fn fill(meta: &mut Meta, odd: &str) {
         quarantined: 2,
         dropped: 1,
     }];
+    fill_aside(meta, odd);
+}
+
+fn fill_aside(meta: &mut Meta, odd: &str) {
+    use crate::bundle::{Quarantined, Repair};
     meta.repairs = vec![Repair {
         target: "items".to_owned(),
         attr: "createdAt".to_owned(),
@@ -247,6 +252,10 @@ fn the_summary_fits_one_screen() {
       next         Keep the snapshot and this folder: they prove the result for as long as they
                    are kept.
     ");
+}
+
+#[test]
+fn the_summary_of_findings_fits_one_screen() {
     insta::assert_snapshot!(text(&with_findings("x")), @"
     findings: not fit for import
       Of 49,415 legacy rows, 49,395 were migrated, 15 were merged into others and 5 were set

@@ -345,6 +345,9 @@ pub(super) fn left_place(ground: &Ground<'_>) -> Planted {
 
 /// An entity is left behind that the source has not, it says.
 pub(super) fn left_more(ground: &Ground<'_>) -> Planted {
+    if !ground.is_judged_by_source() {
+        return Ok(None);
+    }
     edited(ground, |meta, _| {
         let entity = "self-test".to_owned();
         let (kind, name, samples) = (LeftKind::Entity, String::new(), Vec::new());

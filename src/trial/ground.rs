@@ -38,6 +38,11 @@ impl<'a> Ground<'a> {
         Self { bundle, snapshot, contract, turn }
     }
 
+    /// Whether the rules since format 3 hold of the bundle.
+    pub(super) fn is_judged_by_source(&self) -> bool {
+        self.bundle.meta().is_judged_by_source()
+    }
+
     pub(super) fn root(&self) -> &Path {
         self.bundle.root()
     }

@@ -42,7 +42,7 @@ fn with_ref<'a>(
             let is_it = &mut |row: Seen<'_>| row.text(attr).is_some() && holds(&target, rule, row);
             let found = target.pick(ground.start(target.table.rows), &[attr], is_it)?;
             if let Some((at, row)) = found {
-                return Ok(Some(Ref { rule, at, row, target }));
+                return Ok(Some(Ref { target, rule, at, row }));
             }
         }
     }
@@ -93,6 +93,9 @@ pub(super) fn unlisted(ground: &Ground<'_>) -> Planted {
 
 /// An id of a row that is there is listed as leading to none.
 pub(super) fn listed_though_there(ground: &Ground<'_>) -> Planted {
+    if !ground.is_judged_by_source() {
+        return Ok(None);
+    }
     let Some(table) = Table::open(ground.root(), LOST)? else { return Ok(None) };
     let lines = listed(ground)?;
     let is_there = |target: &Target<'_>, rule: &AttrRule, row: Seen<'_>| {
@@ -118,6 +121,9 @@ pub(super) fn listed_though_there(ground: &Ground<'_>) -> Planted {
 
 /// A link that leads to no row does so for another reason, it is said.
 pub(super) fn other_reason(ground: &Ground<'_>) -> Planted {
+    if !ground.is_judged_by_source() {
+        return Ok(None);
+    }
     let Some(table) = Table::open(ground.root(), LOST)? else { return Ok(None) };
     let schema = &ground.contract.before.schema;
     let columns = ["entity", "label"];
@@ -232,6 +238,9 @@ pub(super) fn spelling_repaired(ground: &Ground<'_>) -> Planted {
 
 /// A repair is listed of an id that was kept or derived.
 pub(super) fn id_repaired(ground: &Ground<'_>) -> Planted {
+    if !ground.is_judged_by_source() {
+        return Ok(None);
+    }
     for target in ground.targets()? {
         let fault = made_up(ground, &target, ("id", "derived"))?;
         if fault.is_some() {

@@ -11,11 +11,11 @@ use crate::schema::Has;
 /// Which of the rows that name a row holds it, where one only may.
 pub(super) enum Held<'a> {
     /// Any number of rows may.
-    ByAny,
+    Any,
     /// Some row holds it (bundles before format 3).
-    BySome(Vec<u128>),
+    Some(Vec<u128>),
     /// An existing row holds it, or the first of those that name it.
-    ByFirst(Box<First<'a>>),
+    First(Box<First<'a>>),
 }
 
 /// What the rows name that one row only may hold.
@@ -37,14 +37,14 @@ impl<'a> Held<'a> {
         (table, expected): (&Table, &Expected<'_>),
     ) -> Result<Self> {
         if link.reverse_has == Has::Many {
-            return Ok(Held::ByAny);
+            return Ok(Held::Any);
         }
         let links = links(table, &link.label)?;
         if !audit.bundle.meta().is_judged_by_source() {
             let mut held = links;
             held.retain(|id| *id != NONE);
             held.sort_unstable();
-            return Ok(Held::BySome(held));
+            return Ok(Held::Some(held));
         }
         let legacy = audit.legacy(&transform.source)?;
         let keys = audit.contract.declared_order(&transform.source);
@@ -63,16 +63,16 @@ impl<'a> Held<'a> {
         claims.sort_by(|a, b| {
             (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| order.compare(a.2, b.2)).then(a.2.cmp(&b.2))
         });
-        Ok(Held::ByFirst(Box::new(First { existing, claims, order, taken: Vec::new() })))
+        Ok(Held::First(Box::new(First { existing, claims, order, taken: Vec::new() })))
     }
 
     /// Whether a row made from this legacy row may have this link, which is what it must be or null.
     pub(super) fn allows(&mut self, expected: &Expected<'_>, source: usize, link: u128) -> bool {
         let Some((id, place)) = expected.must_be(source) else { return true };
         match self {
-            Held::ByAny => link == id,
-            Held::BySome(held) => link == id || held.binary_search(&id).is_ok(),
-            Held::ByFirst(first) => first.allows((id, place, source), link),
+            Held::Any => link == id,
+            Held::Some(held) => link == id || held.binary_search(&id).is_ok(),
+            Held::First(first) => first.allows((id, place, source), link),
         }
     }
 }

@@ -57,15 +57,19 @@ fn attributes(audit: &Audit<'_>) -> Result<Left> {
         let mut found: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
         found.extend(ours.clone().map(|(_, name, _)| (name.as_str(), (0, Vec::new()))));
         let path = legacy.path.as_ref().filter(|_| !found.is_empty());
+        let mut add = |name: &str, id: Option<&str>| {
+            if let Some((count, first)) = found.get_mut(name) {
+                *count += 1;
+                first.push(LeftBehind::sample(id));
+                first.truncate(LeftBehind::SAMPLES);
+            }
+        };
         if let Some(path) = path {
             read::scan(path, &["id", Extra::EXTRA], &mut |row| {
                 let members = row.text(1).map(json::members);
-                for (name, _) in members.and_then(std::result::Result::ok).unwrap_or_default() {
-                    let Some((count, first)) = found.get_mut(name.as_ref()) else { continue };
-                    *count += 1;
-                    if first.len() < LeftBehind::SAMPLES {
-                        first.push(LeftBehind::sample(row.text(0)));
-                    }
+                let members = members.and_then(std::result::Result::ok).unwrap_or_default();
+                for (name, _) in members {
+                    add(&name, row.text(0));
                 }
                 Ok(())
             })?;

@@ -316,9 +316,10 @@ fn keyed(
     let stands = audit.legacy.get(entity).map(|legacy| sql::stands_or_merged(audit, legacy, to));
     let is_text = type_of(&audit.contract.before.schema, source, attr) == Type::String;
     let own = format!("s.{}", sql::name(attr));
-    let (blank, aside) = match audit.is_judged_by_source() {
-        true => (is_text.then(|| format!(" AND {}", present(&own))), " OR n = 0 AND aside"),
-        false => (None, ""),
+    let (blank, aside) = if audit.is_judged_by_source() {
+        (is_text.then(|| format!(" AND {}", present(&own))), " OR n = 0 AND aside")
+    } else {
+        (None, "")
     };
     format!(
         "SELECT r, {at} AS p, 0 AS k, id, true AS there, {how} AS how FROM (SELECT s._row AS r, \

@@ -64,7 +64,7 @@ impl<'a> Referred<'a> {
 pub(super) struct Places<'a> {
     referred: Referred<'a>,
     is_by_source: bool,
-    places: Vec<Place<'a>>,
+    in_order: Vec<Place<'a>>,
 }
 
 enum Place<'a> {
@@ -104,7 +104,7 @@ impl<'a> Places<'a> {
         Ok(Self {
             referred: Referred::read(audit, entity)?,
             is_by_source: order.is_by_source(&transform.target, &rule.attr),
-            places: places.collect::<Result<_>>()?,
+            in_order: places.collect::<Result<_>>()?,
         })
     }
 
@@ -113,7 +113,7 @@ impl<'a> Places<'a> {
     pub(super) fn of(&self, row: Row<'_>) -> Option<(u128, usize)> {
         let referred = &self.referred;
         let mut first = None;
-        for (at, place) in self.places.iter().enumerate() {
+        for (at, place) in self.in_order.iter().enumerate() {
             let mut text = String::new();
             let (id, odd) = match place.given(referred.audit, row, &mut text) {
                 Given::Nothing => continue,
@@ -122,7 +122,7 @@ impl<'a> Places<'a> {
             };
             let there = referred.there(id, odd);
             let mapped = || referred.mapped(id, odd);
-            if self.is_by_source && self.places.len() > 1 {
+            if self.is_by_source && self.in_order.len() > 1 {
                 if referred.is_in_source(id, odd) {
                     return Some((there.unwrap_or_else(mapped), at));
                 }

@@ -194,10 +194,8 @@ fn place<'a>(
             let link = schema.link(source, label).ok_or_else(|| no_link(source, label))?;
             // Since format 3 another spelling of the link says no more than the link.
             let is_other = !audit.is_judged_by_source();
-            hows.extend(link.also.iter().map(|also| match is_other {
-                true => format!("from {also}"),
-                false => said.clone(),
-            }));
+            let other = |also| if is_other { format!("from {also}") } else { said.clone() };
+            hows.extend(link.also.iter().map(other));
             (link.to.clone(), Kind::Link(audit.firsts(source, label)?))
         }
         LinkPick::Reverse { entity, label } => {

@@ -197,7 +197,7 @@ fn first<'r>(
     Some(Value::Absent)
 }
 
-fn ordered<T: Ord>(a: Option<T>, b: Option<T>, absent: Absent) -> Ordering {
+fn ordered<T: Ord + Copy>(a: Option<T>, b: Option<T>, absent: Absent) -> Ordering {
     // `None` is less than any value.
     match (a.is_some(), b.is_some(), absent) {
         (true, false, Absent::Last) => Ordering::Less,

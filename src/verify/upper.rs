@@ -146,8 +146,7 @@ fn query(
     let labels = schema.columns_of(&legacy.entity).map(|link| link.label.as_str());
     let scalars = schema.links_on(&legacy.entity).flat_map(|link| &link.also);
     let columns = ["id"].into_iter().chain(labels).chain(scalars.map(String::as_str));
-    let columns: Vec<String> =
-        columns.chain(refs.iter().copied()).map(|column| sql::name(column)).collect();
+    let columns: Vec<String> = columns.chain(refs.iter().copied()).map(sql::name).collect();
     let mut parts = vec![format!(
         "SELECT unnest([{}]) AS v FROM {} SEMI JOIN ({}) m ON m.r = _row",
         columns.join(", "),

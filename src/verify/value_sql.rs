@@ -172,9 +172,10 @@ impl Sql<'_> {
         let picks = || self.rule.from.iter().enumerate();
         let places = picks().map(|(at, pick)| format!(", {} AS p{at}", self.place(pick)));
         let blanks: Vec<String> = picks().map(|(_, pick)| self.blank(pick)).collect();
-        let blanks = match self.is_key() && !blanks.is_empty() {
-            true => format!(", {} AS blank", blanks.join(" OR ")),
-            false => String::new(),
+        let blanks = if self.is_key() && !blanks.is_empty() {
+            format!(", {} AS blank", blanks.join(" OR "))
+        } else {
+            String::new()
         };
         let rows = format!(
             "SELECT _row AS r{}{blanks} FROM {} s",

@@ -67,7 +67,8 @@ impl App {
     fn link(&mut self, forward: Value, reverse: Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let name = format!("{}-{}", text(&forward["on"]), text(&forward["label"]));
-        self.links.insert(name, json!({ "forward": forward, "reverse": reverse }));
+        let sides = [("forward".to_owned(), forward), ("reverse".to_owned(), reverse)];
+        self.links.insert(name, Value::Object(sides.into_iter().collect()));
     }
 
     fn set(&mut self, entity: &str, row: usize, label: &str, value: Value) {
@@ -92,14 +93,15 @@ impl App {
         let mut entities = Map::new();
         for (entity, rows) in self.rows.as_object().expect("entities") {
             let mut attrs = Map::new();
-            for row in rows.as_array().expect("rows") {
-                for name in row.as_object().expect("a row").keys() {
-                    if name != "id" && !labels.contains(&(entity.as_str(), name.as_str())) {
-                        let attr = json!({ "valueType": "json", "required": false,
-                                           "config": { "indexed": false, "unique": false } });
-                        attrs.insert(name.clone(), attr);
-                    }
-                }
+            let rows = rows.as_array().expect("rows").iter();
+            let names = rows.flat_map(|row| row.as_object().expect("a row").keys());
+            let is_attr = |name: &&String| {
+                *name != "id" && !labels.contains(&(entity.as_str(), name.as_str()))
+            };
+            for name in names.filter(is_attr) {
+                let attr = json!({ "valueType": "json", "required": false,
+                                   "config": { "indexed": false, "unique": false } });
+                attrs.insert(name.clone(), attr);
             }
             if !entity.starts_with("thread_") {
                 entities.insert(entity.clone(), json!({ "attrs": attrs, "links": {} }));
@@ -434,7 +436,9 @@ fn left(plan: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     rules
         .map(|rule| {
-            format!("{} {}: {}", text(&rule["kind"]), text(&rule["of"]), text(&rule["lost"]))
+            let [kind, entity, label, lost] =
+                ["kind", "entity", "label", "lost"].map(|name| text(&rule[name]));
+            format!("{kind} {entity}.{label}: {lost}")
         })
         .collect()
 }

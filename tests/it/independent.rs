@@ -189,6 +189,11 @@ fn duckdb_finds_no_difference_in_an_ordinary_app() {
     }
 }
 
+/// What is forged, how, and the rules that must tell it.
+type Forge = (&'static str, fn(&mut serde_json::Value), &'static [&'static str]);
+const DESCRIBED: &str = "count . | bundle.json says what is left behind as the snapshot has it";
+const LIMIT: &str = "limit . | link values left behind";
+
 #[test]
 fn duckdb_finds_another_list_of_what_is_left_behind() {
     if !has_duckdb() {
@@ -197,9 +202,6 @@ fn duckdb_finds_another_list_of_what_is_left_behind() {
     let place = Place::new();
     crate::ordinary::write(&place.path("studio.zip"));
     let made = made(place, "studio.zip", &[]);
-    type Forge = (&'static str, fn(&mut serde_json::Value), &'static [&'static str]);
-    const DESCRIBED: &str = "count . | bundle.json says what is left behind as the snapshot has it";
-    const LIMIT: &str = "limit . | link values left behind";
     let forged: [Forge; 4] = [
         ("a count", |meta| meta["left_behind"][0]["count"] = 9.into(), &[DESCRIBED]),
         (
@@ -235,6 +237,16 @@ fn duckdb_finds_another_list_of_what_is_left_behind() {
     }
 }
 
+const COUNTS: &str = "
+import sys, duckdb
+script, bundle = sys.argv[1:3]
+db = duckdb.connect()
+db.execute(\"SET VARIABLE bundle = '\" + bundle + \"'\")
+db.execute(open(script).read())
+for row in db.execute(\"SELECT rule, violations FROM findings WHERE kind = 'note' ORDER BY ALL\").fetchall():
+    print(row[1], row[0])
+";
+
 /// What DuckDB counts of every note and of what is left behind, and the program says.
 #[test]
 fn duckdb_counts_what_the_program_notes() {
@@ -244,15 +256,6 @@ fn duckdb_counts_what_the_program_notes() {
     let place = Place::new();
     dirty(&place, "dirty.zip");
     let made = made(place, "dirty.zip", &[]);
-    const COUNTS: &str = "
-import sys, duckdb
-script, bundle = sys.argv[1:3]
-db = duckdb.connect()
-db.execute(\"SET VARIABLE bundle = '\" + bundle + \"'\")
-db.execute(open(script).read())
-for row in db.execute(\"SELECT rule, violations FROM findings WHERE kind = 'note' ORDER BY ALL\").fetchall():
-    print(row[1], row[0])
-";
     let counted = python(COUNTS, &[&made.script, &made.bundle]);
     let found = std::fs::read_to_string(made.bundle.join("report/verification.json"));
     let found: serde_json::Value = serde_json::from_str(&found.expect("a file")).expect("JSON");

@@ -246,9 +246,9 @@ fn links_of_any_kind_and_rows_that_are_only_links_are_those_of_a_backup() {
     add(ids[0], "replyTo", "'context_events', 'replies'", "'cascade'");
     add(ids[1], "origin", "NULL, NULL", "NULL");
     database.run(&format!(
-        "INSERT INTO public.triples SELECT '{APP}', '{OTHER_APP}', id, to_jsonb({event}::text), 'x', false, \
-            true, false, false, true, 7 FROM public.attrs WHERE app_id = '{APP}' AND label = 'events' \
-            AND cardinality = 'many' AND value_type = 'ref'"
+        "INSERT INTO public.triples SELECT '{APP}', '{OTHER_APP}', attr_id, to_jsonb({event}::text), 'x', \
+            false, true, false, false, true, 7 FROM public.idents WHERE app_id = '{APP}' AND etype = 'emails' \
+            AND label = 'events'"
     ));
     let folder = tempfile::tempdir().unwrap();
     let found = taken(triples(&database, APP).as_mut(), &folder.path().join("a")).unwrap();

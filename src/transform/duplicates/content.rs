@@ -86,7 +86,11 @@ fn contents(
     let rows = found.column(names::ROW)?.i64()?;
     let mut digest = RowDigest::default();
     let content = |at: usize| {
-        let dates = columns.iter().filter_map(|(_, cells)| cells.date(at)).collect();
+        let dates = columns
+            .iter()
+            .filter_map(|(_, cells)| cells.dates())
+            .map(|dates| dates.get(at))
+            .collect();
         let cells = columns.iter().chain(&ids).map(|(name, cells)| (*name, cells.at(at)));
         Some((rows.get(at)?, Content { dates, digest: digest.of(cells) }))
     };
@@ -123,11 +127,7 @@ impl Cells {
         }
     }
 
-    /// The moment a row has, of a column of moments.
-    fn date(&self, row: usize) -> Option<Option<i64>> {
-        match self {
-            Cells::Date(dates) => Some(dates.get(row)),
-            _ => None,
-        }
+    fn dates(&self) -> Option<&Int64Chunked> {
+        if let Cells::Date(dates) = self { Some(dates) } else { None }
     }
 }

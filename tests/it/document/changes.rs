@@ -39,7 +39,7 @@ fn every_edit_is_one_change_and_breaks_or_does_not() {
         assert!(found["why"].as_str().is_some_and(|why| !why.is_empty()), "{found}");
         seen += 1;
     }
-    assert_eq!(seen, 52);
+    assert_eq!(seen, 54);
 }
 
 #[test]
