@@ -82,8 +82,8 @@ pub(super) fn noted_pairs(
     let mut tally = Tally::new("account", entity, label)
         .says(format!("every {entity} row that holds {label} has an id"))
         .noun(
-            format!("link {label} of {entity} rows on an id that was never created"),
-            format!("links {label} of {entity} rows on ids that were never created"),
+            format!("value of {entity}.{label} on an id that was never created"),
+            format!("values of {entity}.{label} on ids that were never created"),
         )
         .query(format!(
             "SELECT count(*) FROM {} x WHERE NOT coalesce({from}, false)",
