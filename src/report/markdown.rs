@@ -43,11 +43,7 @@ fn render(report: &Report, detail: Detail) -> String {
     ] {
         let _ = writeln!(out, "- {name}: {}", words(&value));
     }
-    for (name, lines) in [
-        ("Remark", report.remarks.clone()),
-        ("Noted", noted::note_lines(report)),
-        ("Left behind", noted::left_lines(report)),
-    ] {
+    for (name, lines) in noted::known(report) {
         for line in lines.iter().take(LINES) {
             let _ = writeln!(out, "- {name}: {}", words(line));
         }

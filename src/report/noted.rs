@@ -1,7 +1,7 @@
 //! What people must know of and what stops nothing: what verification notes, and what is left behind.
 
 use super::sections::{clip, counted};
-use super::{Noted, Report};
+use super::{Noted, Report, UNTOLD, lost};
 use crate::bundle::{LeftBehind, LeftKind, Meta};
 use crate::error::grouped;
 use crate::verify::{Outcome, Rule, Verification};
@@ -48,8 +48,33 @@ pub(super) fn left_behind(meta: &Meta) -> Vec<LeftBehind> {
     attrs.chain(entities.map(|(entity, rows)| left(LeftKind::Entity, entity, "", *rows))).collect()
 }
 
+/// What people must know of and what stops nothing, a line each, by what it is.
+pub(super) fn known(report: &Report) -> [(&'static str, Vec<String>); 4] {
+    [
+        ("Remark", report.remarks.clone()),
+        ("Noted", note_lines(report)),
+        ("Left behind", left_lines(report)),
+        ("Links", lost_line(report).into_iter().collect()),
+    ]
+}
+
+/// How many values of links lead to no row, and why.
+fn lost_line(report: &Report) -> Option<String> {
+    let lost = lost(report);
+    let all: u64 = lost.iter().map(|(_, rows)| rows).sum();
+    let values = format!("{} to no row", counted(all, "value leads", "values lead"));
+    match &lost[..] {
+        [] => None,
+        [(UNTOLD, _)] => Some(values),
+        reasons => {
+            let why = reasons.iter().map(|(why, rows)| format!("{} ({})", why, grouped(*rows)));
+            Some(format!("{values}: {}", why.collect::<Vec<_>>().join(", ")))
+        }
+    }
+}
+
 /// What is noted, a line each, as `2 items in no conversation (id, id)`.
-pub(super) fn note_lines(report: &Report) -> Vec<String> {
+fn note_lines(report: &Report) -> Vec<String> {
     let line = |noted: &Noted| {
         let samples = noted.samples.iter().filter(|sample| !sample.is_empty());
         let samples: Vec<String> = samples.map(|sample| clip(sample, 100)).take(NAMES).collect();
@@ -62,7 +87,7 @@ pub(super) fn note_lines(report: &Report) -> Vec<String> {
 }
 
 /// What is left behind, a line a kind.
-pub(super) fn left_lines(report: &Report) -> Vec<String> {
+fn left_lines(report: &Report) -> Vec<String> {
     let kinds = [LeftKind::Attribute, LeftKind::Link, LeftKind::SchemaRule, LeftKind::Entity];
     let line = |kind: LeftKind| {
         let all: Vec<&LeftBehind> =

@@ -235,10 +235,10 @@ fn the_summary_fits_one_screen() {
                    4 link values of 1 link (context_events.sample.zip: 4)
                    1 rule of the app's schema (context_events.owner sample.zip)
                    2 other entities stay in the app ($users, sample.zip)
-      repairs      1,007 values by 1 rule
-      quarantine   5 rows by 2 rules
       links        6 values lead to no row: the row it names is not in the source (4), the row
                    it names was quarantined (2)
+      repairs      1,007 values by 1 rule
+      quarantine   5 rows by 2 rules
       ids          17 ids were no UUID, and mapped
       import       `thread.sqlite`: 6 created, 0 updated, 0 unchanged
       blanks       release.to, before.entrypoints, before.apis, after.entrypoints, after.apis,
@@ -275,10 +275,10 @@ fn the_summary_of_findings_fits_one_screen() {
                    4 link values of 1 link (context_events.x: 4)
                    1 rule of the app's schema (context_events.owner x)
                    2 other entities stay in the app ($users, x)
-      repairs      1,007 values by 1 rule
-      quarantine   5 rows by 2 rules
       links        6 values lead to no row: the row it names is not in the source (4), the row
                    it names was quarantined (2)
+      repairs      1,007 values by 1 rule
+      quarantine   5 rows by 2 rules
       ids          17 ids were no UUID, and mapped
       blanks       release.to, before.entrypoints, before.apis, after.entrypoints, after.apis,
                    rollout.canary, rollout.rollback_trigger, rollout.rollback_action,
@@ -339,6 +339,7 @@ fn the_markdown_says_all_of_it() {
     - Left behind: 4 link values of 1 link (context\_events.sample.zip: 4)
     - Left behind: 1 rule of the app's schema (context\_events.owner sample.zip)
     - Left behind: 2 other entities stay in the app ($users, sample.zip)
+    - Links: 6 values lead to no row: the row it names is not in the source (4), the row it names was quarantined (2)
 
     ## What was found
 

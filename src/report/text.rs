@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::sections::{clip, counted};
-use super::{Report, UNTOLD, dropped, lost, noted};
+use super::{Report, dropped, noted};
 use crate::error::{grouped, printable};
 use crate::verify::Outcome;
 
@@ -98,20 +98,6 @@ fn table<'a, const N: usize>(
     }
 }
 
-/// How many values of links lead to no row, and why.
-fn lost_words(lost: &[(&str, u64)]) -> Option<String> {
-    let all: u64 = lost.iter().map(|(_, rows)| rows).sum();
-    let values = format!("{} to no row", counted(all, "value leads", "values lead"));
-    match lost {
-        [] => None,
-        [(UNTOLD, _)] => Some(values),
-        reasons => {
-            let why = reasons.iter().map(|(why, rows)| format!("{} ({})", why, grouped(*rows)));
-            Some(format!("{values}: {}", why.collect::<Vec<_>>().join(", ")))
-        }
-    }
-}
-
 fn facts(out: &mut String, report: &Report) {
     let mut fact = |name: &str, said: String| line(out, &format!("  {name:<12} {said}"));
     let count = |outcome: Outcome| {
@@ -143,10 +129,6 @@ fn facts(out: &mut String, report: &Report) {
         let rules = counted(report.quarantine.len() as u64, "rule", "rules");
         fact("quarantine", format!("{rows} by {rules}"));
     }
-    let lost = lost(report);
-    if let Some(said) = lost_words(&lost) {
-        wrapped(out, "links        ", &said);
-    }
     let mut fact = |name: &str, said: String| line(out, &format!("  {name:<12} {said}"));
     let mapped: u64 = report.mapped_ids.iter().map(|(_, ids)| ids).sum();
     if mapped > 0 {
@@ -176,17 +158,12 @@ fn facts(out: &mut String, report: &Report) {
 
 /// What people must know of and what stops nothing, a line each.
 fn known(out: &mut String, report: &Report) {
-    let blocks = [
-        ("remark", report.remarks.clone()),
-        ("noted", noted::note_lines(report)),
-        ("left behind", noted::left_lines(report)),
-    ];
-    for (name, lines) in blocks {
-        let mut name = name;
+    for (name, lines) in noted::known(report) {
+        let mut name = name.to_lowercase();
         let more = lines.len().saturating_sub(MOST_KNOWN);
         for said in lines.iter().take(MOST_KNOWN) {
             wrapped(out, &format!("{name:<13}"), &clip(said, 260));
-            name = "";
+            name.clear();
         }
         if more > 0 {
             wrapped(out, &format!("{name:<13}"), &format!("and {} more", grouped(more as u64)));

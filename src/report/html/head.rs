@@ -50,11 +50,7 @@ pub(super) fn write(out: &mut String, report: &Report) {
 
 /// What people must know of and what stops nothing.
 fn write_known(out: &mut String, report: &Report) {
-    let parts = [
-        ("Remark", report.remarks.clone()),
-        ("Noted", noted::note_lines(report)),
-        ("Left behind", noted::left_lines(report)),
-    ];
+    let parts = noted::known(report);
     if parts.iter().all(|(_, lines)| lines.is_empty()) {
         return;
     }
@@ -69,7 +65,9 @@ fn write_known(out: &mut String, report: &Report) {
             let _ = writeln!(out, "<dd>and {more} more</dd>");
         }
     }
-    out.push_str("</dl>\n<p><a href=\"#noted\">More about these</a></p>\n</aside>\n");
+    let more =
+        if report.notes.is_empty() && report.left_behind.is_empty() { "links" } else { "noted" };
+    let _ = writeln!(out, "</dl>\n<p><a href=\"#{more}\">More about these</a></p>\n</aside>");
 }
 
 /// How many lines of a kind are shown first.
