@@ -10,6 +10,7 @@ use super::legacy::Legacy;
 use super::naming::type_of;
 use super::read::{self, Row};
 use super::refs;
+use super::value;
 use crate::contract::{AttrRule, Constant, Otherwise, Pick, Transform, Values};
 use crate::digest::Value;
 use crate::error::Result;
@@ -128,6 +129,24 @@ impl<'a> Sources<'a> {
         let places = rule.from.iter().map(|pick| place(audit, transform, (pick, is_key), columns));
         let places: Vec<Place<'a>> = places.collect::<Result<_>>()?;
         Ok(Self { places, maker, refs: None })
+    }
+
+    /// The text of what they give in a row, as a template writes it; `None` where they give nothing, or
+    /// what they give is mapped or stands where no text is at hand.
+    pub(super) fn text(&self, row: Row<'_>) -> Option<String> {
+        if self.maker.rule.values.is_some() {
+            return None;
+        }
+        if let Some(refs) = &self.refs {
+            let id = refs.of(row).map(|(id, _)| id).filter(|id| *id != NONE)?;
+            return Some(key::uuid_text(id));
+        }
+        let Found::Value(hash, from, _) = self.of(row) else { return None };
+        match &self.places[from] {
+            Place::Column { at, ty } if hash != UNSURE => value::value_text(row.value(*at, *ty)),
+            Place::Linked(linked) => linked.text(row.number),
+            Place::Column { .. } | Place::Server { .. } | Place::Path { .. } => None,
+        }
     }
 
     /// What the sources give in a row.
@@ -367,12 +386,24 @@ impl<'a> Linked<'a> {
         Ok(Self { audit, firsts, behind })
     }
 
+    /// The target id of the linked row.
+    fn id(&self, target: &str, row: usize) -> Option<u128> {
+        match self.firsts.heir(self.audit, target, row) {
+            Heir::Alive(id) if id != NONE => Some(id),
+            _ => None,
+        }
+    }
+
+    fn text(&self, row: usize) -> Option<String> {
+        match &self.behind {
+            Behind::Id(target) => self.id(target, row).map(key::uuid_text),
+            Behind::Link(..) | Behind::Attr(..) => None,
+        }
+    }
+
     fn hash(&self, row: usize) -> u64 {
         match &self.behind {
-            Behind::Id(target) => match self.firsts.heir(self.audit, target, row) {
-                Heir::Alive(id) if id != NONE => key::uuid_hash(id),
-                _ => ABSENT,
-            },
+            Behind::Id(target) => self.id(target, row).map_or(ABSENT, key::uuid_hash),
             Behind::Link(other, next) => self.through(other, row, |row| self.id_hash(next, row)),
             Behind::Attr(other, hashes) => self.through(other, row, |row| hashes[row]),
         }

@@ -32,6 +32,32 @@ pub(super) fn gives(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -
     format!("SELECT s.r, coalesce({}{missing}) AS v FROM ({}) s", sql.mapped(), sql.source())
 }
 
+/// What a rule gives of every legacy row, with the text that a template builds of what the rules of its
+/// parts give: `r`, `v`.
+pub(super) fn claims(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
+    let Some(template) = &rule.template else { return gives(audit, transform, rule) };
+    let ty = type_of(&audit.contract.after.schema, &transform.target, &rule.attr);
+    let sql = Sql { audit, transform, rule, ty };
+    let missing = rule.missing.as_ref().map(|missing| format!(", {}", constant(missing, ty)));
+    let mut joins = String::new();
+    let mut part = |attr: &str| {
+        let Some(part) = transform.attrs.iter().find(|part| part.attr == attr) else {
+            return "NULL".to_owned();
+        };
+        let at = joins.matches(" LEFT JOIN ").count();
+        let _ =
+            write!(joins, " LEFT JOIN ({}) w{at} ON w{at}.r = s.r", gives(audit, transform, part));
+        format!("w{at}.v")
+    };
+    let text = written(audit, (&transform.target, template), &mut part);
+    format!(
+        "SELECT s.r, coalesce({}, {text}{}) AS v FROM ({}) s{joins}",
+        sql.mapped(),
+        missing.unwrap_or_default(),
+        sql.source()
+    )
+}
+
 /// Legacy rows for which no place of a rule has a value: `r`. What a template gives hangs on other
 /// values: every row may lack it.
 pub(super) fn lacking(audit: &Audit<'_>, transform: &Transform, rule: &AttrRule) -> String {
@@ -124,10 +150,19 @@ fn ascii_lower(text: &str) -> String {
 
 /// The text that a template gives of the row `t` of a target; null where a piece of it is.
 pub(super) fn built(audit: &Audit<'_>, target: &str, template: &Template) -> String {
-    let piece = |piece: &Piece| match piece {
+    written(audit, (target, template), &mut |attr| format!("t.{}", name(attr)))
+}
+
+/// The text of a template out of columns.
+fn written(
+    audit: &Audit<'_>,
+    (target, template): (&str, &Template),
+    column: &mut dyn FnMut(&str) -> String,
+) -> String {
+    let mut piece = |piece: &Piece| match piece {
         Piece::Text(piece) => text(piece),
         Piece::Attr(attr) => {
-            let column = format!("t.{}", name(attr));
+            let column = column(attr);
             match type_of(&audit.contract.after.schema, target, attr) {
                 Type::Number => sql::number_text(&column),
                 Type::Date => {
@@ -137,7 +172,7 @@ pub(super) fn built(audit: &Audit<'_>, target: &str, template: &Template) -> Str
             }
         }
     };
-    let pieces: Vec<String> = template.pieces.iter().map(piece).collect();
+    let pieces: Vec<String> = template.pieces.iter().map(&mut piece).collect();
     format!("({})", pieces.join(" || "))
 }
 

@@ -5,19 +5,20 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Rule;
-use super::derive;
+use super::derive::{self, Sources, UNSURE};
 use super::facts::Audit;
 use super::id_sql;
-use super::key::NONE;
+use super::key::{self, NONE};
 use super::legacy::Legacy;
 use super::made::Made;
+use super::naming::type_of;
 use super::read;
 use super::row_order::{Absent, RowOrder};
 use super::rule::Tally;
 use super::sql;
 use super::value_sql;
 use crate::bundle::Quarantine;
-use crate::contract::{Keep, OrderKey, Transform};
+use crate::contract::{Keep, OrderKey, Piece, Template, Transform};
 use crate::digest::{RowDigest, Value};
 use crate::error::Result;
 use crate::schema::{Attr, Schema, Type};
@@ -47,8 +48,8 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> 
             // The rule names no attribute: that is reported by the rule on reasons.
             continue;
         };
-        let values = values(audit, transform, attr)?;
-        judge(audit, (legacy, keep), (&transform.target, &values, &rows), &mut tally)?;
+        let claims = claims(audit, transform, attr)?;
+        judge(audit, (legacy, keep), (&transform.target, &claims, &rows), &mut tally)?;
     }
     out.push(tally.finish());
     Ok(())
@@ -81,28 +82,109 @@ fn claimed<'a>(
     })
 }
 
-/// The value that every row claims, as a key; [`NONE`] where it claims none.
-fn values(audit: &Audit<'_>, transform: &Transform, attr: &str) -> Result<Vec<u128>> {
-    let rows = audit.legacy(&transform.source)?.rows;
+/// What rows claim.
+struct Claims {
+    /// The value that every row claims, as a key; [`NONE`] where it claims none.
+    values: Vec<u128>,
+    /// Rows of which the value is not known here.
+    unsure: BTreeSet<usize>,
+}
+
+fn claims(audit: &Audit<'_>, transform: &Transform, attr: &str) -> Result<Claims> {
+    let legacy = audit.legacy(&transform.source)?;
+    let mut claims = Claims { values: vec![NONE; legacy.rows], unsure: BTreeSet::new() };
     if attr == "id" {
         let made = Made::read(audit, transform)?;
-        return Ok((0..rows).map(|row| made.of(row).map_or(NONE, |(id, _)| id)).collect());
+        for (row, value) in claims.values.iter_mut().enumerate() {
+            *value = made.of(row).map_or(NONE, |(id, _)| id);
+        }
+        return Ok(claims);
     }
     let Some(rule) = transform.attrs.iter().find(|rule| rule.attr == attr) else {
-        return Ok(vec![NONE; rows]);
+        return Ok(claims);
     };
     let derived = derive::derive(audit, transform, rule)?;
-    let value = |row| derived.of(row).map_or(NONE, |(hash, ..)| u128::from(hash));
-    Ok((0..rows).map(value).collect())
+    for (row, value) in claims.values.iter_mut().enumerate() {
+        match derived.of(row) {
+            Some((UNSURE, ..)) => drop(claims.unsure.insert(row)),
+            Some((hash, ..)) => *value = u128::from(hash),
+            None => {}
+        }
+    }
+    let lack = |claims: &Claims, row| claims.values[row] == NONE && !claims.unsure.contains(&row);
+    if let Some(template) = &rule.template {
+        let texts = templated(audit, transform, template)?;
+        for row in 0..legacy.rows {
+            match texts.get(row) {
+                _ if !lack(&claims, row) => {}
+                Some(Some(text)) => {
+                    claims.values[row] = u128::from(key::value_hash(Value::Text(text)));
+                }
+                _ => drop(claims.unsure.insert(row)),
+            }
+        }
+    } else if let Some(constant) = &rule.missing {
+        let after = &audit.contract.after.schema;
+        let hash = derive::constant_hash(constant, type_of(after, &transform.target, attr));
+        for row in 0..legacy.rows {
+            if lack(&claims, row) {
+                claims.values[row] = u128::from(hash);
+            }
+        }
+    }
+    Ok(claims)
+}
+
+/// The text that a template builds of what the rules of its parts give, by row; `None` where a part is not
+/// there or not known.
+fn templated(
+    audit: &Audit<'_>,
+    transform: &Transform,
+    template: &Template,
+) -> Result<Vec<Option<String>>> {
+    let legacy = audit.legacy(&transform.source)?;
+    let mut columns = Vec::new();
+    let mut parts = Vec::new();
+    for piece in &template.pieces {
+        parts.push(match piece {
+            Piece::Text(text) => Part::Text(text),
+            Piece::Attr(name) => match transform.attrs.iter().find(|rule| rule.attr == *name) {
+                Some(rule) => Part::Of(Sources::read(audit, transform, rule, &mut columns)?),
+                None => return Ok(Vec::new()),
+            },
+        });
+    }
+    if columns.is_empty() {
+        columns.push("id");
+    }
+    let mut texts = vec![None; legacy.rows];
+    let Some(path) = &legacy.path else { return Ok(texts) };
+    read::scan(path, &columns, &mut |row| {
+        let part = |part: &Part<'_>| match part {
+            Part::Text(text) => Some((*text).to_owned()),
+            Part::Of(sources) => sources.text(row),
+        };
+        texts[row.number] = parts.iter().map(part).collect();
+        Ok(())
+    })?;
+    Ok(texts)
+}
+
+/// A part of a template.
+enum Part<'a> {
+    Text(&'a str),
+    /// What the rule of an attribute gives.
+    Of(Sources<'a>),
 }
 
 /// Compares every row that was set aside with those of its value that were not.
 fn judge(
     audit: &Audit<'_>,
     (legacy, keep): (&Legacy, Keep),
-    (target, values, rows): (&str, &[u128], &[usize]),
+    (target, claims, rows): (&str, &Claims, &[usize]),
     tally: &mut Tally,
 ) -> Result<()> {
+    let values = &claims.values;
     let wanted: BTreeSet<u128> = rows.iter().map(|row| values[*row]).collect();
     let mut rivals: BTreeMap<u128, Vec<usize>> = BTreeMap::new();
     for (row, value) in values.iter().enumerate().filter(|(_, value)| wanted.contains(value)) {
@@ -115,6 +197,11 @@ fn judge(
         rivals.values().flatten().copied().chain(rows.iter().copied()).collect();
     let contents = Contents::read(audit, legacy, &compared)?;
     for row in rows {
+        if claims.unsure.contains(row) {
+            // Which rows have its value is not known here; one alone can have no rival.
+            tally.check(legacy.rows > 1, || legacy.place(*row));
+            continue;
+        }
         let rivals = rivals.get(&values[*row]).map_or(&[][..], Vec::as_slice);
         let others = || rivals.iter().copied().filter(|other| other != row);
         let mut standing =
@@ -221,10 +308,15 @@ fn query(audit: &Audit<'_>, legacy: &Legacy, keep: Keep) -> String {
             let rule = transform.attrs.iter().find(|rule| rule.attr == attr);
             let values = match (attr, rule) {
                 ("id", _) => format!("SELECT r, id AS v FROM ({})", id_sql::made(audit, transform)),
-                (_, Some(rule)) => value_sql::gives(audit, transform, rule),
+                (_, Some(rule)) => value_sql::claims(audit, transform, rule),
                 (_, None) => continue,
             };
             let stands = sql::stands(audit, legacy, &transform.target);
+            parts.push(format!(
+                "SELECT a._row FROM {aside} a JOIN ({values}) x ON x.r = a._row WHERE a._rule = {} AND x.v \
+                 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ({values}) y WHERE y.v = x.v AND y.r <> x.r)",
+                sql::text(&format!("{}.{attr}{UNIQUE}", transform.target))
+            ));
             parts.push(format!(
                 "SELECT a._row AS r FROM {aside} a JOIN ({values}) x ON x.r = a._row JOIN ({values}) y ON \
                  y.v = x.v AND y.r <> x.r JOIN {table} q ON q._row = x.r JOIN {table} k ON k._row = y.r \
@@ -234,5 +326,8 @@ fn query(audit: &Audit<'_>, legacy: &Legacy, keep: Keep) -> String {
             ));
         }
     }
-    format!("SELECT count(DISTINCT r) FROM ({})", parts.join(" UNION ALL "))
+    format!(
+        "SELECT count(DISTINCT r) FROM (SELECT -1 AS r WHERE false UNION ALL {})",
+        parts.join(" UNION ALL ")
+    )
 }
