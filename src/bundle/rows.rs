@@ -27,7 +27,7 @@ pub(super) fn mapped(attr: &str) -> String {
     format!("mapped:{attr}")
 }
 
-/// The legacy id of a row.
+/// The text that the id of a row was made of: its legacy id, or what the rule takes instead.
 pub(super) const LEGACY_ID: &str = "legacy_id";
 
 /// The columns of a target table on their way through the sorter: those of the bundle, then how
@@ -193,7 +193,11 @@ fn assemble(
             (_, Origin::ORIGIN) => texts(Origin::MIGRATED, rows),
             (_, Origin::SOURCE_ROW) => read::column(lines, names::ROW, ty)?,
             (_, Origin::SERVER) => read::column(lines, names::SERVER, ty)?,
-            (_, LEGACY_ID) => read::column(lines, names::ID, ty)?,
+            (_, LEGACY_ID) => {
+                let made_of = names::id_text(&target.entity);
+                let is_there = lines.column_by_name(&made_of).is_some();
+                read::column(lines, if is_there { &made_of } else { names::ID }, ty)?
+            }
             (_, attr) => match (carried(attr), explode(attr)) {
                 (Some((value, _)), _) => value.clone(),
                 (None, Some(rule)) => {

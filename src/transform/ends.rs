@@ -64,12 +64,12 @@ pub(super) fn resolve(
         let mut except: Vec<i64> = except.map_err(frame::failed)?.iter().flatten().collect();
         except.sort_unstable();
         let file = run.facts(&source.entity)?.to_owned();
-        return Ok(Moves { file, columns: columns(target), except, place: names::ROW });
+        return Ok(Moves { file, columns: columns(source, target), except, place: names::ROW });
     }
     if let Some(split) = &target.split {
-        return split::spread(run, (source, target, split), frame, &columns(target));
+        return split::spread(run, (source, target, split), frame, &columns(source, target));
     }
-    let columns = columns(target);
+    let columns = columns(source, target);
     let rows = frame.filter(is_new()).select(exprs(&columns));
     let file = run.checkpoint(rows, &format!("rows.{}", target.entity))?;
     Ok(Moves { file, columns, except: Vec::new(), place: names::ROW })
@@ -81,7 +81,7 @@ fn exprs(columns: &[String]) -> Vec<Expr> {
 
 /// The columns that rows and dropped links are made of.
 fn needed(source: &SourcePlan, target: &TargetPlan) -> Vec<Expr> {
-    let mut found = columns(target);
+    let mut found = columns(source, target);
     for link in source.links.iter().filter(|link| lost(source, link).0 == target.entity) {
         found.push(names::link(&link.label));
         if lost(source, link).1.is_some() {
@@ -107,10 +107,11 @@ fn picks(rule: &LinkRule, link: &Link) -> bool {
 }
 
 /// The columns that rows of a target table are made of.
-fn columns(target: &TargetPlan) -> Vec<String> {
+fn columns(source: &SourcePlan, target: &TargetPlan) -> Vec<String> {
     let mut found = vec![names::ROW.to_owned(), names::SERVER.to_owned(), names::ID.to_owned()];
     let pair = |attr: &str| [names::value(&target.entity, attr), names::how(&target.entity, attr)];
     found.extend(pair("id"));
+    found.extend(target.takes_other_ids(source).then(|| names::id_text(&target.entity)));
     if target.split.is_some() {
         found.extend([names::CASE, names::RESULTS].map(str::to_owned));
     }

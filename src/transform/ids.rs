@@ -21,37 +21,44 @@ pub(super) fn decide(
     let (frame, adopted) = adopt(run, target, frame)?;
     let mut ids = Vec::new();
     let mut hows = Vec::new();
-    let mut take = |id: Expr, how: Expr| {
+    let mut texts = Vec::new();
+    let mut take = |id: Expr, how: Expr, text: Expr| {
         hows.push(
             when(id.clone().is_not_null()).then(how).otherwise(lit(NULL)).cast(DataType::Int32),
         );
+        texts.push(when(id.clone().is_not_null()).then(text).otherwise(lit(NULL)));
         ids.push(id);
     };
+    let none = || lit(NULL).cast(DataType::String);
     for from in &target.transform.id.from {
         match source.links.iter().find(|link| link.label == *from) {
             Some(link) => {
                 let id = when(col(links::ok(link))).then(col(links::end(link)));
-                take(id.otherwise(lit(NULL)), lit(ID_ADOPTED));
+                take(id.otherwise(lit(NULL)), lit(ID_ADOPTED), none());
             }
             None => {
                 let text = || id_text(run, source, from);
                 let space = &run.plan.contract.namespace;
                 let id = udf::target_id(text(), space, &target.entity);
-                take(id, udf::is_mapped(text()));
+                take(id, udf::is_mapped(text()), text());
             }
         }
     }
     for column in &adopted {
-        take(col(column.as_str()), lit(ID_ADOPTED));
+        take(col(column.as_str()), lit(ID_ADOPTED), none());
     }
     if let Some(key) = derive_key(run, source, target) {
         let id = udf::derived_id(key, &run.plan.contract.namespace, &target.entity);
-        take(id, lit(ID_DERIVED));
+        take(id, lit(ID_DERIVED), none());
     }
-    Ok(frame.with_columns([
+    let mut columns = vec![
         coalesce(&ids).alias(names::value(&target.entity, "id")),
         coalesce(&hows).alias(names::how(&target.entity, "id")),
-    ]))
+    ];
+    if target.takes_other_ids(source) {
+        columns.push(coalesce(&texts).alias(names::id_text(&target.entity)));
+    }
+    Ok(frame.with_columns(columns))
 }
 
 fn id_text(run: &Run<'_>, source: &SourcePlan, name: &str) -> Expr {

@@ -64,6 +64,11 @@ pub fn value(target: &str, attr: &str) -> String {
     format!("{target}.{attr}")
 }
 
+/// The text that the id of a target row was mapped from, where that may be another than the row's own id.
+pub fn id_text(target: &str) -> String {
+    format!("{target}.id:text")
+}
+
 /// Which place of its rule a value came from; 0 is the first.
 pub fn how(target: &str, attr: &str) -> String {
     format!("{target}.{attr}:how")

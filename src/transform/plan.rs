@@ -72,6 +72,14 @@ pub struct TargetPlan {
     pub split: Option<Split>,
 }
 
+impl TargetPlan {
+    /// Whether its ids may be made of legacy attributes instead of the rows' own ids.
+    pub fn takes_other_ids(&self, source: &SourcePlan) -> bool {
+        let is_link = |name: &str| source.links.iter().any(|link| link.label == name);
+        self.transform.id.from.iter().any(|name| name != "id" && !is_link(name))
+    }
+}
+
 /// How the rows of a target table are made where a legacy row does not simply become one.
 #[derive(Debug, Clone)]
 pub struct Split {

@@ -52,6 +52,7 @@ fn kept(run: &Run<'_>, source: &SourcePlan) -> Vec<Expr> {
         let entity = &target.entity;
         let pair = |name: &str| [names::value(entity, name), names::how(entity, name)];
         found.extend(pair("id"));
+        found.extend(target.takes_other_ids(source).then(|| names::id_text(entity)));
         for decided in &target.decided {
             found.extend(pair(&decided.rule.attr));
             found.push(names::mapped(entity, &decided.rule.attr));

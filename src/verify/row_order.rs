@@ -71,12 +71,9 @@ impl<'a> RowOrder<'a> {
     }
 
     /// Which of two rows the app showed first. InstantDB's client sorts by whole milliseconds, then by id
-    /// (`@instantdb/core` 1.0.67); where every id is a UUID, which the target keeps, rows of one
-    /// millisecond are shown alike before and after, and count as equal here.
+    /// (`@instantdb/core` 1.0.67); where the target keeps the ids, rows of one millisecond are shown alike
+    /// before and after, and count as equal here.
     pub(super) fn compare_as_shown(&self, a: usize, b: usize) -> Ordering {
-        if !self.legacy.odd.is_clear() {
-            return self.compare(a, b);
-        }
         let mut orders = self.keys.iter().map(|key| match key {
             Key::OwnIds => Ordering::Equal,
             Key::Column(column, Type::Date) => column.compare_milliseconds(a, b, self.absent),

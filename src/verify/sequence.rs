@@ -3,17 +3,18 @@
 use std::cmp::Ordering;
 
 use super::Rule;
+use super::bits::Bits;
 use super::facts::Audit;
-use super::id_sql::UUID;
 use super::key::{self, NONE};
 use super::legacy::Legacy;
 use super::naming::{no_link, type_of};
 use super::read;
 use super::row_order::{Absent, Column, RowOrder};
+use super::row_order_sql::{self, OrderSql};
 use super::rule::Tally;
 use super::sql;
 use super::table::{NO_ROW, Table, narrow};
-use crate::contract::{Check, Contract, OrderKey, Pick};
+use crate::contract::{AttrRule, Check, Contract, OrderKey, Pick};
 use crate::error::{Result, grouped};
 use crate::schema::Type;
 
@@ -37,10 +38,10 @@ pub(super) fn rules(audit: &Audit<'_>, rule: &Sequence<'_>, out: &mut Vec<Rule>)
         Some(link) => audit.table(&link.to)?,
         None => return Err(no_link(rule.target, rule.within)),
     };
-    let keys: Vec<OrderKey<'_>> = rule.by.iter().map(|name| OrderKey::named(name)).collect();
+    let keys = rule.keys(audit);
     let order = RowOrder::read(audit, legacy, (Some(rule.target), &keys), Absent::First)?;
     let mut kept = rule.kept(audit, legacy);
-    let mut shown = Shown::read(audit, rule, table)?;
+    let mut shown = Shown::read(audit, rule, (legacy, table, to))?;
     let mut groups = vec![Group::default(); to.rows()];
     let mut found = (NONE, None);
     read::scan_if_there(&table.path, &[rule.within], &mut |link| {
@@ -50,7 +51,7 @@ pub(super) fn rules(audit: &Audit<'_>, rule: &Sequence<'_>, out: &mut Vec<Rule>)
             found = (id, to.find(id));
         }
         let (Some(source), Some(group)) = (source, found.1) else { return Ok(()) };
-        if !order.has_all(source) {
+        if !order.has_all(source) || order.is_unsure(source) {
             kept.skip();
             return Ok(());
         }
@@ -59,7 +60,12 @@ pub(super) fn rules(audit: &Audit<'_>, rule: &Sequence<'_>, out: &mut Vec<Rule>)
         let moved = before.map_or(Ordering::Less, |before| order.compare(before, source));
         kept.check(moved != Ordering::Greater, || table.place(row));
         if let Some(shown) = &mut shown {
-            let moved = before.map_or(Ordering::Less, |at| order.compare_as_shown(at, source));
+            let is_coarse = !shown.changed.get(found.1.unwrap_or_default());
+            let compare = |at| match is_coarse {
+                true => order.compare_as_shown(at, source),
+                false => order.compare(at, source),
+            };
+            let moved = before.map_or(Ordering::Less, compare);
             shown.look(table, group, (row, moved))?;
         }
         group.last = At(narrow(row)?);
@@ -104,12 +110,18 @@ struct Group {
 /// milliseconds, as InstantDB's client sorts them (`@instantdb/core` 1.0.67), then ids.
 struct Shown {
     keys: Vec<Option<(Column, Type)>>,
+    /// By row that the link leads to: whether a row within it has another id than in the source.
+    changed: Bits,
     tally: Tally,
 }
 
 impl Shown {
     /// `None` where the contract does not say what the target sorts by.
-    fn read(audit: &Audit<'_>, rule: &Sequence<'_>, table: &Table) -> Result<Option<Self>> {
+    fn read(
+        audit: &Audit<'_>,
+        rule: &Sequence<'_>,
+        (legacy, table, to): (&Legacy, &Table, &Table),
+    ) -> Result<Option<Self>> {
         if !audit.bundle.meta().is_judged_by_source() {
             return Ok(None);
         }
@@ -135,7 +147,8 @@ impl Shown {
             ))
             .query(rule.shown_sql(audit, &names))
             .allows(audit.contract.rollout.max_reordered, audit.legacy_rows());
-        Ok(Some(Self { keys, tally }))
+        let changed = changed((legacy, table, to), rule.within)?;
+        Ok(Some(Self { keys, changed, tally }))
     }
 
     /// Looks at the next row of a group, which the source puts after the last one or where it is.
@@ -174,7 +187,37 @@ impl Shown {
     }
 }
 
+/// The rows of `to` within which a migrated row has another id than in the source.
+fn changed((legacy, table, to): (&Legacy, &Table, &Table), within: &str) -> Result<Bits> {
+    let is_changed = |row: usize| {
+        let source = table.migrated(row).filter(|source| *source < legacy.rows);
+        source.is_some_and(|source| table.ids[row] != legacy.ids[source])
+    };
+    let mut changed = Bits::new(to.rows());
+    if (0..table.rows()).any(is_changed) {
+        read::scan_if_there(&table.path, &[within], &mut |link| {
+            if let Some(at) = is_changed(link.number).then(|| to.find(key::link_key(link.text(0))))
+            {
+                at.into_iter().for_each(|at| changed.set(at));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(changed)
+}
+
 impl Sequence<'_> {
+    /// What the source is put in order by: a key without a value goes on as the rule of the target
+    /// attribute does.
+    fn keys<'c>(&'c self, audit: &'c Audit<'_>) -> Vec<OrderKey<'c>> {
+        if !audit.bundle.meta().is_judged_by_source() {
+            return self.by.iter().map(|name| OrderKey::named(name)).collect();
+        }
+        let mut keys = audit.contract.order_by(self.source, self.by);
+        keys.truncate(self.by.len());
+        keys
+    }
+
     fn kept(&self, audit: &Audit<'_>, legacy: &Legacy) -> Tally {
         let words = format!(
             "{}: within a {}, {} keeps the order of {} by {}",
@@ -195,9 +238,10 @@ impl Sequence<'_> {
             let number = transform.number.as_ref();
             let number = number.filter(|number| number.by.iter().any(|by| by == name));
             let rule = || {
-                let takes =
-                    |pick: Option<&Pick>| matches!(pick, Some(Pick::Attr(it)) if it == name);
-                transform.attrs.iter().find(|rule| takes(rule.from.first()))
+                let takes = |pick: &Pick| matches!(pick, Pick::Attr(it) if it == name);
+                let place = |rule: &&AttrRule| rule.from.iter().position(takes);
+                let rules = transform.attrs.iter().filter(|rule| place(rule).is_some());
+                rules.min_by_key(|rule| (place(rule), rule.attr != name))
             };
             match number {
                 _ if name == "id" => Some("id"),
@@ -210,14 +254,14 @@ impl Sequence<'_> {
 
     /// The migrated rows with their group, as `i`, `g` and `f` (place in the file), and these columns.
     fn rows_sql(&self, audit: &Audit<'_>, legacy: &Legacy, columns: &[String]) -> String {
-        let there: Vec<String> =
-            self.keys_sql(audit).iter().map(|key| format!("{key} IS NOT NULL")).collect();
+        let OrderSql { joins, keys } = self.keys_sql(audit);
+        let there: Vec<String> = keys.iter().map(|key| format!("{key} IS NOT NULL")).collect();
         let link = format!("t.{}", sql::name(self.within));
         let other = audit.contract.after.schema.link(self.target, self.within);
         let other = other.map_or("", |link| &link.to);
         format!(
             "SELECT t.id AS i, {link} AS g, t.file_row_number AS f, {} FROM {} t JOIN {} s ON s._row = \
-             t._source_row SEMI JOIN {} o ON o.id = {link} WHERE t._origin = 'migrated' AND {}",
+             t._source_row{joins} SEMI JOIN {} o ON o.id = {link} WHERE t._origin = 'migrated' AND {}",
             columns.join(", "),
             sql::numbered(audit, &sql::target(audit, self.target)),
             sql::legacy(audit, legacy),
@@ -226,13 +270,15 @@ impl Sequence<'_> {
         )
     }
 
-    fn keys_sql(&self, audit: &Audit<'_>) -> Vec<String> {
+    fn keys_sql(&self, audit: &Audit<'_>) -> OrderSql {
+        if audit.bundle.meta().is_judged_by_source() {
+            return row_order_sql::order(audit, self.source, ("s", &self.keys(audit)));
+        }
         let key = |name: &String| match name.as_str() {
-            "id" if audit.bundle.meta().is_judged_by_source() => sql::ordered_id("s.id"),
             "id" => "t.id".to_owned(),
             name => format!("s.{}", sql::name(name)),
         };
-        self.by.iter().map(key).collect()
+        OrderSql { joins: String::new(), keys: self.by.iter().map(key).collect() }
     }
 
     fn is_there(&self, audit: &Audit<'_>) -> bool {
@@ -243,7 +289,7 @@ impl Sequence<'_> {
         if !self.is_there(audit) {
             return "SELECT 0".to_owned();
         }
-        let keys = self.keys_sql(audit);
+        let keys = self.keys_sql(audit).keys;
         let columns: Vec<String> =
             keys.iter().enumerate().map(|(at, key)| format!("{key} AS k{at}")).collect();
         let lag: Vec<String> =
@@ -268,40 +314,50 @@ impl Sequence<'_> {
         let Some(legacy) = audit.legacy.get(self.source).filter(|_| self.is_there(audit)) else {
             return "SELECT 0".to_owned();
         };
-        let theirs = names.iter().map(|name| {
+        let before = &audit.contract.before.schema;
+        let (keys, named) = (self.keys_sql(audit).keys, self.keys(audit));
+        let (mut columns, mut ours) = (vec!["t.id = lower(s.id) AS same".to_owned()], Vec::new());
+        for (at, (named, key)) in named.iter().zip(keys).enumerate() {
+            let ty = match named {
+                OrderKey::Id => None,
+                OrderKey::Attr(name) => Some(type_of(before, self.source, name)),
+                OrderKey::Rule(rule) => {
+                    let main = audit.contract.id_transform(self.source);
+                    let target = main.map_or(self.target, |main| &main.target);
+                    Some(type_of(&audit.contract.after.schema, target, &rule.attr))
+                }
+            };
+            // As `RowOrder::compare_as_shown`.
+            ours.push(match ty {
+                None => format!("CASE WHEN kept THEN NULL ELSE k{at} END"),
+                // What a rule gives are microseconds already.
+                Some(Type::Date) => {
+                    let is_rule = matches!(named, OrderKey::Rule(_));
+                    let micros =
+                        if is_rule { format!("k{at}") } else { format!("epoch_us(k{at})") };
+                    format!("CASE WHEN kept THEN floor({micros} / 1000) ELSE {micros} END")
+                }
+                Some(_) => format!("k{at}"),
+            });
+            columns.push(format!("{key} AS k{at}"));
+        }
+        let mut theirs = Vec::new();
+        for (at, name) in names.iter().enumerate() {
             let column = format!("t.{}", sql::name(name));
             let ty = type_of(&audit.contract.after.schema, self.target, name);
             let is_date = *name != "id" && ty == Type::Date;
             let key = if is_date { format!("floor(epoch_us({column}) / 1000)") } else { column };
-            format!("{key} NULLS FIRST")
-        });
-        let theirs: Vec<String> = theirs.collect();
-        let all_uuids = format!(
-            "(SELECT coalesce(bool_and(coalesce(regexp_full_match(id, {UUID}, 'i'), false)), true) FROM {})",
-            sql::legacy(audit, legacy)
-        );
-        let before = &audit.contract.before.schema;
-        let ours = self.by.iter().zip(self.keys_sql(audit)).map(|(name, key)| {
-            let coarse = match (name.as_str(), type_of(before, self.source, name)) {
-                ("id", _) => "NULL".to_owned(),
-                (_, Type::Date) => format!("to_timestamp(floor(epoch_us({key}) / 1000) / 1000)"),
-                _ => return key,
-            };
-            format!("CASE WHEN {all_uuids} THEN {coarse} ELSE {key} END")
-        });
-        let ours: Vec<String> = ours.collect();
-        let place = |name: &str, keys: &[String]| {
-            let link = format!("t.{}", sql::name(self.within));
-            format!(
-                "dense_rank() OVER (PARTITION BY {link} ORDER BY {}) AS {name}",
-                keys.join(", ")
-            )
-        };
-        let columns = [place("ours", &ours), place("theirs", &theirs)];
+            columns.push(format!("{key} AS t{at}"));
+            theirs.push(format!("t{at} NULLS FIRST"));
+        }
         format!(
             "SELECT {} FROM (SELECT *, max(theirs) OVER (PARTITION BY g ORDER BY ours RANGE BETWEEN \
-             UNBOUNDED PRECEDING AND 1 PRECEDING) AS top FROM ({})) WHERE theirs < top",
+             UNBOUNDED PRECEDING AND 1 PRECEDING) AS top FROM (SELECT i, g, dense_rank() OVER (PARTITION \
+             BY g ORDER BY {}) AS ours, dense_rank() OVER (PARTITION BY g ORDER BY {}) AS theirs FROM \
+             (SELECT *, bool_and(same) OVER (PARTITION BY g) AS kept FROM ({})))) WHERE theirs < top",
             sql::found(audit, "i"),
+            ours.join(", "),
+            theirs.join(", "),
             self.rows_sql(audit, legacy, &columns),
         )
     }
