@@ -13,6 +13,7 @@
 
 mod batch;
 mod block;
+mod clashes;
 mod counts;
 mod dates;
 mod flow;

@@ -58,6 +58,7 @@ mod lines;
 mod content;
 mod files;
 mod files_sql;
+mod held;
 mod carried;
 mod carried_sql;
 mod other_places;

@@ -50,7 +50,9 @@ impl Layout {
                 tables.push(TableLayout::new(schema, &entity.name, side, file));
             }
         }
-        let has_one = labels.links.iter().map(|links| links.has_one).collect();
+        // A carried link is loosened where a row has several.
+        let has_one =
+            labels.links.iter().map(|links| links.has_one && links.role != "carried").collect();
         Self { labels, tables, has_one, nothing: Meanings::default() }
     }
 

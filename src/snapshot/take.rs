@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::clashes;
 use super::flow::{Bounds, Flow};
 use super::layout::Layout;
 use super::tables::{OPEN_BYTES, Tables};
@@ -56,6 +57,7 @@ pub(crate) fn taken(
         refuse_missing(contract, counts)?;
     }
     let staged = Staged::begin(place)?;
+    clashes::check(contract, head.schema.as_ref())?;
     let layout = Layout::new(contract, head.schema.as_ref());
     let tables = Tables::begin(staged.path(), &layout)?;
     let threads = resources.threads();

@@ -171,9 +171,21 @@ pub(super) fn lost_dropped(ground: &Ground<'_>) -> Planted {
     let entity = seen.text("entity").unwrap_or_default();
     let number = seen.whole("_row").unwrap_or(-1);
     let carried = ground.snapshot.meta().links.iter().filter(|links| links.entity == entity);
-    let files = carried.map(|links| format!("{} row {number}", links.file));
-    let before = numbered(&format!("{entity} of the snapshot"), number);
-    let names = files.chain([numbered(entity, number), before]).collect();
+    let mut names =
+        vec![numbered(entity, number), numbered(&format!("{entity} of the snapshot"), number)];
+    // Of a link file the pair is named by its place there.
+    for links in carried {
+        let Some(pairs) = Table::open(ground.snapshot.root(), &links.file)? else { continue };
+        pairs.find::<()>(&["_row", "from", "to"], 0, &mut |pair| {
+            let lower = |text: Option<&str>| text.unwrap_or_default().to_ascii_lowercase();
+            let ends = ["from", "to"];
+            let ends = ends.iter().all(|end| lower(pair.text(end)) == lower(seen.text(end)));
+            if ends && pair.whole("_row") == Some(number) {
+                names.push(format!("{} row {}", links.file, pair.number));
+            }
+            None
+        })?;
+    }
     Ok(Some(Fault {
         changes: Changes::default().put(LOST, at, Vec::new()),
         place: format!("{LOST} row {at} ({entity} row {number})"),

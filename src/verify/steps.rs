@@ -10,8 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, carried, content, count, dropped, existing, id, left, limit, link, note,
-    order, other_places, refs, repair, tables, unlisted, upper, value, winners,
+    Rule, aside, attr, carried, content, count, dropped, existing, held, id, left, limit, link,
+    note, order, other_places, refs, repair, tables, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -133,7 +133,10 @@ impl Piece<'_> {
             Piece::MappedIds => id::counted(audit, out)?,
             Piece::Attrs(table) => attr::rules(audit, table, &looked[table.entity.as_str()], out)?,
             Piece::Link(link) => link::rules(audit, link, out)?,
-            Piece::Dropped(link) => files::rules(audit, link, lost, out)?,
+            Piece::Dropped(link) => {
+                files::rules(audit, link, lost, out)?;
+                held::rules(audit, link, lost, out)?;
+            }
             Piece::Refs(legacy) => {
                 other_places::rules(audit, legacy, lost, out)?;
                 refs::rules(audit, legacy, lost, out)?;
