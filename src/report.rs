@@ -344,11 +344,6 @@ fn lost(report: &Report) -> Vec<(&str, u64)> {
             None => reasons.push((&lost.reason, lost.rows)),
         }
     }
-    // A bundle before format 3 does not say why.
-    let dropped: u64 = report.links.iter().map(|link| link.dropped).sum();
-    if reasons.is_empty() && dropped > 0 {
-        reasons.push((UNTOLD, dropped));
-    }
     reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
     reasons
 }

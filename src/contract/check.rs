@@ -90,12 +90,30 @@ fn via_chains(model: &Model, becomes: &Becomes, read: &[Read], misfits: &Misfits
                 );
             }
         }
+        // Where something does not fit, it may be what is required.
+        let is_required = rule.required != Required::No && misfits.is_empty();
+        if let Some(place) = filled.get(&name).filter(|_| is_required) {
+            required_over(read, (&name, *place), &over, misfits);
+        }
         graph.entry(name).or_default().extend(over);
     }
     for cycle in cycles(graph) {
         if let Some(place) = filled.get(&cycle[0]) {
             misfits
                 .add(*place, format!("links go over one another in a circle: {}", chain(&cycle)));
+        }
+    }
+}
+
+/// A row is refused for a required link before the links that it goes over are found, unless they are
+/// required too.
+fn required_over(read: &[Read], (name, place): (&str, Place), over: &[String], misfits: &Misfits) {
+    let optional = read.iter().flat_map(rules).filter(|(_, rule)| rule.required == Required::No);
+    for (target, rule) in optional {
+        let link = format!("{target}.{}", rule.label);
+        if over.contains(&link) {
+            let said = format!("{} is required and goes over {}", quoted(name), quoted(&link));
+            misfits.add(place, format!("{said}, which must be required too"));
         }
     }
 }

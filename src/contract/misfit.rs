@@ -34,6 +34,11 @@ impl Misfits {
         self.list.borrow_mut().push((place, what.into()));
     }
 
+    /// Whether there is none so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
     /// One error with all of them, in the order of the files.
     ///
     /// # Errors

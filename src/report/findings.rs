@@ -4,7 +4,7 @@
 //! twice. No field can be a formula: one that begins with `=`, `+`, `-`, `@`, TAB or CR (after blanks) has an
 //! apostrophe before it, which a spreadsheet shows as text. Control characters are written out.
 
-use super::{Report, Sample, UNTOLD};
+use super::{Report, Sample};
 use crate::bundle::{LeftKind, Refs};
 use crate::error::printable;
 use crate::verify::Outcome;
@@ -161,11 +161,6 @@ fn links(lines: &mut Lines, report: &Report) {
         let (rows, all) = (lost.rows.to_string(), values(&lost.source, &lost.label));
         let [source, label, why] = [&lost.source, &lost.label, &lost.reason];
         lines.line(["links dropped", "link", source, label, "", &rows, &all, why]);
-    }
-    let untold = report.links.iter().filter(|link| report.lost.is_empty() && link.dropped > 0);
-    for link in untold {
-        let (rows, all) = (link.dropped.to_string(), link.values.to_string());
-        lines.line(["links dropped", "link", &link.source, &link.label, "", &rows, &all, UNTOLD]);
     }
 }
 

@@ -1,10 +1,10 @@
 //! Gathers what is known about a bundle into a [`Report`].
 
 use super::{
-    FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, Verdict, dropped, figures,
-    filled, noted, samples,
+    FORMAT, Imported, LimitState, Report, State, TargetTable, Totals, UNTOLD, Verdict, dropped,
+    figures, filled, noted, samples,
 };
-use crate::bundle::{Bundle, Meta, Named};
+use crate::bundle::{Bundle, LinkEquation, Lost, Meta, Named};
 use crate::contract::{self, Contract, Limit};
 use crate::document;
 use crate::error::grouped;
@@ -43,7 +43,7 @@ pub(super) fn report(
         link_tables: meta.links.clone(),
         links: meta.link_equations.clone(),
         refs: meta.refs.clone(),
-        lost: meta.lost.clone(),
+        lost: lost(meta),
         rules: verification.map_or_else(Vec::new, |found| found.rules.clone()),
         import: outcome.map(imported),
         repairs: meta.repairs.clone(),
@@ -261,4 +261,19 @@ fn next(report: &Report) -> Vec<String> {
         );
     }
     next.into_iter().map(str::to_owned).collect()
+}
+
+/// The values of links that lead to no row; a bundle before format 3 does not say why.
+fn lost(meta: &Meta) -> Vec<Lost> {
+    if meta.is_judged_by_source() {
+        return meta.lost.clone();
+    }
+    let links = meta.link_equations.iter().filter(|link| link.dropped > 0);
+    let untold = |link: &LinkEquation| Lost {
+        source: link.source.clone(),
+        label: link.label.clone(),
+        reason: UNTOLD.to_owned(),
+        rows: link.dropped,
+    };
+    links.map(untold).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::sections::{clip, counted};
 use super::{Noted, Report, UNTOLD, lost};
-use crate::bundle::{LeftBehind, LeftKind, Meta};
+use crate::bundle::{LeftBehind, LeftKind, Meta, Reason};
 use crate::error::grouped;
 use crate::verify::{Outcome, Rule, Verification};
 
@@ -54,23 +54,28 @@ pub(super) fn known(report: &Report) -> [(&'static str, Vec<String>); 4] {
         ("Remark", report.remarks.clone()),
         ("Noted", note_lines(report)),
         ("Left behind", left_lines(report)),
-        ("Links", lost_line(report).into_iter().collect()),
+        ("Links", lost_lines(report)),
     ]
 }
 
-/// How many values of links lead to no row, and why.
-fn lost_line(report: &Report) -> Option<String> {
-    let lost = lost(report);
-    let all: u64 = lost.iter().map(|(_, rows)| rows).sum();
-    let values = format!("{} to no row", counted(all, "value leads", "values lead"));
-    match &lost[..] {
-        [] => None,
-        [(UNTOLD, _)] => Some(values),
+/// How many values of links lead to no row, and why; how many to a row that was set aside.
+fn lost_lines(report: &Report) -> Vec<String> {
+    let (aside, lost): (Vec<_>, Vec<_>) =
+        lost(report).into_iter().partition(|(why, _)| *why == Reason::QUARANTINED);
+    let count = |lost: &[(&str, u64)], row: &str| {
+        let all: u64 = lost.iter().map(|(_, rows)| rows).sum();
+        let values = counted(all, "value leads", "values lead");
+        (all > 0).then(|| format!("{values} to {row}"))
+    };
+    let why = match &lost[..] {
+        [(UNTOLD, _)] => String::new(),
         reasons => {
             let why = reasons.iter().map(|(why, rows)| format!("{} ({})", why, grouped(*rows)));
-            Some(format!("{values}: {}", why.collect::<Vec<_>>().join(", ")))
+            format!(": {}", why.collect::<Vec<_>>().join(", "))
         }
-    }
+    };
+    let lost = count(&lost, "no row").map(|said| said + &why);
+    lost.into_iter().chain(count(&aside, "a row that was set aside")).collect()
 }
 
 /// What is noted, a line each, as `2 items in no conversation (id, id)`.
@@ -104,7 +109,7 @@ fn left_lines(report: &Report) -> Vec<String> {
                 counted(count, "link", "links")
             ),
             LeftKind::SchemaRule => {
-                counted(count, "rule of the app's schema", "rules of the app's schema")
+                counted(values, "rule of the app's schema", "rules of the app's schema")
             }
             LeftKind::Entity => {
                 counted(count, "other entity stays in the app", "other entities stay in the app")

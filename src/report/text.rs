@@ -11,7 +11,7 @@ use crate::verify::Outcome;
 const MOST: usize = 12;
 
 /// How many lines of what is noted and of what is left behind are shown.
-const MOST_KNOWN: usize = 6;
+const MOST_KNOWN: usize = 12;
 
 /// Renders the summary; it ends with a line end.
 pub fn text(report: &Report) -> String {

@@ -61,9 +61,12 @@ pub(super) fn rules(audit: &Audit<'_>, rule: &Sequence<'_>, out: &mut Vec<Rule>)
         kept.check(moved != Ordering::Greater, || table.place(row));
         if let Some(shown) = &mut shown {
             let is_coarse = !shown.changed.get(found.1.unwrap_or_default());
-            let compare = |at| match is_coarse {
-                true => order.compare_as_shown(at, source),
-                false => order.compare(at, source),
+            let compare = |at| {
+                if is_coarse {
+                    order.compare_as_shown(at, source)
+                } else {
+                    order.compare(at, source)
+                }
             };
             let moved = before.map_or(Ordering::Less, compare);
             shown.look(table, group, (row, moved))?;
@@ -196,9 +199,9 @@ fn changed((legacy, table, to): (&Legacy, &Table, &Table), within: &str) -> Resu
     let mut changed = Bits::new(to.rows());
     if (0..table.rows()).any(is_changed) {
         read::scan_if_there(&table.path, &[within], &mut |link| {
-            if let Some(at) = is_changed(link.number).then(|| to.find(key::link_key(link.text(0))))
-            {
-                at.into_iter().for_each(|at| changed.set(at));
+            let at = to.find(key::link_key(link.text(0)));
+            if let Some(at) = at.filter(|_| is_changed(link.number)) {
+                changed.set(at);
             }
             Ok(())
         })?;

@@ -604,3 +604,60 @@ fn links_of_rows_that_are_set_aside_are_listed_with_the_reason() {
     let explained = place.run(&["explain", &id(2, 1), bundle.to_str().expect("UTF-8")]);
     assert!(explained.stdout.contains("a row it joins was quarantined"), "{}", explained.stdout);
 }
+
+#[test]
+fn a_link_of_the_app_under_a_label_of_another_meaning_is_refused() {
+    let mut app = App::sound();
+    app.link(side("context_events", "one", "channel"), side("emails", "many", "uses"));
+    app.link(side("story_steps", "many", "parts"), side("emails", "many", "madeOf"));
+    app.link(
+        side("context_contexts", "many", "pinned"),
+        side("context_events", "one", "contextId"),
+    );
+    app.link(side("emails", "one", "chat"), side("context_contexts", "one", "threadId"));
+    let place = Place::new();
+    app.write(&place.path("backup.zip"));
+    let told = place.run(&["run", "backup.zip"]).ends(5);
+    insta::assert_snapshot!(told.error(), @"
+    error: the app has links under labels of another meaning in the contract
+      --> `context_contexts.threadId` is a link to `emails` in the app; the contract's leads to `thread_threads`
+      --> `context_events.channel` is a link to `emails` in the app; the contract has an attribute there
+      --> `story_steps.parts` is a link to `emails` in the app; the contract's leads to `story_parts`
+    help: rename these links in the app, or the attributes and links in the contract
+    ");
+    assert!(!place.path("snapshots").join("backup").exists());
+}
+
+#[test]
+fn the_two_sides_of_a_link_of_the_contract_are_not_taken_for_two_links_of_the_app() {
+    let mut app = App::sound();
+    app.links.remove("context_events-context");
+    app.link(
+        side("context_events", "one", "context"),
+        side("context_contexts", "many", "messages"),
+    );
+    app.link(side("context_events", "one", "pinnedIn"), side("context_contexts", "many", "events"));
+    let place = Place::new();
+    app.write(&place.path("backup.zip"));
+    let told = place.run(&["run", "backup.zip"]).ends(5);
+    let wanted = "`context_contexts.events` is a link to `context_events` in the app; the contract's is \
+                  the other side of `context_events.context`";
+    assert!(told.error().contains(wanted), "{}", told.stderr);
+    // Another name for the other side alone is the same link.
+    app.links.remove("context_events-pinnedIn");
+    Made::of(&app);
+}
+
+#[test]
+fn all_values_of_a_has_one_link_are_carried_where_a_row_has_several() {
+    let mut app = App::sound();
+    app.link(side("context_events", "one", "owner"), side("$users", "many", "owned"));
+    app.set("context_events", 0, "owner", json!([id(6, 1), id(6, 2)]));
+    app.set("context_events", 1, "owner", json!(id(6, 1)));
+    let made = Made::of(&app);
+    assert_eq!(made.pairs("thread_items", "owner").0.len(), 3);
+    let left = made.meta["left_behind"].as_array().expect("a list").iter();
+    let rules: Vec<&Value> = left.filter(|left| left["kind"] == "schema_rule").collect();
+    assert_eq!(rules.len(), 1, "{rules:?}");
+    assert_eq!(rules[0]["name"], "owner");
+}

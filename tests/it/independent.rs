@@ -271,6 +271,32 @@ fn duckdb_counts_what_the_program_notes() {
     assert_eq!(counted, said);
 }
 
+/// Rows that claim one unique value by a template, alone or beside a row that has it: one is kept, by
+/// verification and by DuckDB.
+#[test]
+fn duckdb_judges_the_values_that_a_template_builds() {
+    if !has_duckdb() {
+        return;
+    }
+    for key in [None, Some("00000000-0000-4000-8000-000400000001:0")] {
+        for keep in ["first", "last", "none"] {
+            let place = Place::new();
+            let mut app = data::sound();
+            let mut twin = app["story_parts"][0].clone();
+            twin["id"] = "00000000-0000-4000-8000-000500000077".into();
+            twin["part"] = serde_json::json!({ "other": true });
+            twin["key"] = key.into();
+            twin["idx"] = 0.into();
+            app["story_parts"][0]["idx"] = 0.into();
+            app["story_parts"][0].as_object_mut().expect("a row").remove("key");
+            app["story_parts"].as_array_mut().expect("rows").push(twin);
+            place.write("app.json", app.to_string());
+            let keep = format!("duplicates.keep.story_parts={keep}");
+            made(place, "app.json", &["--set", &keep]).holds();
+        }
+    }
+}
+
 /// A file of the bundle, the SQL that gives it anew out of `t`, and the rules that must tell it.
 type Fault = (&'static str, &'static str, &'static str, &'static str);
 

@@ -315,3 +315,110 @@ fn a_snapshot_in_a_folder_of_another_name_gives_the_same_bytes() {
     };
     assert_eq!(bundle("snapshots/one", "a"), bundle("elsewhere/two", "b"));
 }
+
+/// Four messages of one time with UUIDs, under a contract that makes ids of another attribute.
+fn with_other_ids_of_messages(other: impl Fn(u32) -> String) -> (Place, [&'static str; 5]) {
+    let mut app = chat(4);
+    for (at, event) in app["context_events"].as_array_mut().unwrap().iter_mut().enumerate() {
+        let at = u32::try_from(at).unwrap();
+        event["id"] = json!(format!("00000000-0000-4000-8000-0002000000{at:02}"));
+        event["createdAt"] = json!("2026-03-01T10:00:00Z");
+        event["altId"] = json!(other(at));
+    }
+    app["context_contexts"][0]["id"] = json!("00000000-0000-4000-8000-000100000001");
+    for event in app["context_events"].as_array_mut().unwrap() {
+        event["context"] = json!("00000000-0000-4000-8000-000100000001");
+    }
+    let text = include_str!("../../src/contract/story-to-thread.toml");
+    let head = "[before.entities.context_events]\nattrs = { ";
+    let source = "source = \"context_events\"\n";
+    let (start, rest) = text.split_once(source).unwrap();
+    let rest = rest.replacen("from = [\"id\"]", "from = [\"altId\", \"id\"]", 1);
+    let text =
+        format!("{start}{source}{rest}").replace(head, &format!("{head}altId = \"string\", "));
+    let place = Place::new();
+    place.write("app.json", app.to_string()).write("contract.toml", text);
+    (place, ["run", "app.json", "--contract", "contract.toml", "--json"])
+}
+
+#[test]
+fn messages_whose_ids_come_from_another_attribute_are_judged_by_their_own_ids() {
+    // In the order of their own ids, and against it.
+    let uuid = |at: u32| format!("00000000-0000-4000-8000-0009000000{at:02}");
+    let (place, run) = with_other_ids_of_messages(uuid);
+    place.run(&run).ends(0);
+    let (place, run) = with_other_ids_of_messages(|at| uuid(9 - at));
+    let told = place.run(&run).ends(1);
+    assert!(told.stderr.contains("sorted by its own createdAt, id"), "{}", told.stderr);
+}
+
+#[test]
+fn a_mapped_id_is_listed_with_the_text_it_was_mapped_from() {
+    let (place, run) = with_other_ids_of_messages(|at| format!("alt-{at}"));
+    let run = [&run[..], &["--set", "rollout.max_reordered=any"]].concat();
+    place.run(&run).ends(0);
+}
+
+#[test]
+fn an_odd_id_elsewhere_changes_nothing_for_rows_that_keep_theirs() {
+    let mut app = within_a_millisecond([
+        "00000000-0000-4000-8000-000200000002",
+        "00000000-0000-4000-8000-000200000001",
+    ]);
+    Made::run(&app, &[]);
+    let mut context = app["context_contexts"][0].clone();
+    context["id"] = json!("00000000-0000-4000-8000-000100000077");
+    context["key"] = json!("another");
+    app["context_contexts"].as_array_mut().unwrap().push(context);
+    let mut odd = app["context_events"][0].clone();
+    odd["id"] = json!("odd");
+    odd["context"] = json!("00000000-0000-4000-8000-000100000077");
+    app["context_events"].as_array_mut().unwrap().push(odd);
+    Made::run(&app, &[]);
+}
+
+#[test]
+fn messages_without_a_time_go_by_the_stores() {
+    // The archive has one store time for all rows, so their ids decide, which the target makes anew.
+    let mut app = crate::carried::talking();
+    let text = chat(8);
+    app.rows["context_events"] = text["context_events"].clone();
+    for (at, event) in app.rows["context_events"].as_array_mut().unwrap().iter_mut().enumerate() {
+        event["context"] = json!("00000000-0000-4000-8000-000100000001");
+        event["id"] = json!(format!("evt_{at}"));
+        event.as_object_mut().unwrap().remove("createdAt");
+    }
+    for row in ["story_executions", "story_steps", "story_parts"] {
+        app.rows[row] = json!([]);
+    }
+    app.rows["context_contexts"][0].as_object_mut().unwrap().remove("currentExecution");
+    let place = Place::new();
+    app.write(&place.path("backup.zip"));
+    let told = place.run(&["run", "backup.zip"]).ends(1);
+    assert!(told.stderr.contains("sorted by its own createdAt, id"), "{}", told.stderr);
+    // With ids that the target keeps, all is as it was.
+    for (at, event) in app.rows["context_events"].as_array_mut().unwrap().iter_mut().enumerate() {
+        event["id"] = json!(format!("00000000-0000-4000-8000-0002000000{at:02}"));
+    }
+    app.write(&place.path("kept.zip"));
+    place.run(&["run", "kept.zip"]).ends(0);
+}
+
+#[test]
+fn the_order_is_judged_where_the_time_that_the_target_shows_is_another_attribute() {
+    let text = include_str!("../../src/contract/story-to-thread.toml");
+    let from = "attrs.createdAt = { from = [\"createdAt\", \"$server\"] }";
+    let (start, rest) = text.split_once("source = \"context_events\"\n").unwrap();
+    let rest = rest.replacen(
+        from,
+        "attrs.createdAt = { from = [\"sentAt\", \"createdAt\", \"$server\"] }",
+        1,
+    );
+    let head = "[before.entities.context_events]\nattrs = { ";
+    let text = format!("{start}source = \"context_events\"\n{rest}");
+    let text = text.replace(head, &format!("{head}sentAt = \"date\", "));
+    let place = Place::new();
+    place.write("app.json", chat(12).to_string()).write("contract.toml", text);
+    let told = place.run(&["run", "app.json", "--contract", "contract.toml"]).ends(1);
+    assert!(told.stderr.contains("sorted by its own createdAt, id"), "{}", told.stderr);
+}

@@ -58,7 +58,7 @@ fn write_known(out: &mut String, report: &Report) {
     for (name, lines) in parts.iter().filter(|(_, lines)| !lines.is_empty()) {
         let _ = writeln!(out, "<dt>{name}</dt>");
         for line in lines.iter().take(LINES) {
-            let _ = writeln!(out, "<dd>{}</dd>", escape(line));
+            let _ = writeln!(out, "<dd>{}</dd>", words(line));
         }
         if lines.len() > LINES {
             let more = grouped((lines.len() - LINES) as u64);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::proofs::{RULE_COLUMNS, of_kinds, rule_row};
 use super::{Block, Cell, Detail, Section, Table, counted};
-use crate::report::{Report, UNTOLD};
+use crate::report::Report;
 use crate::verify::{Outcome, Rule};
 
 /// How many links a matrix has columns for; the table of rules has them all.
@@ -124,15 +124,11 @@ pub(super) fn matrix(report: &Report, detail: Detail) -> Option<Section> {
 fn lost(report: &Report, detail: Detail) -> Option<Block> {
     let columns = [("link", false), ("why", false), ("values", true)];
     let table = Table::new("Values of the source that lead to no row of the target", &columns);
-    let told =
-        report.lost.iter().map(|lost| (&lost.source, &lost.label, &lost.reason[..], lost.rows));
-    let untold = report.links.iter().filter(|link| report.lost.is_empty() && link.dropped > 0);
-    let untold = untold.map(|link| (&link.source, &link.label, UNTOLD, link.dropped));
-    let lines: Vec<_> = told.chain(untold).collect();
-    let table = table.fill(detail, lines.iter(), |(source, label, why, rows)| {
-        vec![Cell::name(&format!("{source}.{label}")), Cell::words(why), Cell::Count(*rows)]
+    let table = table.fill(detail, report.lost.iter(), |lost| {
+        let name = format!("{}.{}", lost.source, lost.label);
+        vec![Cell::name(&name), Cell::words(&lost.reason), Cell::Count(lost.rows)]
     });
-    (!lines.is_empty()).then_some(Block::Table(table))
+    (!report.lost.is_empty()).then_some(Block::Table(table))
 }
 
 /// Where the attributes lead that hold ids of other rows.

@@ -33,8 +33,8 @@ pub(super) fn noted(report: &Report, detail: Detail) -> Option<Section> {
     (!blocks.is_empty()).then(|| Section {
         id: "noted",
         title: "What you should know",
-        lead: "None of this stops the migration. What is noted was counted in the migrated rows, for \
-               somebody to look at. What is left behind was read and is not in the target: it is still \
+        lead: "What is noted was counted in the migrated rows, for somebody to look at; it stops nothing \
+               but where the contract sets a limit. What is left behind was read and is not in the target: it is still \
                in the source, and in the snapshot (attributes in its `_extra` column, links in \
                `data/links`); other entities stay in the app."
             .to_owned(),
