@@ -189,6 +189,20 @@ fn duckdb_finds_no_difference_in_an_ordinary_app() {
     }
 }
 
+#[test]
+fn duckdb_finds_no_difference_in_rows_without_an_id_that_are_alike() {
+    if has_duckdb() {
+        let place = Place::new();
+        let mut app = data::sound();
+        let part = serde_json::json!({ "idx": 7, "part": {}, "step": app["story_steps"][0]["id"] });
+        for _ in 0..2 {
+            app["story_parts"].as_array_mut().expect("rows").push(part.clone());
+        }
+        place.write("app.json", app.to_string());
+        made(place, "app.json", &[]).holds();
+    }
+}
+
 /// What is forged, how, and the rules that must tell it.
 type Forge = (&'static str, fn(&mut serde_json::Value), &'static [&'static str]);
 const DESCRIBED: &str = "count . | bundle.json says what is left behind as the snapshot has it";
