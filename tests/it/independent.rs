@@ -227,6 +227,34 @@ fn duckdb_takes_no_refused_run_for_the_latest() {
     }
 }
 
+#[test]
+fn duckdb_orders_ids_of_one_number_by_their_text() {
+    if has_duckdb() {
+        let place = Place::new();
+        let mut app = data::sound();
+        let context = app["context_contexts"][0]["id"].clone();
+        let run = |id: &str| {
+            serde_json::json!({
+                "id": id, "createdAt": "2026-03-01T10:00:09Z", "status": "completed",
+                "workflowRunId": format!("w{id}"), "context": context,
+            })
+        };
+        let runs = ["0007", "7", "007", "07"].map(run);
+        app["story_executions"].as_array_mut().expect("rows").extend(runs);
+        app["context_contexts"][0].as_object_mut().expect("a row").remove("currentExecution");
+        place.write("app.json", app.to_string());
+        let made = made(place, "app.json", &[]);
+        made.holds();
+        let rows = std::fs::read_to_string(made.bundle.join("data/jsonl/thread_executions.jsonl"));
+        let rows = rows.expect("lines");
+        let order: Vec<&str> = rows
+            .lines()
+            .filter_map(|line| line.split_once("\"workflowRunId\":\"w")?.1.split('"').next())
+            .collect();
+        assert_eq!(order, ["run_1", "0007", "007", "07", "7"]);
+    }
+}
+
 /// What is forged, how, and the rules that must tell it.
 type Forge = (&'static str, fn(&mut serde_json::Value), &'static [&'static str]);
 const DESCRIBED: &str = "count . | bundle.json says what is left behind as the snapshot has it";
