@@ -10,7 +10,8 @@ use super::{AttrRule, Contract, LinkHow, LinkPick, Pick};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OrderKey<'c> {
     /// The row's own id in the source: a UUID in lower case, a whole number of up to
-    /// [`ID_DIGITS`] digits by its value (as that many digits), any other text by its bytes.
+    /// [`ID_DIGITS`] digits by its value (as that many digits, then a space and its own text, so that
+    /// `007` comes before `7`), any other text by its bytes.
     Id,
     /// What the rule of a target attribute gives of the row.
     Rule(&'c AttrRule),

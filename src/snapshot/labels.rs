@@ -15,6 +15,8 @@ pub(super) enum Meaning {
     Attr(usize, Type),
     /// An attribute that may hold the id of a linked row: its column.
     Scalar(usize),
+    /// A text that a rule reads as the id of a row: its column.
+    Ref(usize),
     /// A has-one link: its column.
     Link(usize),
     /// A link that no column holds: its place in [`Labels::links`].
@@ -44,7 +46,8 @@ impl Labels {
     /// The contract's labels, and those of the app's links that have an end in the contract's models.
     pub(super) fn new(contract: &Contract, app: Option<&Schema>) -> Self {
         let (before, after) = (&contract.before.schema, &contract.after.schema);
-        let mut labels = Known { before, after, app, found: BTreeMap::new() };
+        let refs = contract.places_of_refs();
+        let mut labels = Known { before, after, app, refs, found: BTreeMap::new() };
         for side in [before, after] {
             labels.columns(side);
         }
@@ -68,12 +71,18 @@ struct Known<'a> {
     before: &'a Schema,
     after: &'a Schema,
     app: Option<&'a Schema>,
+    refs: BTreeSet<(&'a str, &'a str)>,
     found: BTreeMap<(String, String), Found>,
 }
 
 impl<'a> Known<'a> {
     fn names(&self, entity: &str) -> bool {
         self.before.entity(entity).is_some() || self.after.entity(entity).is_some()
+    }
+
+    /// Whether a rule reads an attribute as the id of a row.
+    fn is_ref(&self, entity: &str, attr: &str) -> bool {
+        self.before.entity(entity).is_some() && self.refs.contains(&(entity, attr))
     }
 
     /// `id`, attributes and has-one links, numbered as [`super::columns`] has them.
@@ -86,6 +95,7 @@ impl<'a> Known<'a> {
                 let meaning = match ty {
                     _ if column == 0 => Meaning::Id,
                     Some(_) if is_scalar(side, &entity.name, &label) => Meaning::Scalar(column),
+                    Some(Type::String) if self.is_ref(&entity.name, &label) => Meaning::Ref(column),
                     Some(ty) => Meaning::Attr(column, ty),
                     None => Meaning::Link(column),
                 };

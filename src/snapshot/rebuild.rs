@@ -148,6 +148,7 @@ impl<'s> Rebuild<'s> {
             Some(Meaning::Id) => types::id(raw).1,
             Some(Meaning::Attr(_, ty)) => types::attribute(ty, raw).1,
             Some(Meaning::Scalar(_)) => types::scalar(raw).1,
+            Some(Meaning::Ref(_)) => types::reference(raw).1,
             Some(Meaning::Link(_)) => types::link(raw).1,
             Some(Meaning::Pairs(file)) => types::linked(raw, self.labels.links[file].has_one).1,
             None => Fit::Whole,

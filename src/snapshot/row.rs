@@ -151,6 +151,7 @@ impl<'a> TypedRow<'a> {
             }
             Some(Meaning::Attr(column, ty)) => (column, types::attribute(ty, raw)),
             Some(Meaning::Scalar(column)) => (column, types::scalar(raw)),
+            Some(Meaning::Ref(column)) => (column, types::reference(raw)),
             Some(Meaning::Id) if shape.columns > 0 => (0, types::id(raw)),
             Some(Meaning::Link(column)) => (column, types::link(raw)),
             Some(Meaning::Pairs(file)) => return self.place_pairs(shape, file, key, raw),

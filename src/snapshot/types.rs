@@ -125,12 +125,21 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The value of an attribute that may hold the id of a linked row: a text, of which blanks alone are
-/// no id.
+/// no id, or a whole number, as in [`id`].
 pub(super) fn scalar(raw: &str) -> (Cell<'_>, Fit) {
-    match attribute(Type::String, raw) {
+    match reference(raw) {
         (Cell::Text(text), _) if is_blank(&text) => BLANK,
         typed => typed,
     }
+}
+
+/// The value of a text that a rule reads as the id of a row: a whole number too, as in [`id`]. Blanks
+/// alone stay, as other rules may take the text as it is.
+pub(super) fn reference(raw: &str) -> (Cell<'_>, Fit) {
+    if is_integer(raw) {
+        return (Cell::Text(Cow::Borrowed(raw)), Fit::Reshaped);
+    }
+    attribute(Type::String, raw)
 }
 
 /// The value of `id`.
@@ -348,6 +357,19 @@ mod tests {
         }
         for raw in ["7.5", "true", "[]", r#"{"id":"a"}"#, r#""\ud800""#] {
             assert_eq!(id(raw), MISFIT, "{raw}");
+        }
+    }
+
+    #[test]
+    fn ids_in_attributes_are_texts_or_whole_numbers() {
+        for raw in ["7", "0", "90071992547409931234"] {
+            assert_eq!(scalar(raw), (text(raw), Fit::Reshaped));
+            assert_eq!(reference(raw), (text(raw), Fit::Reshaped));
+        }
+        assert_eq!(scalar(r#""7""#), (text("7"), Fit::Whole));
+        assert_eq!((scalar(r#"" ""#), reference(r#"" ""#)), (BLANK, (text(" "), Fit::Whole)));
+        for raw in ["7.5", "true", "[]", "[7]", r#"{"id":7}"#] {
+            assert_eq!((scalar(raw), reference(raw)), (MISFIT, MISFIT), "{raw}");
         }
     }
 

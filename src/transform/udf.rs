@@ -32,11 +32,11 @@ pub(super) fn id_order(id: Expr) -> Expr {
     })
 }
 
-/// The text by which an id is put in order.
+/// The text by which an id is put in order: of a whole number its value, then its own text.
 pub(super) fn ordered_id(id: &str) -> Cow<'_, str> {
     let is_whole =
         !id.is_empty() && id.len() <= ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit());
-    if is_whole { Cow::Owned(format!("{id:0>ID_DIGITS$}")) } else { Cow::Borrowed(id) }
+    if is_whole { Cow::Owned(format!("{id:0>ID_DIGITS$} {id}")) } else { Cow::Borrowed(id) }
 }
 
 /// A text; of blanks alone it is absent.

@@ -84,7 +84,7 @@ fn merged_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
     format!(
         "SELECT {} FROM {merged} m SEMI JOIN {table} x ON x._row = m._row WHERE NOT \
          coalesce(CASE WHEN m._winner_row IS NOT NULL THEN m._winner_row <> m._row AND m._winner_row \
-         IN ({}) AND EXISTS (FROM {table} a JOIN {table} w ON {} = {} AND \
+         IN ({}) AND EXISTS (FROM {table} a JOIN {table} w ON {} IS NOT DISTINCT FROM {} AND \
          w._digest = a._digest WHERE a._row = m._row AND w._row = m._winner_row) ELSE (m._entity, \
          lower(m.id)) IN (SELECT (e, id) FROM ({})) END, false)",
         sql::found(audit, "m.id"),

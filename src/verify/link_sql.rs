@@ -194,8 +194,7 @@ pub(super) fn chosen(
             }
             LinkPick::Reverse { .. } => {
                 let (entity, named) = named(audit, source, (pick, &said));
-                let part = resolved(audit, (&entity, &link.to), at, &named);
-                format!("{part} WHERE h.id IS NOT NULL")
+                standing(audit, (&entity, &link.to), at, &named)
             }
             LinkPick::Link(_) | LinkPick::Over { .. } => {
                 let (entity, named) = named(audit, source, (pick, &said));
@@ -205,8 +204,7 @@ pub(super) fn chosen(
     }
     if let Some(latest) = latest {
         let named = latest_named(audit, source, latest);
-        let part = resolved(audit, (&latest.entity, &link.to), picks.len(), &named);
-        parts.push(format!("{part} WHERE h.id IS NOT NULL"));
+        parts.push(standing(audit, (&latest.entity, &link.to), picks.len(), &named));
     }
     format!(
         "WITH c AS ({}), b AS (SELECT r, p, min(k) AS k FROM c GROUP BY 1, 2), d AS (SELECT c.* FROM c \
@@ -221,6 +219,17 @@ fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &st
     format!(
         "SELECT n.r, {at} AS p, n.k AS k, h.id, h.old IS NOT NULL AS there, n.how FROM ({named}) \
          n LEFT JOIN {heirs} h ON h.old = n.old"
+    )
+}
+
+/// What rows that name a row themselves lead to: of these each counts that was migrated, and not
+/// another row of its id that stands for it.
+fn standing(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &str) -> String {
+    let stands = audit.legacy.get(entity).map(|legacy| sql::stands(audit, legacy, to));
+    format!(
+        "SELECT n.r, {at} AS p, n.k AS k, h.id, true AS there, n.how FROM ({named}) n JOIN {} h ON h.r = \
+         n.q",
+        stands.unwrap_or_default()
     )
 }
 
@@ -341,7 +350,7 @@ fn latest_named(audit: &Audit<'_>, source: &str, latest: &Latest) -> String {
     backward(audit, source, of, (&keys, "DESC NULLS LAST", &how))
 }
 
-/// The rows of an entity whose link names a row, in an order.
+/// The rows of an entity whose link names a row, as `q`, in an order.
 fn backward(
     audit: &Audit<'_>,
     source: &str,
@@ -356,7 +365,7 @@ fn backward(
     let keys: Vec<String> = order.keys.iter().map(|key| format!("{key} {way}")).collect();
     format!(
         "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
-         AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
+         AS old, {how} AS how, n.r AS q FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
          1) n ON n.old = {own} JOIN {other} e ON e._row = n.r{joins}",
         keys.join(", "),
         legacy(audit, source),

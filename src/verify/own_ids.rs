@@ -11,7 +11,7 @@ use crate::contract::ID_DIGITS;
 use crate::error::Result;
 
 /// The texts by which ids are put in order that are no UUID, one after another: of such a row its text
-/// and 12 bytes. A whole number has leading zeros ([`crate::contract::OrderKey::Id`]).
+/// and 12 bytes. Of a whole number its value comes first ([`crate::contract::OrderKey::Id`]).
 #[derive(Debug, Default)]
 pub(super) struct OddIds {
     rows: Vec<u32>,
@@ -29,8 +29,11 @@ impl OddIds {
             let id = row.text(0).filter(|id| odd.get(row.number) && !key::is_blank(id));
             if let Some(id) = id {
                 ids.rows.push(narrow(row.number)?);
-                if by_value && id.bytes().all(|byte| byte.is_ascii_digit()) {
-                    ids.text.extend(std::iter::repeat_n('0', ID_DIGITS.saturating_sub(id.len())));
+                let is_whole = || id.bytes().all(|byte| byte.is_ascii_digit());
+                if by_value && id.len() <= ID_DIGITS && is_whole() {
+                    ids.text.extend(std::iter::repeat_n('0', ID_DIGITS - id.len()));
+                    ids.text.push_str(id);
+                    ids.text.push(' ');
                 }
                 ids.text.push_str(id);
                 ids.ends.push(ids.text.len());

@@ -213,7 +213,7 @@ pub(super) fn ordered_id(expression: &str) -> String {
     let id = id(expression);
     format!(
         "CASE WHEN regexp_full_match({expression}, '[0-9]+') AND length({expression}) <= {ID_DIGITS} THEN \
-         lpad({expression}, {ID_DIGITS}, '0') ELSE {id} END"
+         lpad({expression}, {ID_DIGITS}, '0') || ' ' || {expression} ELSE {id} END"
     )
 }
 

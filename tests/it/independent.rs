@@ -189,6 +189,72 @@ fn duckdb_finds_no_difference_in_an_ordinary_app() {
     }
 }
 
+#[test]
+fn duckdb_finds_no_difference_in_rows_without_an_id_that_are_alike() {
+    if has_duckdb() {
+        let place = Place::new();
+        let mut app = data::sound();
+        let part = serde_json::json!({ "idx": 7, "part": {}, "step": app["story_steps"][0]["id"] });
+        for _ in 0..2 {
+            app["story_parts"].as_array_mut().expect("rows").push(part.clone());
+        }
+        place.write("app.json", app.to_string());
+        made(place, "app.json", &[]).holds();
+    }
+}
+
+#[test]
+fn duckdb_takes_no_refused_run_for_the_latest() {
+    if has_duckdb() {
+        let place = Place::new();
+        let mut app = data::sound();
+        let run = |id: u32, second: u32| {
+            serde_json::json!({
+                "id": format!("00000000-0000-4000-8000-00030000000{id}"), "status": "completed",
+                "createdAt": format!("2026-03-01T10:00:0{second}Z"), "workflowRunId": format!("w{id}"),
+                "context": app["context_contexts"][0]["id"],
+            })
+        };
+        // The third has the id of the first, and is refused; the latest that stands is the second.
+        let runs = serde_json::json!([run(7, 1), run(8, 2), run(7, 3)]);
+        app["story_executions"]
+            .as_array_mut()
+            .expect("rows")
+            .extend_from_slice(runs.as_array().expect("rows"));
+        app["context_contexts"][0].as_object_mut().expect("a row").remove("currentExecution");
+        place.write("app.json", app.to_string());
+        made(place, "app.json", &[]).holds();
+    }
+}
+
+#[test]
+fn duckdb_orders_ids_of_one_number_by_their_text() {
+    if has_duckdb() {
+        let place = Place::new();
+        let mut app = data::sound();
+        let context = app["context_contexts"][0]["id"].clone();
+        let run = |id: &str| {
+            serde_json::json!({
+                "id": id, "createdAt": "2026-03-01T10:00:09Z", "status": "completed",
+                "workflowRunId": format!("w{id}"), "context": context,
+            })
+        };
+        let runs = ["0007", "7", "007", "07"].map(run);
+        app["story_executions"].as_array_mut().expect("rows").extend(runs);
+        app["context_contexts"][0].as_object_mut().expect("a row").remove("currentExecution");
+        place.write("app.json", app.to_string());
+        let made = made(place, "app.json", &[]);
+        made.holds();
+        let rows = std::fs::read_to_string(made.bundle.join("data/jsonl/thread_executions.jsonl"));
+        let rows = rows.expect("lines");
+        let order: Vec<&str> = rows
+            .lines()
+            .filter_map(|line| line.split_once("\"workflowRunId\":\"w")?.1.split('"').next())
+            .collect();
+        assert_eq!(order, ["run_1", "0007", "007", "07", "7"]);
+    }
+}
+
 /// What is forged, how, and the rules that must tell it.
 type Forge = (&'static str, fn(&mut serde_json::Value), &'static [&'static str]);
 const DESCRIBED: &str = "count . | bundle.json says what is left behind as the snapshot has it";

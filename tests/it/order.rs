@@ -107,6 +107,38 @@ fn ids_that_are_numbers_go_by_their_value() {
 }
 
 #[test]
+fn ids_that_are_numbers_lead_from_attributes_as_texts_do() {
+    let app = |id: &dyn Fn(u32) -> Value| {
+        let at = "2026-03-01T10:00:00Z";
+        json!({
+            "context_contexts": [{ "id": id(5), "createdAt": at, "key": "k", "status": "open" }],
+            "context_events": [
+                { "id": id(1), "createdAt": at, "channel": "web", "type": "x", "contextId": id(5) },
+                { "id": id(2), "createdAt": at, "channel": "web", "type": "x", "context_id": id(5),
+                  "executionId": id(9) },
+            ],
+            "story_executions": [
+                { "id": id(9), "createdAt": at, "status": "completed", "contextId": id(5),
+                  "triggerEventId": id(1) },
+            ],
+            "story_steps": [
+                { "id": id(11), "createdAt": at, "iteration": 0, "executionId": id(9),
+                  "eventId": id(2), "trigger_event_id": id(1) },
+            ],
+            "story_parts": [{ "id": id(12), "idx": 0, "part": {}, "stepId": id(11) }],
+        })
+    };
+    let numbers = Made::run(&app(&|id| json!(id)), &ANY);
+    let texts = Made::run(&app(&|id| json!(id.to_string())), &ANY);
+    for table in ["items", "executions", "steps", "parts"] {
+        let table = format!("thread_{table}");
+        assert_eq!(numbers.rows(&table), texts.rows(&table), "{table}");
+    }
+    assert_eq!(numbers.rows("thread_parts").len(), 1);
+    numbers.place.run(&["revert", &numbers.bundle]).ends(0);
+}
+
+#[test]
 fn messages_with_uuids_are_shown_as_they_were() {
     let text = chat(20).to_string();
     let uuid = |text: &str| text.replace("\"evt_", "\"00000000-0000-4000-8000-00000000");

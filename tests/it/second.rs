@@ -434,6 +434,9 @@ fn rows_that_are_there_already_are_merged_or_refused_whole() {
     };
     assert_eq!(equation_of(&bundle), [0, 4, 0], "all of it is there");
     assert_eq!(meta(&bundle)["tables"][4]["existing"], 7);
+    let quiet =
+        again.run(&["transform", "snapshots/app", "--out", "again", "-q", RULES[0], RULES[1]]);
+    assert_eq!(quiet.ends(0).stderr, "", "nothing is said");
 
     // A new part behind them, one that has changed, one of whose rows one is gone, and one whose key
     // another row has.

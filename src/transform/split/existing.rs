@@ -94,7 +94,8 @@ fn same(
     if let Some(rule) = &split.explode {
         let (right, most) = built(run, (source, target), rule, rivals.clone())?;
         let key = col(names::ROW) * lit(most) + col(names::NTH).cast(DataType::Int64);
-        left = frame::look_up(left, right, (key, col("_built")));
+        let keyed = left.with_columns([key.alias("_line")]);
+        left = frame::look_up(keyed, right, (col("_line"), col("_built")));
     }
     let carried = carried_digests(run, source, target, rivals)?;
     left = frame::look_up(left, carried, (col(names::ROW), col("_carried_row")));
