@@ -6,6 +6,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::labels::{Files, Labels, Meanings};
 use super::row::Shape;
+use super::types::Holds;
 use super::{Extra, TableMeta, columns, declared};
 use crate::contract::Contract;
 use crate::json;
@@ -17,7 +18,7 @@ pub(super) struct Layout {
     pub(super) labels: Labels,
     /// A table for every entity of the contract, legacy ones first.
     pub(super) tables: Vec<TableLayout>,
-    has_one: Vec<bool>,
+    holds: Vec<Holds>,
     nothing: Meanings,
 }
 
@@ -50,10 +51,8 @@ impl Layout {
                 tables.push(TableLayout::new(schema, &entity.name, side, file));
             }
         }
-        // A carried link is loosened where a row has several.
-        let has_one =
-            labels.links.iter().map(|links| links.has_one && links.role != "carried").collect();
-        Self { labels, tables, has_one, nothing: Meanings::default() }
+        let holds = labels.links.iter().map(Holds::of).collect();
+        Self { labels, tables, holds, nothing: Meanings::default() }
     }
 
     /// The place of an entity's table.
@@ -66,7 +65,7 @@ impl Layout {
         Shape {
             meanings: self.labels.of(entity).unwrap_or(&self.nothing),
             columns: table.map_or(0, |table| self.tables[table].declared),
-            has_one: &self.has_one,
+            holds: &self.holds,
         }
     }
 }

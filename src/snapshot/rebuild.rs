@@ -150,7 +150,9 @@ impl<'s> Rebuild<'s> {
             Some(Meaning::Scalar(_)) => types::scalar(raw).1,
             Some(Meaning::Ref(_)) => types::reference(raw).1,
             Some(Meaning::Link(_)) => types::link(raw).1,
-            Some(Meaning::Pairs(file)) => types::linked(raw, self.labels.links[file].has_one).1,
+            Some(Meaning::Pairs(file)) => {
+                types::linked(raw, types::Holds::of(&self.labels.links[file])).1
+            }
             None => Fit::Whole,
         };
         fit == Fit::Misfit
@@ -247,7 +249,7 @@ impl Held {
         let raw = match (ids.len(), self.has_one) {
             (0, _) => return Ok(None),
             // The same id twice is one.
-            (_, true) => ids.swap_remove(0),
+            (_, true) if ids.iter().all(|id| *id == ids[0]) => ids.swap_remove(0),
             _ => format!("[{}]", ids.join(",")),
         };
         Ok(Some((id, (self.label.clone(), raw))))

@@ -50,8 +50,8 @@ pub(super) struct Shape<'p> {
     pub(super) meanings: &'p Meanings,
     /// The number of declared columns; 0 for an entity that has no table.
     pub(super) columns: usize,
-    /// By place of the link file: whether a row holds at most one.
-    pub(super) has_one: &'p [bool],
+    /// By place of the link file: how many a row holds.
+    pub(super) holds: &'p [types::Holds],
 }
 
 /// Reads ordinary objects, and knows what their keys mean as long as they are the same ones.
@@ -172,7 +172,7 @@ impl<'a> TypedRow<'a> {
     }
 
     fn place_pairs(&mut self, shape: Shape<'_>, file: usize, key: Cow<'a, str>, raw: &'a str) {
-        let (ids, fit) = types::linked(raw, shape.has_one[file]);
+        let (ids, fit) = types::linked(raw, shape.holds[file]);
         // A row that has no table keeps nothing aside: what ids there are count.
         let fits = fit != Fit::Misfit || shape.columns == 0;
         if fits && !ids.is_empty() {

@@ -271,8 +271,10 @@ fn links_are_found_on_either_side() {
     ]);
     let snapshot = of_archive(folder.path(), &rows, &schema).unwrap();
     assert_snapshot!(links_of(&snapshot), @"
-    data/links/context_contexts.owner.parquet carried context_contexts.Owner -> $users one 1
+    data/links/context_contexts.owner.parquet carried context_contexts.Owner -> $users one 3
     from=c1 to=u1 _row=0 _index=0
+    from=c2 to=u1 _row=1 _index=0
+    from=c2 to=u2 _row=1 _index=1
     data/links/context_contexts.events.parquet declared context_contexts.events -> context_events many 3
     from=c1 to=e2 _row=0 _index=0
     from=c1 to=e1 _row=0 _index=1
@@ -290,7 +292,7 @@ fn links_are_found_on_either_side() {
     ");
     assert_snapshot!(shown(&snapshot, "data/tables/context_contexts.parquet"), @r#"
     id=c1 _row=0 _server_created_at=1700000000000
-    id=c2 _row=1 _server_created_at=1700000000000 _extra={\"events\":[{\"id\":\"e3\",\"x\":1}]} _invalid={\"Owner\":[\"u1\",\"u2\"]}
+    id=c2 _row=1 _server_created_at=1700000000000 _extra={\"events\":[{\"id\":\"e3\",\"x\":1}]}
     id=c3 _row=2 _server_created_at=1700000000000
     _row=3 _server_created_at=1700000000000 _invalid={\"events\":[\"e4\",5.5]}
     "#);

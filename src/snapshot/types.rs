@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::dates::{ParsedDate, number_date, parse_date};
 use crate::json;
 use crate::schema::Type;
+use crate::snapshot::LinksMeta;
 
 /// A typed value of one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,16 +167,37 @@ pub(super) fn link(raw: &str) -> (Cell<'_>, Fit) {
     }
 }
 
+/// How many ids a row holds by a link that is no column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// At most one: several fit no row.
+    One,
+    /// One as the app has it, which the target loosens where a row has several.
+    OneOrMore,
+    Many,
+}
+
+impl Holds {
+    /// What the rows of a link file hold.
+    pub(super) fn of(links: &LinksMeta) -> Self {
+        match (links.has_one, links.role.as_str()) {
+            (true, "carried") => Holds::OneOrMore,
+            (true, _) => Holds::One,
+            (false, _) => Holds::Many,
+        }
+    }
+}
+
 /// The ids of a link that is no column: those that are ids, and how the whole fits.
-pub(super) fn linked(raw: &str, has_one: bool) -> (Vec<Cow<'_, str>>, Fit) {
+pub(super) fn linked(raw: &str, holds: Holds) -> (Vec<Cow<'_, str>>, Fit) {
     let Ids { ids, form } = ids(raw);
     let several = ids.windows(2).any(|pair| pair[0] != pair[1]);
     let fit = match form {
         Form::Misfit => Fit::Misfit,
-        _ if has_one && several => Fit::Misfit,
+        _ if holds == Holds::One && several => Fit::Misfit,
         Form::Nothing => Fit::Whole,
-        Form::One if has_one => Fit::Whole,
-        Form::List if !has_one => Fit::Whole,
+        Form::One if holds != Holds::Many => Fit::Whole,
+        Form::List if holds == Holds::Many || several => Fit::Whole,
         _ => Fit::Reshaped,
     };
     (ids, fit)
@@ -406,8 +428,8 @@ mod tests {
         ] {
             assert_eq!(link(raw), column, "{raw}");
             let ids: Vec<Cow<'_, str>> = ids.into_iter().map(Cow::Borrowed).collect();
-            assert_eq!(linked(raw, true), (ids.clone(), one), "{raw}");
-            assert_eq!(linked(raw, false), (ids, many), "{raw}");
+            assert_eq!(linked(raw, Holds::One), (ids.clone(), one), "{raw}");
+            assert_eq!(linked(raw, Holds::Many), (ids, many), "{raw}");
         }
     }
 }

@@ -242,7 +242,7 @@ fn a_refusal_names_the_rules_and_the_first_places() {
     let found = copy.verify();
     let bundle = Bundle::open(&copy.root, &Silent).unwrap();
     let error = super::permit(bundle, place.contract.clone(), found).unwrap_err();
-    insta::assert_snapshot!(error.message, @"3 of 387 verification rules did not pass");
+    insta::assert_snapshot!(error.message, @"3 of 388 verification rules did not pass");
     insta::assert_snapshot!(error.at[1], @"every thread_items.status is what its rule gives of the source row: 1 of 8; thread_items row 0 (00000000-0000-4000-8000-000000000065)");
 }
 
