@@ -135,7 +135,8 @@ impl<'a> Known<'a> {
             .or_else(|| all().next())
     }
 
-    /// The app's links with an end in the models. A label that the contract gives a meaning keeps it;
+    /// The app's links with an end in the models. A label that the contract gives a meaning keeps it (where
+    /// the app's is another, [`super::clashes`] has refused);
     /// the far label of a link that the contract knows by its near one is another name of that one.
     fn carried(&mut self) {
         let Some(app) = self.app else { return };
