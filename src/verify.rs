@@ -9,6 +9,7 @@ mod object;
 mod cases;
 mod numbers;
 mod slots;
+mod spelled;
 mod split;
 mod share;
 mod facts;

@@ -2,8 +2,9 @@
 //! by file order; equal ones are merged into it, the others are refused.
 
 mod content;
+mod said;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use polars::prelude::*;
@@ -72,8 +73,10 @@ pub(super) fn settle(run: &Run<'_>, source: &SourcePlan, facts: &Path) -> Result
     let is_new = col(names::how(&main.entity, "id")).neq(lit(codes::ID_ADOPTED));
     let rivals = rivals(run, source, facts, (&id, &is_new))?;
     let reject = run.plan.reject(&plan::duplicate_rule(&main.entity, "id"))?;
-    for group in groups(rivals) {
-        same_id(group, keep, reject, &mut claims.rows);
+    let groups_of_id = groups(rivals);
+    let said = said::read(run, source, differing(&groups_of_id))?;
+    for group in groups_of_id {
+        same_id(&group, (keep, &said), reject, &mut claims.rows);
     }
     if source.split().is_none() {
         existing::settle(run, source, facts, &mut claims.rows)?;
@@ -202,22 +205,36 @@ fn groups(rivals: Vec<Rival>) -> Vec<Vec<Rival>> {
     groups
 }
 
-/// Rows of one id: those equal to the kept one are merged into it, the others are refused.
-fn same_id(group: Vec<Rival>, keep: Keep, reject: i32, claims: &mut BTreeMap<i64, Claim>) {
-    let equal = group.iter().all(|rival| rival.digest == group[0].digest);
+/// The rows of groups whose digests differ.
+fn differing(groups: &[Vec<Rival>]) -> BTreeSet<usize> {
+    let differ = |group: &&Vec<Rival>| group.iter().any(|rival| rival.digest != group[0].digest);
+    let rows = groups.iter().filter(differ).flatten();
+    rows.filter_map(|rival| usize::try_from(rival.row).ok()).collect()
+}
+
+/// Rows of one id: those that say the same as the kept one are merged into it, the others are refused.
+fn same_id(
+    group: &[Rival],
+    (keep, said): (Keep, &BTreeMap<i64, u128>),
+    reject: i32,
+    claims: &mut BTreeMap<i64, Claim>,
+) {
+    let same = |a: &Rival, b: &Rival| {
+        let said_by_both = said.get(&a.row).zip(said.get(&b.row));
+        a.digest == b.digest || said_by_both.is_some_and(|(a, b)| a == b)
+    };
+    let equal = group.iter().all(|rival| same(rival, &group[0]));
     let kept = match keep {
         Keep::None if !equal => None,
         Keep::None | Keep::First => group.first(),
         Keep::Last => group.last(),
     };
-    let kept = kept.map(|rival| rival.digest.clone());
     // Of equal rows the first by time and place stands; which one it is changes nothing but lineage.
-    let winner = group.iter().find(|rival| Some(&rival.digest) == kept.as_ref());
-    let winner = winner.map(|rival| rival.row);
+    let winner = kept.and_then(|kept| group.iter().find(|rival| same(rival, kept)));
     for rival in group {
         let claim = match winner {
-            Some(row) if row == rival.row => continue,
-            Some(row) if Some(&rival.digest) == kept.as_ref() => Claim::merged(row),
+            Some(winner) if winner.row == rival.row => continue,
+            Some(winner) if same(rival, winner) => Claim::merged(winner.row),
             _ => Claim::refused(reject),
         };
         claims.insert(rival.row, claim);

@@ -24,6 +24,15 @@ pub(super) fn id(text: Expr) -> Expr {
     })
 }
 
+/// An id as it is compared; blanks are none.
+pub(super) fn id_text(text: &str) -> Option<Cow<'_, str>> {
+    match form(text) {
+        Form::Mixed => Some(Cow::Owned(text.to_ascii_lowercase())),
+        Form::Other if is_blank(text) => None,
+        Form::Lower | Form::Other => Some(Cow::Borrowed(text)),
+    }
+}
+
 /// An id as ids are put in order: a whole number with leading zeros, so that 9 comes before 10.
 pub(super) fn id_order(id: Expr) -> Expr {
     changed(id, "id_order", |text| match ordered_id(text) {

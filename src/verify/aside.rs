@@ -1,6 +1,6 @@
 //! What was set aside: merged rows equal the row that stands for them, quarantined rows are whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::Rule;
@@ -11,6 +11,7 @@ use super::legacy::Legacy;
 use super::read::{self, Row};
 use super::rule::Tally;
 use super::set_aside;
+use super::spelled;
 use super::sql;
 use crate::bundle::Quarantine;
 use crate::error::{Result, grouped};
@@ -32,12 +33,21 @@ fn merged(audit: &Audit<'_>, legacy: &Legacy) -> Result<Rule> {
         .says(format!("every merged {entity} row equals the row that stands for it"))
         .query(merged_sql(audit, legacy));
     let digests = if legacy.merged.is_empty() { Vec::new() } else { digests(legacy)? };
+    let differs = |row: usize, other: usize| digests.get(row) != digests.get(other);
+    let pairs = legacy.merged.iter().filter_map(|merged| Some((merged.row, merged.winner?)));
+    let pairs = pairs.filter(|(row, winner)| differs(*row, *winner) && *winner < legacy.rows);
+    let spelled: BTreeSet<usize> = pairs.flat_map(|(row, winner)| [row, winner]).collect();
+    let said = spelled::read(audit, legacy, spelled)?;
+    let says_same = |row: usize, other: usize| {
+        !differs(row, other)
+            || said.get(&row).is_some_and(|said_by| said.get(&other) == Some(said_by))
+    };
     for merged in &legacy.merged {
         let right = match (merged.winner, &merged.entity) {
             (Some(winner), _) => {
                 winner != merged.row
                     && legacy.ids.get(winner) == legacy.ids.get(merged.row)
-                    && digests.get(winner) == digests.get(merged.row)
+                    && says_same(merged.row, winner)
                     && winner < legacy.rows
                     && (legacy.is_migrated(winner) || legacy.merged_times[winner] > 0)
             }
@@ -85,12 +95,13 @@ fn merged_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
         "SELECT {} FROM {merged} m SEMI JOIN {table} x ON x._row = m._row WHERE NOT \
          coalesce(CASE WHEN m._winner_row IS NOT NULL THEN m._winner_row <> m._row AND m._winner_row \
          IN ({}) AND EXISTS (FROM {table} a JOIN {table} w ON {} IS NOT DISTINCT FROM {} AND \
-         w._digest = a._digest WHERE a._row = m._row AND w._row = m._winner_row) ELSE (m._entity, \
+         (w._digest = a._digest OR ({})) WHERE a._row = m._row AND w._row = m._winner_row) ELSE (m._entity, \
          lower(m.id)) IN (SELECT (e, id) FROM ({})) END, false)",
         sql::found(audit, "m.id"),
         migrated.join(" UNION ALL "),
         sql::id("w.id"),
         sql::id("a.id"),
+        spelled::same_sql(audit, &legacy.entity),
         existing.join(" UNION ALL ")
     )
 }

@@ -85,6 +85,61 @@ fn a_row_merged_into_one_that_is_refused_is_refused_with_it() {
     check("winner refused", &rows, &counts);
 }
 
+/// An app with two parts of one id, which say `one` and `other` of themselves.
+pub(crate) fn twins(one: &Value, other: &Value) -> Value {
+    let of = |said: &Value| {
+        let mut part = json!({ "id": "00000005-0000-4000-8aaa-000000000001", "idx": 0, "key": "a",
+                               "part": { "t": 1 } });
+        part.as_object_mut().expect("a row").extend(said.as_object().expect("members").clone());
+        part
+    };
+    let event = |id: &str| json!({ "id": id, "createdAt": DAY, "context": CONTEXT });
+    json!({
+        "context_contexts": [{ "id": CONTEXT, "createdAt": DAY }],
+        "context_events": [event(EVENT)],
+        "story_executions": [
+            { "id": EXECUTION, "createdAt": DAY, "context": CONTEXT, "trigger": EVENT }
+        ],
+        "story_steps": [
+            { "id": STEP, "createdAt": DAY, "execution": EXECUTION, "eventId": EVENT },
+            { "id": "7", "createdAt": DAY, "execution": EXECUTION, "eventId": EVENT },
+        ],
+        "story_parts": [of(one), of(other)],
+    })
+}
+
+#[test]
+fn duplicates_that_spell_a_link_or_an_id_in_another_way_are_merged() {
+    for (name, one, other) in [
+        ("an attribute", json!({ "step": STEP }), json!({ "stepId": STEP })),
+        ("both", json!({ "step": STEP, "stepId": STEP }), json!({ "step_id": STEP })),
+        ("an object", json!({ "step": STEP }), json!({ "step": [{ "id": STEP }] })),
+        ("a number", json!({ "stepId": 7, "m": [1] }), json!({ "step": "7", "m": [1] })),
+        (
+            "capitals",
+            json!({ "step": STEP }),
+            json!({ "step": STEP, "id": "00000005-0000-4000-8AAA-000000000001" }),
+        ),
+        ("a blank", json!({ "step": STEP, "stepId": " " }), json!({ "step": STEP })),
+    ] {
+        check(name, &twins(&one, &other), &[("story_parts", [1, 1, 0])]);
+    }
+    for (name, one, other) in [
+        ("another step", json!({ "step": STEP }), json!({ "stepId": "7" })),
+        ("a second id", json!({ "step": STEP }), json!({ "step": STEP, "stepId": "7" })),
+        (
+            "what is not declared",
+            json!({ "step": STEP, "m": 1 }),
+            json!({ "stepId": STEP, "m": 2 }),
+        ),
+        ("a value", json!({ "step": STEP }), json!({ "stepId": STEP, "type": "x" })),
+        ("a payload", json!({ "step": STEP }), json!({ "stepId": STEP, "part": { "t": 2 } })),
+        ("a misfit", json!({ "step": STEP }), json!({ "stepId": STEP, "type": 5 })),
+    ] {
+        check(name, &twins(&one, &other), &[("story_parts", [1, 0, 1])]);
+    }
+}
+
 #[test]
 fn links_that_no_row_takes_up_are_counted() {
     let rows = json!({

@@ -204,6 +204,33 @@ fn duckdb_finds_no_difference_in_rows_without_an_id_that_are_alike() {
 }
 
 #[test]
+fn duckdb_takes_duplicates_that_spell_a_link_in_another_way_for_merged() {
+    if has_duckdb() {
+        let place = Place::new();
+        let one = serde_json::json!({ "stepId": 7, "mood": "\u{1f600}" });
+        let other = serde_json::json!({ "step": [{ "id": "7" }], "mood": "\u{1f600}" });
+        let mut app = crate::found::twins(&one, &other);
+        app["story_parts"][1]["id"] = "00000005-0000-4000-8AAA-000000000001".into();
+        place.write("app.json", app.to_string());
+        let made = made(place, "app.json", &[]);
+        made.holds();
+        let merged = made.bundle.join("data/merged/story_parts.parquet");
+        assert!(merged.exists());
+        // Where the rows differ, the script says so.
+        let source = std::fs::read_to_string(&made.script).expect("a script");
+        let strict = source.replacen(
+            "w._digest = a._digest OR (a.",
+            "w._digest = a._digest OR (false AND a.",
+            9,
+        );
+        assert_ne!(source, strict);
+        std::fs::write(&made.script, strict).expect("written");
+        let told = made.verdict(&made.bundle);
+        assert!(told.contains("account story_parts. | every merged"), "{told}");
+    }
+}
+
+#[test]
 fn duckdb_takes_no_refused_run_for_the_latest() {
     if has_duckdb() {
         let place = Place::new();

@@ -61,7 +61,7 @@ fn link_column(label: &str) -> String {
 }
 
 /// The declared attributes of a legacy table but those that only spell a link.
-fn attrs(run: &Run<'_>, source: &SourcePlan) -> Vec<(String, Type)> {
+pub(super) fn attrs(run: &Run<'_>, source: &SourcePlan) -> Vec<(String, Type)> {
     let attrs = run.plan.before.entity(&source.entity).map_or(&[][..], |entity| &entity.attrs);
     let spells = |name: &String| source.links.iter().any(|link| link.also.contains(name));
     attrs
