@@ -194,8 +194,7 @@ pub(super) fn chosen(
             }
             LinkPick::Reverse { .. } => {
                 let (entity, named) = named(audit, source, (pick, &said));
-                let part = resolved(audit, (&entity, &link.to), at, &named);
-                format!("{part} WHERE h.id IS NOT NULL")
+                pointing(audit, (&entity, &link.to), at, &named)
             }
             LinkPick::Link(_) | LinkPick::Over { .. } => {
                 let (entity, named) = named(audit, source, (pick, &said));
@@ -205,8 +204,7 @@ pub(super) fn chosen(
     }
     if let Some(latest) = latest {
         let named = latest_named(audit, source, latest);
-        let part = resolved(audit, (&latest.entity, &link.to), picks.len(), &named);
-        parts.push(format!("{part} WHERE h.id IS NOT NULL"));
+        parts.push(pointing(audit, (&latest.entity, &link.to), picks.len(), &named));
     }
     format!(
         "WITH c AS ({}), b AS (SELECT r, p, min(k) AS k FROM c GROUP BY 1, 2), d AS (SELECT c.* FROM c \
@@ -221,6 +219,16 @@ fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &st
     format!(
         "SELECT n.r, {at} AS p, n.k AS k, h.id, h.old IS NOT NULL AS there, n.how FROM ({named}) \
          n LEFT JOIN {heirs} h ON h.old = n.old"
+    )
+}
+
+/// The same of rows that point here, as `q`, of which only those in the target count.
+fn pointing(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &str) -> String {
+    let stands = audit.legacy.get(entity).map(|legacy| sql::counts(audit, legacy, to));
+    format!(
+        "SELECT n.r, {at} AS p, n.k AS k, h.id, true AS there, n.how FROM ({named}) n JOIN {} h ON h.r = \
+         n.q",
+        stands.unwrap_or_default()
     )
 }
 
@@ -265,8 +273,8 @@ pub(super) fn named(
     }
 }
 
-/// What rows name by the link `take` of other rows, where these name one and the same; the migrated
-/// ones count, where any is.
+/// What rows name by the link `take` of other rows, where these name one and the same; those in the
+/// target count, where any is.
 fn over(
     audit: &Audit<'_>,
     (source, by): (&str, &Hop),
@@ -301,7 +309,7 @@ fn over(
          NOT NULL AS g, bool_or(g.r IS NOT NULL) OVER (PARTITION BY p.r) AS has FROM ({pairs}) p LEFT \
          JOIN (SELECT DISTINCT r FROM ({})) g ON g.r = p.q) x JOIN {} n ON n.r = x.q WHERE x.g = \
          x.has GROUP BY 1 HAVING count(DISTINCT n.old) = 1",
-        sql::migrated(audit, middle),
+        sql::counted(audit, middle),
         first(middle, take),
     )
 }
@@ -355,7 +363,7 @@ fn backward(
     let order = row_order_sql::order(audit, entity, ("e", keys));
     let keys: Vec<String> = order.keys.iter().map(|key| format!("{key} {way}")).collect();
     format!(
-        "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
+        "SELECT s._row AS r, e._row AS q, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
          AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
          1) n ON n.old = {own} JOIN {other} e ON e._row = n.r{joins}",
         keys.join(", "),
