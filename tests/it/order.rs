@@ -377,3 +377,14 @@ fn a_message_in_no_context_is_in_that_of_a_run_that_the_target_has_already() {
     let first = &app["context_contexts"][0]["id"];
     assert_eq!(contexts, [first, first, &Value::Null]);
 }
+
+#[test]
+fn what_a_row_says_that_the_target_has_already_is_known_though_it_stands_there_twice() {
+    let mut app = runs_that_exist();
+    let twin = app["story_executions"][1].clone();
+    app["story_executions"].as_array_mut().unwrap().push(twin);
+    let made = Made::run(&app, &[]);
+    let step = &made.rows("thread_steps")[0];
+    let run = &app["story_executions"][1];
+    assert_eq!([&step["triggerEventId"], &step["eventId"]], [&run["trigger"], &run["reaction"]]);
+}
