@@ -8,7 +8,7 @@ use super::frame::{self, Run};
 use super::links;
 use super::names;
 use super::plan::{self, SourcePlan, TargetPlan};
-use super::{Decisions, Moves, Outcome, attrs, codes, refs, rejects, split, udf};
+use super::{Decisions, Moves, Outcome, attrs, codes, refs, rejects, split, state, udf};
 use crate::contract::{Latest, LinkHow, LinkPick, LinkRule, OrderKey, Required};
 use crate::error::Result;
 use crate::schema::{Has, Link};
@@ -162,7 +162,8 @@ fn from(
     Ok(frame.with_columns(links::first_named(places, &target.entity, &rule.label)))
 }
 
-/// For every row that migrated rows of another table point at: one of them, by an order.
+/// For every row that rows of another table point at which are in the target, be it by a row that was
+/// there before: one of them, by an order.
 fn pointing(
     run: &Run<'_>,
     (entity, label): (&str, &str),
@@ -173,13 +174,12 @@ fn pointing(
     let target = run.plan.main_target(entity).map(|target| target.entity.clone());
     let id = names::value(&target.unwrap_or_default(), "id");
     let named = names::link(label);
-    let migrated = col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
     // Rows without an id of their own are told apart by the one they are given.
     let order = order_exprs(run, entity, order).chain([col(id.as_str())]).collect::<Vec<_>>();
     let ids = col(id).sort_by(order, SortMultipleOptions::default());
     Ok(run
         .all(entity)?
-        .filter(migrated.and(col(named.as_str()).is_not_null()))
+        .filter(state::is_there().and(col(named.as_str()).is_not_null()))
         .group_by([col(named).alias("_here")])
         .agg([pick(ids).alias(column)]))
 }

@@ -207,8 +207,8 @@ pub(super) fn over_hop(
     Ok(frame::look_up(frame, reached, (col(key), col("_middle"))))
 }
 
-/// By what the rows of a table are found by: the id that they name by a link. The migrated rows count,
-/// where any is; where they name different rows, none is named.
+/// By what the rows of a table are found by: the id that they name by a link. Those that are in the
+/// target count, where any is; where they name different rows, none is named.
 fn taken(
     run: &Run<'_>,
     entity: &str,
@@ -220,8 +220,8 @@ fn taken(
     if found_by == names::ID && !run.shares_ids(entity)? {
         return Ok(rows.select([col(found_by).alias("_middle"), named.alias(column)]));
     }
-    let migrated = || col(names::OUTCOME).eq(lit(Outcome::Migrated as i32));
-    let counts = migrated().eq(migrated().any(true));
+    let is_there = super::state::is_there;
+    let counts = is_there().eq(is_there().any(true));
     let named = named.filter(counts).drop_nulls();
     let one = when(named.clone().n_unique().eq(lit(1))).then(named.min()).otherwise(lit(NULL));
     Ok(rows.group_by([col(found_by).alias("_middle")]).agg([one.alias(column)]))

@@ -421,12 +421,16 @@ impl<'a> Linked<'a> {
     }
 
     /// What stands behind the row that a row names. Several rows of its id that were set aside leave it
-    /// unsure.
+    /// unsure, unless the same stands behind all of them (in bundles before format 3, even then).
     fn through(&self, other: &Legacy, row: usize, behind: impl Fn(usize) -> u64) -> u64 {
         let Some(named) = self.firsts.row(row) else { return ABSENT };
         let rows: Vec<usize> = other.alike(named).collect();
-        match (rows.iter().find(|row| other.is_migrated(**row)), &rows[..]) {
+        match (rows.iter().find(|row| self.audit.counts(other, **row)), &rows[..]) {
             (Some(row), _) | (None, [row]) => behind(*row),
+            (None, [first, others @ ..]) if self.audit.is_judged_by_source() => {
+                let first = behind(*first);
+                if others.iter().all(|row| behind(*row) == first) { first } else { UNSURE }
+            }
             _ => UNSURE,
         }
     }

@@ -115,6 +115,12 @@ impl<'a> Audit<'a> {
         self.bundle.meta().is_judged_by_source()
     }
 
+    /// Whether a legacy row counts where one of several is to be found: it is in the target, be it by a
+    /// row that was there before. In bundles before format 3 only migrated rows count.
+    pub(super) fn counts(&self, legacy: &Legacy, row: usize) -> bool {
+        if self.is_judged_by_source() { legacy.is_there(row) } else { legacy.is_migrated(row) }
+    }
+
     /// What the rows of a legacy table name by a link.
     pub(super) fn firsts(&self, entity: &str, label: &str) -> Result<&Firsts> {
         let name = (entity.to_owned(), label.to_owned());

@@ -211,6 +211,16 @@ impl Legacy {
         self.onto.iter().any(|onto| onto.times(row) > 0)
     }
 
+    /// Whether a row is in the target: migrated, or merged into a row that was there before.
+    pub(super) fn is_there(&self, row: usize) -> bool {
+        self.is_migrated(row) || self.merged_into(row).any(|merged| merged.entity.is_some())
+    }
+
+    fn merged_into(&self, row: usize) -> impl Iterator<Item = &Merged> {
+        let from = self.merged.partition_point(|merged| merged.row < row);
+        self.merged[from..].iter().take_while(move |merged| merged.row == row)
+    }
+
     /// How many quarantined rows are only links.
     pub(super) fn quarantined_links(&self) -> u64 {
         self.only_links.iter().map(|row| u64::from(self.quarantined[*row])).sum()
@@ -305,9 +315,7 @@ impl Legacy {
             return Some(table.ids[at]);
         }
         onto.adopted(row).or_else(|| {
-            let from = self.merged.partition_point(|merged| merged.row < row);
-            let merged = self.merged[from..].iter().take_while(|merged| merged.row == row);
-            merged
+            self.merged_into(row)
                 .filter(|merged| merged.entity.as_deref() == Some(&table.entity))
                 .map(|merged| merged.id)
                 .find(|id| *id != NONE)

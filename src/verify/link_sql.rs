@@ -194,7 +194,7 @@ pub(super) fn chosen(
             }
             LinkPick::Reverse { .. } => {
                 let (entity, named) = named(audit, source, (pick, &said));
-                standing(audit, (&entity, &link.to), at, &named)
+                pointing(audit, (&entity, &link.to), at, &named)
             }
             LinkPick::Link(_) | LinkPick::Over { .. } => {
                 let (entity, named) = named(audit, source, (pick, &said));
@@ -204,7 +204,7 @@ pub(super) fn chosen(
     }
     if let Some(latest) = latest {
         let named = latest_named(audit, source, latest);
-        parts.push(standing(audit, (&latest.entity, &link.to), picks.len(), &named));
+        parts.push(pointing(audit, (&latest.entity, &link.to), picks.len(), &named));
     }
     format!(
         "WITH c AS ({}), b AS (SELECT r, p, min(k) AS k FROM c GROUP BY 1, 2), d AS (SELECT c.* FROM c \
@@ -222,10 +222,9 @@ fn resolved(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &st
     )
 }
 
-/// What rows that name a row themselves lead to: of these each counts that was migrated, and not
-/// another row of its id that stands for it.
-fn standing(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &str) -> String {
-    let stands = audit.legacy.get(entity).map(|legacy| sql::stands(audit, legacy, to));
+/// The same of rows that point here, as `q`, of which only those in the target count.
+fn pointing(audit: &Audit<'_>, (entity, to): (&str, &str), at: usize, named: &str) -> String {
+    let stands = audit.legacy.get(entity).map(|legacy| sql::counts(audit, legacy, to));
     format!(
         "SELECT n.r, {at} AS p, n.k AS k, h.id, true AS there, n.how FROM ({named}) n JOIN {} h ON h.r = \
          n.q",
@@ -274,8 +273,8 @@ pub(super) fn named(
     }
 }
 
-/// What rows name by the link `take` of other rows, where these name one and the same; the migrated
-/// ones count, where any is.
+/// What rows name by the link `take` of other rows, where these name one and the same; those in the
+/// target count, where any is.
 fn over(
     audit: &Audit<'_>,
     (source, by): (&str, &Hop),
@@ -310,7 +309,7 @@ fn over(
          NOT NULL AS g, bool_or(g.r IS NOT NULL) OVER (PARTITION BY p.r) AS has FROM ({pairs}) p LEFT \
          JOIN (SELECT DISTINCT r FROM ({})) g ON g.r = p.q) x JOIN {} n ON n.r = x.q WHERE x.g = \
          x.has GROUP BY 1 HAVING count(DISTINCT n.old) = 1",
-        sql::migrated(audit, middle),
+        sql::counted(audit, middle),
         first(middle, take),
     )
 }
@@ -364,8 +363,8 @@ fn backward(
     let order = row_order_sql::order(audit, entity, ("e", keys));
     let keys: Vec<String> = order.keys.iter().map(|key| format!("{key} {way}")).collect();
     format!(
-        "SELECT s._row AS r, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
-         AS old, {how} AS how, n.r AS q FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
+        "SELECT s._row AS r, e._row AS q, row_number() OVER (PARTITION BY s._row ORDER BY {}) AS k, {id} \
+         AS old, {how} AS how FROM {} s JOIN (SELECT r, arg_min(old, k) AS old FROM ({}) GROUP BY \
          1) n ON n.old = {own} JOIN {other} e ON e._row = n.r{joins}",
         keys.join(", "),
         legacy(audit, source),

@@ -12,6 +12,7 @@ use crate::error::Result;
 
 /// The way over other rows to the rows that their links name.
 pub(super) struct Over<'a> {
+    audit: &'a Audit<'a>,
     way: Way<'a>,
     middle: &'a Legacy,
     next: &'a Firsts,
@@ -38,7 +39,7 @@ pub(super) enum Named {
 
 impl<'a> Over<'a> {
     pub(super) fn read(
-        audit: &'a Audit<'_>,
+        audit: &'a Audit<'a>,
         source: &str,
         (by, take): (&Hop, &str),
     ) -> Result<Self> {
@@ -62,15 +63,16 @@ impl<'a> Over<'a> {
         let next = audit.firsts(&middle.entity, take)?;
         let link = audit.contract.before.schema.link(&middle.entity, take);
         let to = &link.ok_or_else(|| no_link(&middle.entity, take))?.to;
-        Ok(Self { way, middle, next, to })
+        Ok(Self { audit, way, middle, next, to })
     }
 
-    /// What the rows on the way name by their link, told by one of them: the migrated ones count,
+    /// What the rows on the way name by their link, told by one of them: those in the target count,
     /// where any is; where they name different rows, none is named.
     pub(super) fn of(&self, row: usize) -> Named {
         let mut rows = self.middles(row);
-        if rows.iter().any(|row| self.middle.is_migrated(*row)) {
-            rows.retain(|row| self.middle.is_migrated(*row));
+        let counts = |row: &usize| self.audit.counts(self.middle, *row);
+        if rows.iter().any(counts) {
+            rows.retain(counts);
         }
         if rows.iter().any(|row| self.next.several(*row).is_some()) {
             let several = rows.iter().filter_map(|row| self.next.several(*row));

@@ -83,6 +83,7 @@ enum Over<'a> {
 }
 
 /// What a place gives.
+#[derive(PartialEq, Eq)]
 enum Given<'r> {
     Nothing,
     /// The key of an id, and its text when it is no UUID.
@@ -196,19 +197,25 @@ impl Place<'_> {
             Place::Link(firsts) => named(audit, firsts, row.number),
             Place::Over(other, firsts, over) => {
                 let Some(first) = firsts.row(row.number) else { return Given::Nothing };
-                let rows: Vec<usize> = other.alike(first).collect();
-                let migrated = rows.iter().find(|row| other.is_migrated(**row));
-                match (migrated, &rows[..], over) {
-                    (Some(row), _, Over::Link(next)) | (None, [row], Over::Link(next)) => {
-                        named(audit, next, *row)
-                    }
-                    (Some(row), _, Over::Attr(texts)) | (None, [row], Over::Attr(texts)) => {
-                        given(texts[*row].as_deref())
-                    }
-                    _ => Given::Unsure,
-                }
+                let mut rows: Vec<usize> = other.alike(first).collect();
+                let counts = rows.iter().find(|row| audit.counts(other, **row)).copied();
+                rows = counts.map_or(rows, |row| vec![row]);
+                over.given(audit, &rows)
             }
         }
+    }
+}
+
+impl Over<'_> {
+    /// What these rows of one id have: of several, what they all have.
+    fn given(&self, audit: &Audit<'_>, rows: &[usize]) -> Given<'_> {
+        let Some((first, others)) = rows.split_first() else { return Given::Nothing };
+        let of = |row: usize| match self {
+            Over::Link(next) => named(audit, next, row),
+            Over::Attr(texts) => given(texts[row].as_deref()),
+        };
+        let first = of(*first);
+        if others.iter().all(|row| of(*row) == first) { first } else { Given::Unsure }
     }
 }
 

@@ -293,7 +293,7 @@ fn said_by(heirs: &[Heir], how: u8) -> Said {
     Said { there, alive: Alive::Other(alive) }
 }
 
-/// What rows say that point here: only migrated ones count, the first or the last of them.
+/// What rows say that point here: only those in the target count, the first or the last of them.
 fn back(
     audit: &Audit<'_>,
     place: &Place<'_>,
@@ -304,7 +304,7 @@ fn back(
     let own = Some(legacy.ids[row]).filter(|id| *id != NONE).map(|_| row);
     let first = own.and_then(|row| legacy.alike(row).next());
     let named = first.map_or_else(Vec::new, |first| rows.of(first, last));
-    let heir = |row| migrated(audit, &place.entity, to, row);
+    let heir = |row| in_target(audit, &place.entity, to, row);
     let heirs: Vec<(Heir, usize)> =
         named.into_iter().map(|(row, rank)| (heir(row), rank)).collect();
     let is_alive = |heir: &Heir| matches!(heir, Heir::Alive(_));
@@ -313,12 +313,12 @@ fn back(
     said_by(&counts.map(|(heir, _)| *heir).collect::<Vec<_>>(), place.how)
 }
 
-/// The id a row has in a target, when it was migrated.
-fn migrated(audit: &Audit<'_>, entity: &str, to: &str, row: usize) -> Heir {
+/// The id a row has in a target, when it counts there.
+fn in_target(audit: &Audit<'_>, entity: &str, to: &str, row: usize) -> Heir {
     let (Some(legacy), Some(table)) = (audit.legacy.get(entity), audit.tables.get(to)) else {
         return Heir::Unknown;
     };
-    let id = legacy.stands(table, row).filter(|_| legacy.is_migrated(row));
+    let id = legacy.stands(table, row).filter(|_| audit.counts(legacy, row));
     id.map_or(Heir::Dead, Heir::Alive)
 }
 

@@ -174,6 +174,21 @@ pub(super) fn stands_or_merged(audit: &Audit<'_>, legacy: &Legacy, target_entity
     )
 }
 
+/// The rows that count where one of several is to be found: see [`Audit::counts`].
+pub(super) fn counts(audit: &Audit<'_>, legacy: &Legacy, target_entity: &str) -> String {
+    let since_3 = audit.is_judged_by_source();
+    let rows = if since_3 { stands_or_merged } else { stands };
+    rows(audit, legacy, target_entity)
+}
+
+/// Those of a legacy table, as `r`: for each of its targets once.
+pub(super) fn counted(audit: &Audit<'_>, entity: &str) -> String {
+    let Some(legacy) = audit.legacy.get(entity) else { return String::new() };
+    let onto = legacy.onto.iter();
+    let rows = onto.map(|onto| format!("SELECT r FROM {}", counts(audit, legacy, &onto.target)));
+    rows.collect::<Vec<_>>().join(" UNION ALL ")
+}
+
 /// The migrated rows of a legacy table, as `r`: for each of its targets once.
 pub(super) fn migrated(audit: &Audit<'_>, entity: &str) -> String {
     let Some(legacy) = audit.legacy.get(entity) else { return String::new() };

@@ -138,6 +138,15 @@ fn duckdb_finds_no_difference_where_rows_existed() {
 }
 
 #[test]
+fn duckdb_finds_no_difference_where_runs_existed() {
+    if has_duckdb() {
+        let place = Place::new();
+        place.write("app.json", crate::order::runs_that_exist().to_string());
+        made(place, "app.json", &[]).holds();
+    }
+}
+
+#[test]
 fn duckdb_finds_no_difference_in_a_bundle_of_format_2() {
     if has_duckdb() {
         let place = crate::audit::kept(2);

@@ -454,3 +454,76 @@ fn the_order_is_judged_where_the_time_that_the_target_shows_is_another_attribute
     let told = place.run(&["run", "app.json", "--contract", "contract.toml"]).ends(1);
     assert!(told.stderr.contains("sorted by its own createdAt, id"), "{}", told.stderr);
 }
+
+/// Two runs of one context that the target has already, and the messages that start and end them, of
+/// which none names its run.
+pub(crate) fn runs_that_exist() -> Value {
+    let id = |kind: u32, at: u32| format!("00000000-0000-4000-8000-000{kind}0000000{at}");
+    let (context, thread) = (id(1, 1), "6d448ae9-8a6c-5f9f-8256-c4e89a813c8e");
+    let time = |at: u32| format!("2026-03-01T10:00:0{at}Z");
+    let event = |at: u32| {
+        json!({ "id": id(2, at), "createdAt": time(at), "channel": "web", "type": "user.message",
+                "content": { "line": at }, "context": context })
+    };
+    let execution = |at: u32| {
+        json!({ "id": id(3, at), "createdAt": time(at), "status": "completed", "context": context,
+                "trigger": id(2, at - 1), "reaction": id(2, at) })
+    };
+    let executions: Vec<Value> = [1, 2].map(execution).into();
+    let mut existing = executions.clone();
+    for row in &mut existing {
+        row["thread"] = json!(thread);
+    }
+    json!({
+        "context_contexts": [{ "id": context, "createdAt": time(0), "key": "k0", "status": "open" }],
+        "context_events": [event(0), event(1), event(2)],
+        "story_executions": executions,
+        "story_steps": [{ "id": id(4, 1), "createdAt": time(0), "iteration": 0, "execution": id(3, 2) }],
+        "story_parts": [],
+        "thread_executions": existing,
+    })
+}
+
+#[test]
+fn a_run_that_the_target_has_already_is_the_latest_and_the_one_that_a_message_started() {
+    let app = runs_that_exist();
+    let made = Made::run(&app, &[]);
+    let ids: Vec<&Value> = [0, 1].map(|at| &app["story_executions"][at]["id"]).into();
+    assert_eq!(made.rows("thread_contexts")[0]["currentExecution"], *ids[1]);
+    let items = made.rows("thread_items");
+    let runs: Vec<&Value> = items.iter().map(|item| &item["execution"]).collect();
+    assert_eq!(runs, [ids[0], ids[1], ids[1]]);
+}
+
+#[test]
+fn a_message_in_no_context_is_in_that_of_a_run_that_the_target_has_already() {
+    let mut app = runs_that_exist();
+    // A run that is new names another context than the one that was there: none is told.
+    let mut other = app["story_executions"][1].clone();
+    let mut context = app["context_contexts"][0].clone();
+    context["id"] = json!("00000000-0000-4000-8000-000100000009");
+    context["key"] = json!("k9");
+    other["id"] = json!("00000000-0000-4000-8000-000300000009");
+    other["context"] = context["id"].clone();
+    app["context_contexts"].as_array_mut().unwrap().push(context);
+    app["story_executions"].as_array_mut().unwrap().push(other);
+    for event in app["context_events"].as_array_mut().unwrap() {
+        event.as_object_mut().unwrap().remove("context");
+    }
+    let made = Made::run(&app, &[]);
+    let contexts = made.column("thread_items", "id", "context");
+    let contexts: Vec<&Value> = contexts.values().collect();
+    let first = &app["context_contexts"][0]["id"];
+    assert_eq!(contexts, [first, first, &Value::Null]);
+}
+
+#[test]
+fn what_a_row_says_that_the_target_has_already_is_known_though_it_stands_there_twice() {
+    let mut app = runs_that_exist();
+    let twin = app["story_executions"][1].clone();
+    app["story_executions"].as_array_mut().unwrap().push(twin);
+    let made = Made::run(&app, &[]);
+    let step = &made.rows("thread_steps")[0];
+    let run = &app["story_executions"][1];
+    assert_eq!([&step["triggerEventId"], &step["eventId"]], [&run["trigger"], &run["reaction"]]);
+}
