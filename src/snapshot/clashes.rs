@@ -1,5 +1,6 @@
-//! Links of the app under labels that mean something else in the contract: read as the contract's, their
-//! ids would become values or other links, so nothing is read.
+//! Links of the app under labels of legacy entities that mean something else in the contract: read as the
+//! contract's, their ids would become values or other links, so nothing is read. Labels of target entities
+//! are freed by a push (`reconcile`).
 
 use crate::contract::Contract;
 use crate::error::{Error, Result};
@@ -16,10 +17,14 @@ pub(super) fn check(contract: &Contract, app: Option<&Schema>) -> Result<()> {
     for link in links {
         let ahead = (link.ahead(), (link.to.as_str(), link.reverse.as_deref()));
         let back = link.back().map(|back| (back, (link.on.as_str(), Some(link.label.as_str()))));
-        for ((entity, label), far) in [Some(ahead), back].into_iter().flatten() {
+        let is_legacy =
+            |(entity, _): &(&str, &str)| contract.before.schema.entity(entity).is_some();
+        let sides = [Some(ahead), back].into_iter().flatten();
+        for ((entity, label), far) in sides.filter(|(side, _)| is_legacy(side)) {
             let clash = clash(&models, links, (entity, label), far);
             found.extend(clash.map(|clash| {
-                let to = if far.0.is_empty() { "another entity" } else { far.0 };
+                let to = if far.0.is_empty() { "nothing named" } else { far.0 };
+                let to = to.escape_debug();
                 format!("`{entity}.{label}` is a link to `{to}` in the app; {clash}")
             }));
         }
