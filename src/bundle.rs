@@ -531,7 +531,7 @@ impl Bundle {
         for (file, rows) in tables.chain(links).chain(residue).chain(carried) {
             snapshot::check_rows(&root.join(file), rows)?;
         }
-        let schema_plan = schema_plan(root)?;
+        let schema_plan = schema_plan_of(root)?;
         Ok(Self { root: root.to_owned(), digest: bag::digest(root)?, meta, schema_plan })
     }
 
@@ -574,7 +574,11 @@ impl Bundle {
 /// Where a bundle keeps its schema plan.
 pub(crate) const SCHEMA_PLAN: &str = "data/plan.json";
 
-fn schema_plan(root: &Path) -> Result<Option<SchemaPlan>> {
+/// The schema plan of the bundle in a folder, which was checked.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn schema_plan_of(root: &Path) -> Result<Option<SchemaPlan>> {
     let path = root.join(SCHEMA_PLAN);
     if !path.exists() {
         return Ok(None);

@@ -26,6 +26,7 @@ mod cases;
 mod splits;
 mod written;
 mod orders;
+mod permissions;
 mod taken;
 mod note;
 mod notes;
@@ -36,8 +37,11 @@ mod diff;
 #[cfg(test)]
 mod tests;
 
+use serde_json::{Map, Value};
+
 use crate::schema::{Attr, Schema, Type};
 
+pub(crate) use blanks::toml_text;
 pub use blanks::{blanks, init, purposes};
 pub use decisions::DecisionOrder;
 pub use diff::{Change, diff, diff_text};
@@ -75,6 +79,9 @@ pub struct Contract {
     pub before: Side,
     /// Section 3: the target model.
     pub after: Side,
+    /// Section 3: permission rules of target entities, where they are not those of the entities that
+    /// their rows come from: InstantDB's own form, `{allow, bind, fields}`.
+    pub rules: Vec<(String, Map<String, Value>)>,
     /// Namespace text of derived ids: `uuid5(uuid5(NAMESPACE_URL, namespace), "<entity>:<key>")`.
     pub namespace: String,
     /// Section 4: the transforms, in order.

@@ -225,6 +225,7 @@ impl Run<'_> {
             name: self.target.name(),
             tables: tables.collect(),
             checks,
+            notes: self.target.notes(),
         }
     }
 }

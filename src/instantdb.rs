@@ -29,6 +29,7 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::app::Rules;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::secret::Secret;
@@ -174,6 +175,18 @@ impl Client {
         self.again(&call, &AppSchema::parse)
     }
 
+    /// The app's permission rules; unknown where the server does not give them.
+    ///
+    /// # Errors
+    /// As [`Client::schema`].
+    pub fn rules(&self) -> Result<Rules, Failure> {
+        let call = Call::get(&["dash", "apps", self.app_id(), "perms", "pull"]);
+        match self.again(&call, &rules) {
+            Err(failure) if matches!(failure.told.http, Some(403 | 404)) => Ok(Rules::Unknown),
+            found => found,
+        }
+    }
+
     /// Runs a query (the `InstaQL` object itself). Links are arrays, never objects.
     ///
     /// # Errors
@@ -208,6 +221,12 @@ impl Client {
     pub fn sleep(&self, time: Duration) {
         (self.settings.sleep)(time);
     }
+}
+
+/// Reads the answer of `GET /dash/apps/:id/perms/pull`.
+fn rules(text: &str) -> Option<Rules> {
+    let members = json::members(text).ok()?;
+    Rules::parse(members.iter().find(|(key, _)| key == "perms")?.1).ok()
 }
 
 fn tx_id(text: &str) -> Option<TxId> {

@@ -3,7 +3,8 @@
 //!
 //! The modules are the pipeline's stages, in order:
 //!
-//! 1. [`schema`]: entities, attributes, links, types: the words every stage shares.
+//! 1. [`schema`]: entities, attributes, links, types: the words every stage shares; [`app`]: what an
+//!    app has around its rows.
 //! 2. [`contract`]: the *Before/After Migration Contract* as data. It names every entity; no other
 //!    module knows one.
 //! 3. [`source`]: where legacy rows come from: a backup archive, a dataset envelope, a folder, a
@@ -24,6 +25,7 @@
 //! [`digest`], [`progress`], [`resources`], [`secret`], [`pg`], [`instantdb`], [`error`].
 
 pub mod schema;
+pub mod app;
 pub mod contract;
 pub mod source;
 pub mod snapshot;

@@ -14,6 +14,7 @@ mod given;
 mod goal;
 mod kind;
 mod model;
+mod permissions;
 mod pushed;
 mod rules;
 mod written;
@@ -21,8 +22,10 @@ mod written;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::app::AppSettings;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
+use crate::schema::Schema;
 use crate::snapshot::Snapshot;
 use crate::storage;
 use delta::{Draft, Ids};
@@ -32,11 +35,14 @@ use model::Model;
 
 pub use carried::{CarriedFile, CarriedLink, Fit, carried};
 pub use given::Given;
+pub use permissions::{
+    EntityRules, Given as GivenRules, MovedLink, Opened, Permissions, RulesFrom, opened,
+};
 pub use rules::{RuleKind, RuleLeft};
 pub use written::TargetSchema;
 
 /// The steps that lead from the app's schema to the contract's target, and what is to be said of them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaPlan {
     /// Whether the steps were given (a server's own plan) or computed from the two schemas.
@@ -51,6 +57,12 @@ pub struct SchemaPlan {
     /// Rules of the app's schema that the target's does not have: they keep no push from going ahead.
     #[serde(default)]
     pub rules_left: Vec<RuleLeft>,
+    /// What is known of the app around its rows.
+    #[serde(default)]
+    pub app: AppSettings,
+    /// Who may see and change the rows of the target; absent in a plan of an older program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Permissions>,
 }
 
 /// One step of a schema push.
@@ -181,7 +193,25 @@ fn planned(
     let steps = drafts.iter().map(|(draft, push)| telling.step(draft, *push));
     let steps = steps.collect::<Result<_>>()?;
     let schema = TargetSchema::new(&goal, text.as_deref());
-    Ok((SchemaPlan { given: given.is_some(), from_schema, steps, findings, rules_left }, schema))
+    let around = snapshot.app()?;
+    let permissions = Permissions::new(&permissions::Given {
+        contract,
+        rules: &around.rules,
+        schema: &Schema { entities: app.entities.clone(), links: app.links.clone() },
+        moved: &carried.iter().flat_map(CarriedLink::moved).collect::<Vec<_>>(),
+        renamed: &schema.renamed,
+        legacy_goes: false,
+    });
+    let plan = SchemaPlan {
+        given: given.is_some(),
+        from_schema,
+        steps,
+        findings,
+        rules_left,
+        app: around,
+        permissions: Some(permissions),
+    };
+    Ok((plan, schema))
 }
 
 /// The app's schema as the snapshot has it, when it has one.

@@ -3,6 +3,7 @@
 //! ```text
 //! data/snapshot.json            what it is, where it came from, what it holds
 //! data/schema.json              the app's InstantDB schema, when the source carries one
+//! data/app.json                 its permission rules, webhooks and emails, as far as the source knows them
 //! data/tables/<entity>.parquet  the legacy tables, and the target tables that exist already
 //! data/links/<entity>.<label>.parquet  links no column of those tables holds: (`from`, `to`);
 //!                               lower-cased, with a number where two names would be alike
@@ -41,6 +42,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 
+use crate::app::AppSettings;
 use crate::bag;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -55,6 +57,9 @@ pub(crate) use rebuild::{Member, Rebuild, Rebuilt, object};
 pub use take::take;
 pub(crate) use take::taken;
 pub(crate) use write::Table as TableFile;
+
+/// What is known of the app around the rows.
+const APP: &str = "data/app.json";
 
 /// Version of the snapshot format.
 pub const FORMAT: u32 = 1;
@@ -271,6 +276,22 @@ impl Snapshot {
     /// The table of an entity.
     pub fn table(&self, entity: &str) -> Option<&TableMeta> {
         self.meta.tables.iter().find(|table| table.entity == entity)
+    }
+
+    /// What is known of the app around the rows; of a snapshot of an older program, nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn app(&self) -> Result<AppSettings> {
+        let place = self.path(APP);
+        if !place.exists() {
+            return Ok(AppSettings::default());
+        }
+        serde_json::from_str(&storage::read_text(&place)?).map_err(|error| {
+            Error::damaged("what is said of the app is not readable")
+                .at(place.display())
+                .because(error)
+        })
     }
 
     /// Where a file of it stands.

@@ -22,6 +22,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::AppSettings;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::pg::{Login, Place};
@@ -62,6 +63,8 @@ pub struct Head {
     pub schema: Option<Schema>,
     /// How many rows each entity has, when the source says it.
     pub counts: Option<Vec<(String, u64)>>,
+    /// What it says of the app around them.
+    pub app: AppSettings,
 }
 
 /// One row of a source, not parsed yet.

@@ -113,6 +113,11 @@ pub trait Target {
     /// now, the next run finds.
     fn abandon(&mut self);
 
+    /// What people must know of it that stops nothing, in sentences; known once the target was compared.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads the bundle's rows in the store and says, table by table, what undoing an import would
     /// do, and which rows are not as the import left them.
     ///

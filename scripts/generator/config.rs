@@ -61,7 +61,7 @@ fn config(world: &World, counts: &[(&'static str, u64)], triples: u64) -> String
     push(
         &mut out,
         format_args!(
-            ",\"rules\":{{\"code\":{{\"$default\":{{\"allow\":{{\"$default\":\"false\"}}}}}}}},\
+            ",\"rules\":{{\"$default\":{{\"allow\":{{\"$default\":\"false\"}}}}}},\
              \"webhooks\":[],\"emailTemplates\":[],\"authorizedRedirectOrigins\":[],\
              \"title\":\"Generated <app> & \\\"data\\\"\",\"appId\":\"{app}\",\
              \"backupAt\":\"2026-08-21T10:11:12.345Z\",\"isn\":\"16/B374D848\",\

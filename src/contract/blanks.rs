@@ -1,5 +1,7 @@
 //! The blanks that are left, and a release file to fill them.
 
+use serde_json::{Map, Value as Json};
+
 use super::misfit::{Place, quoted};
 use super::release::FILLABLE;
 use super::tree::{Node, Value};
@@ -22,7 +24,7 @@ pub(super) fn toml(value: &Value) -> String {
 }
 
 /// A basic string of TOML.
-pub(super) fn toml_text(text: &str) -> String {
+pub(crate) fn toml_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -97,6 +99,13 @@ fn values(contract: &Contract) -> Vec<(String, &'static str, Value)> {
         let (before, after) = pattern.split_once('*').unwrap_or((pattern, ""));
         if !pattern.contains('*') {
             values.push((pattern.to_owned(), what, value(contract, pattern)));
+            continue;
+        }
+        if pattern.starts_with("after.rules") {
+            let text =
+                |rules: &Map<String, Json>| Value::Text(Json::Object(rules.clone()).to_string());
+            let rules = contract.rules.iter();
+            values.extend(rules.map(|(entity, it)| (format!("{before}{entity}"), what, text(it))));
             continue;
         }
         for entity in &contract.before.schema.entities {

@@ -127,6 +127,7 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
         release,
         before: legacy,
         after: target,
+        rules,
         namespace,
         transforms,
         duplicates,
@@ -144,6 +145,7 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
     rest::release(it, release, &after.release);
     models::legacy(it, legacy, &after.before);
     models::target(it, target, &after.after);
+    rest::permissions(it, rules, &after.rules);
     it.at(4, "");
     let why = Effect::Breaks("every derived id becomes another");
     it.text("ids.namespace", (namespace, &after.namespace), why);

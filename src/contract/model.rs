@@ -70,8 +70,9 @@ pub(super) fn read(root: &Fields<'_>) -> (Side, Side, Model) {
 }
 
 fn side<'a>(root: &Fields<'a>, name: &'a str) -> Option<Fields<'a>> {
-    let keys = ["entrypoints", "apis", "entities", "links"];
-    Fields::open(root.need(name)?, name, &keys, root.misfits)
+    let keys = ["entrypoints", "apis", "entities", "links", "rules"];
+    let keys = if name == "after" { &keys[..] } else { &keys[..4] };
+    Fields::open(root.need(name)?, name, keys, root.misfits)
 }
 
 fn owned(fields: Option<Fields<'_>>, key: &str) -> Vec<String> {

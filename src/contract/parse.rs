@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::misfit::Misfits;
 use super::tree::{self, Node};
 use super::{Contract, Overrides, UnmappedAttrs};
-use super::{check, model, notes, release, sections, transforms, written};
+use super::{check, model, notes, permissions, release, sections, transforms, written};
 use crate::error::{Error, Result};
 
 const KEYS: [&str; 13] = [
@@ -55,6 +55,7 @@ fn read(tree: &Node, text: String, misfits: &Misfits) -> Option<Contract> {
         release: sections::release(&root),
         before,
         after,
+        rules: permissions::read(&root, &model),
         namespace: sections::namespace(&root),
         checks: written::read(&root, &model, &becomes),
         notes: notes::read(&root, &model, &becomes),

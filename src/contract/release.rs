@@ -28,7 +28,7 @@ pub(super) enum Holds {
 }
 
 /// The keys that may be filled, and what each is for. A `*` stands for the name of an entity.
-pub(super) const FILLABLE: [(&str, Holds, &str); 19] = [
+pub(super) const FILLABLE: [(&str, Holds, &str); 20] = [
     ("release.from", Holds::Text, "the version that is left"),
     ("release.to", Holds::Text, "the version that is adopted"),
     ("release.scope", Holds::Text, "what the migration covers"),
@@ -37,6 +37,7 @@ pub(super) const FILLABLE: [(&str, Holds, &str); 19] = [
     ("before.entities.*.optional", Holds::Other, "whether a source may lack the entity"),
     ("after.entrypoints", Holds::Texts, "runtime entry points of the target model"),
     ("after.apis", Holds::Texts, "interfaces of the target model in use"),
+    ("after.rules.*", Holds::Text, "permission rules of the entity, as a JSON object"),
     ("duplicates.keep.*", Holds::Text, "which of conflicting rows is kept: first, last or none"),
     ("rollout.dry_run", Holds::Text, "required or optional"),
     ("rollout.canary", Holds::Text, "the first organisation"),

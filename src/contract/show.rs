@@ -20,6 +20,10 @@ pub fn show(contract: &Contract) -> String {
     out.line(0, &format!("scope: {}", or_blank(&release.scope)));
     side(&mut out, "before", &contract.before);
     side(&mut out, "after", &contract.after);
+    for (entity, rules) in &contract.rules {
+        let rules = serde_json::Value::Object(rules.clone());
+        out.line(1, &format!("permission rules of {entity}: {rules}"));
+    }
     out.head(&format!("ids: uuid5 in the namespace {}", toml_text(&contract.namespace)));
     for rules in &contract.transforms {
         transform(&mut out, rules, &contract.after.schema);

@@ -1,8 +1,9 @@
 //! The end of section 4: the schema push that the transforms need.
 
-use super::words::{NOT_MEASURED, code, codes, counted, plain, table, text};
+use super::words::{NOT_MEASURED, code, codes, counted, heading, plain, table, text};
 use super::{Block, Measured};
-use crate::reconcile::{Class, Finding, RuleLeft, SchemaPlan, Step};
+use crate::app::ACTIONS;
+use crate::reconcile::{Class, EntityRules, Finding, RuleLeft, SchemaPlan, Step};
 
 /// The steps of the schema push that the transforms need, and what does not fit together.
 pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
@@ -13,7 +14,7 @@ pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
     let from = if plan.from_schema { "the app's schema" } else { "no schema, for none is known" };
     if plan.steps.is_empty() && plan.findings.is_empty() {
         let nothing = text(format!("From {from}: nothing is to be pushed."));
-        return std::iter::once(nothing).chain(rules_left(plan)).collect();
+        return std::iter::once(nothing).chain(rules_left(plan)).chain(permissions(plan)).collect();
     }
     let mut blocks = vec![text(format!(
         "The steps of a schema push from {from}, in its order, held against the rows that are there."
@@ -44,6 +45,31 @@ pub(super) fn blocks(measured: &Measured) -> Vec<Block> {
         blocks.push(Block::List(plan.findings.iter().map(said).collect()));
     }
     blocks.extend(rules_left(plan));
+    blocks.extend(permissions(plan));
+    blocks
+}
+
+/// Who may view and change the target's rows.
+fn permissions(plan: &SchemaPlan) -> Vec<Block> {
+    let Some(permissions) = &plan.permissions else { return Vec::new() };
+    let remarks =
+        permissions.remarks(&plan.app.rules).into_iter().map(|said| plain(&said)).collect();
+    let mut blocks = vec![heading("Permission rules"), Block::List(remarks)];
+    let row = |it: &EntityRules| {
+        let rule = |action| match permissions.rules.effective(&it.entity, action) {
+            Some(rule) => code(&rule),
+            None => "⚠ everybody".to_owned(),
+        };
+        let [view, create, update, delete] = ACTIONS.map(rule);
+        [code(&it.entity), plain(&it.origin()), view, create, update, delete]
+    };
+    let columns = ["Entity", "Its rules", "View", "Create", "Update", "Delete"];
+    blocks.push(table(columns, permissions.entities.iter().map(row)));
+    let wrong = permissions.wrong();
+    let wrong: Vec<String> = wrong.iter().map(|said| format!("⚠ {}", plain(said))).collect();
+    if !wrong.is_empty() {
+        blocks.push(Block::List(wrong));
+    }
     blocks
 }
 

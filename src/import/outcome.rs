@@ -29,6 +29,9 @@ pub struct Outcome {
     /// Links, foreign keys and integrity, as the store itself sees them; none when nothing was
     /// written.
     pub checks: Vec<Check>,
+    /// What people must know of the target, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What became of one table.

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use super::goal::Goal;
 use super::model::{Model, is_same};
+use super::permissions::MovedLink;
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::scan;
@@ -27,6 +28,8 @@ pub struct CarriedLink {
     pub is_there: bool,
     /// The files of the snapshot that hold it.
     pub files: Vec<CarriedFile>,
+    /// The links of the app that it stands for, each with whether its forward side is the reverse one here.
+    of: Vec<(Link, bool)>,
 }
 
 /// One file of the snapshot that holds a carried link.
@@ -50,6 +53,16 @@ pub struct Fit {
 }
 
 impl CarriedLink {
+    /// The links of the app that it stands for.
+    pub(super) fn moved(&self) -> impl Iterator<Item = MovedLink> {
+        let link = &self.link;
+        self.of.iter().map(|(of, is_turned)| MovedLink {
+            of: of.clone(),
+            link: link.clone(),
+            is_turned: *is_turned,
+        })
+    }
+
     /// Takes back what the link demands and the rows do not hold.
     pub fn fit(&mut self, fit: Fit) {
         let loosened = |has: Has, holds: bool| if holds { has } else { Has::Many };
@@ -130,8 +143,9 @@ fn links(snapshot: &Snapshot, contract: &Contract, app: &Model, goal: &Goal) -> 
     let with_rows = kept.filter(|(_, files)| !files.is_empty());
     let is_own = |link: &Link| !found.is_legacy(&link.on) && !found.is_legacy(&link.to);
     let (own, legacy): (Vec<_>, Vec<_>) = with_rows.partition(|((link, _), _)| is_own(link));
-    for ((_, link), files) in own {
-        found.found.push(CarriedLink { link: link.clone(), is_there: true, files });
+    for ((of, link), files) in own {
+        let (link, of) = (link.clone(), vec![(of.clone(), false)]);
+        found.found.push(CarriedLink { link, is_there: true, files, of });
     }
     let mut taken = BTreeSet::new();
     for ((link, _), files) in legacy.into_iter().filter(|_| contract.unmapped.carry_links) {
@@ -182,7 +196,7 @@ impl Carrying<'_> {
 
     /// Adds a link of a legacy entity; `taken` are the links of the target that stand for one already.
     fn follow(&mut self, link: &Link, files: Vec<CarriedFile>, taken: &mut BTreeSet<usize>) {
-        let mut wanted = link.clone();
+        let (original, mut wanted) = (link.clone(), link.clone());
         let is_turned = !self.is_legacy(&link.on) && !self.is_target(&link.on);
         if is_turned {
             wanted = link.turned();
@@ -196,15 +210,20 @@ impl Carrying<'_> {
             let link = self.labelled(wanted);
             self.known.links.push(link.clone());
             let files = turn(files, is_turned);
-            self.found.push(CarriedLink { link, is_there: false, files });
+            let of = vec![(original, is_turned)];
+            self.found.push(CarriedLink { link, is_there: false, files, of });
             return;
         };
         taken.insert(at);
         let link = self.known.links[at].clone();
         let files = turn(files, is_turned != other_way);
+        let of = (original, is_turned != other_way);
         match self.found.iter_mut().find(|found| is_same(&found.link, &link)) {
-            Some(found) => found.files.extend(files),
-            None => self.found.push(CarriedLink { link, is_there: true, files }),
+            Some(found) => {
+                found.files.extend(files);
+                found.of.push(of);
+            }
+            None => self.found.push(CarriedLink { link, is_there: true, files, of: vec![of] }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Wanted;
 use super::fixes::{Fix, Fixes, is_same};
+use crate::app::AppSettings;
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::progress::Progress;
@@ -17,6 +18,7 @@ pub(super) struct Replaying<'a> {
     fixes: &'a Fixes,
     schema_text: Option<String>,
     schema: Option<Schema>,
+    app: AppSettings,
 }
 
 impl<'a> Replaying<'a> {
@@ -30,7 +32,8 @@ impl<'a> Replaying<'a> {
         let schema_text = if place.exists() { Some(storage::read_text(&place)?) } else { None };
         let wrong = |said: String| Error::damaged(said).at(place.display());
         let schema = schema_text.as_deref().map(app_schema).transpose().map_err(wrong)?;
-        Ok(Self { snapshot, contract: wanted.contract, fixes, schema_text, schema })
+        let app = snapshot.app()?;
+        Ok(Self { snapshot, contract: wanted.contract, fixes, schema_text, schema, app })
     }
 
     fn table(&self, rebuild: &Rebuild<'_>, entity: &str, visit: &mut Visit<'_>) -> Result<()> {
@@ -92,7 +95,7 @@ impl Source for Replaying<'_> {
 
     fn head(&mut self, _contract: &Contract) -> Result<Head> {
         let (schema_text, schema) = (self.schema_text.clone(), self.schema.clone());
-        Ok(Head { schema_text, schema, counts: None })
+        Ok(Head { schema_text, schema, counts: None, app: self.app.clone() })
     }
 
     fn read(

@@ -53,7 +53,7 @@ pub(super) fn report(
         unmapped: meta.unmapped.clone(),
         notes: verification.map(noted::notes).unwrap_or_default(),
         left_behind: noted::left_behind(meta),
-        remarks: meta.remarks(),
+        remarks: remarks(bundle),
         blanks: contract::blanks(contract),
         limits: limits(contract, &totals, meta),
         files: files(bundle),
@@ -67,6 +67,25 @@ pub(super) fn report(
     };
     report.next = next(&report);
     report
+}
+
+/// What is to be said of the files, and of permission rules that do not guard what was guarded.
+fn remarks(bundle: &Bundle) -> Vec<String> {
+    let meta = bundle.meta();
+    let mut remarks = meta.remarks();
+    let plan = bundle.schema_plan().and_then(|plan| Some((plan, plan.permissions.as_ref()?)));
+    let Some((plan, permissions)) = plan else { return remarks };
+    if plan.app.rules.is_unknown() && meta.source.kind.starts_with("archive") {
+        remarks.extend(permissions.remarks(&plan.app.rules));
+    }
+    let wrong = permissions.wrong();
+    if let Some(first) = wrong.first() {
+        remarks.push(format!(
+            "permission rules are not settled, so no archive and no app takes the rows yet: {first}{}",
+            if wrong.len() > 1 { format!("; and {} more", wrong.len() - 1) } else { String::new() }
+        ));
+    }
+    remarks
 }
 
 fn totals(meta: &Meta) -> Totals {

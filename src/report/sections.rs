@@ -3,6 +3,7 @@
 
 mod accounts;
 mod beside;
+mod cutover;
 mod figures;
 mod flow;
 mod links;
@@ -204,6 +205,7 @@ pub(super) fn sections(report: &Report, detail: Detail) -> Vec<Section> {
         accounts::repairs(report, detail),
         accounts::quarantine(report, detail),
         plan::plan(report, detail),
+        cutover::cutover(report, detail),
         written::contract(report, detail),
         accounts::targets(report, detail),
         proofs::import(report, detail),

@@ -6,7 +6,8 @@ use super::clashes;
 use super::flow::{Bounds, Flow};
 use super::layout::Layout;
 use super::tables::{OPEN_BYTES, Tables};
-use super::{FORMAT, Meta, REPLAYED, Replay, Snapshot, TableMeta};
+use super::{APP, FORMAT, Meta, REPLAYED, Replay, Snapshot, TableMeta};
+use crate::app::AppSettings;
 use crate::bag::{self, Payload};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
@@ -115,6 +116,11 @@ fn seal(staged: &Staged, meta: &Meta, head: &Head, mut payload: Payload) -> Resu
     };
     if let Some(schema) = &head.schema_text {
         add("data/schema.json", schema)?;
+    }
+    if head.app != AppSettings::default() {
+        let app = serde_json::to_string_pretty(&head.app)
+            .map_err(|error| Error::bug("what is known of the app is no JSON").because(error))?;
+        add(APP, &(app + "\n"))?;
     }
     let description = serde_json::to_string_pretty(meta)
         .map_err(|error| Error::bug("a snapshot's description is no JSON").because(error))?;

@@ -1,5 +1,6 @@
 //! `config.json` of a backup archive: the app's schema and its row counts.
 
+use crate::app::{self, Rules};
 use crate::error::{Error, Result, grouped};
 use crate::json;
 use crate::schema::{Attr, Entity, Has, Link, LinkRules, OnDelete, Schema, Type};
@@ -29,6 +30,7 @@ impl Config {
         let members = json::members(text.trim_start_matches('\u{feff}'))
             .map_err(|error| wrong("`config.json` is no JSON object".to_owned()).because(error))?;
         let mut config = Self::default();
+        let mut rules = None;
         for (key, raw) in members {
             match key.as_ref() {
                 "schema" if raw != "null" => {
@@ -36,11 +38,20 @@ impl Config {
                     config.head.schema_text = Some(raw.to_owned());
                 }
                 "counts" if raw != "null" => config.head.counts = Some(counts(raw).map_err(wrong)?),
+                "rules" => rules = Some(raw),
+                "webhooks" => config.head.app.webhooks = app::webhooks(raw),
+                "emailTemplates" => config.head.app.email_templates = app::email_templates(raw),
                 "title" => config.title = said(raw),
                 "appId" => config.app_id = said(raw),
                 "backupAt" => config.taken_at = said(raw),
                 _ => {}
             }
+        }
+        // A backup of before 2026-08-12 has neither, whatever rules the app had (instantdb/instant#2860).
+        let rules = rules.filter(|raw| *raw != "null" || config.taken_at.is_some());
+        if let Some(raw) = rules {
+            let said = |said| wrong(format!("`rules` of `config.json`: {said}"));
+            config.head.app.rules = Rules::parse(raw).map_err(said)?;
         }
         if config.head.counts.is_none() {
             return Err(wrong("`config.json` has no `counts`".to_owned()));

@@ -11,6 +11,7 @@ mod fold;
 use sha2::{Digest as _, Sha256};
 
 use super::{At, Form, Head, Row, Source, SourceMeta, Visit, postgres};
+use crate::app::AppSettings;
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::pg::copy::Reader;
@@ -76,6 +77,7 @@ impl Triples {
         progress.begin("export", Some(app.counts.iter().map(|(_, rows)| rows).sum()));
         let mut hash = Sha256::new();
         hash.update(&app.schema_text);
+        hash.update(app.rules.text());
         let mut read: Vec<(String, u64)> =
             app.counts.iter().map(|(entity, _)| (entity.clone(), 0)).collect();
         let (mut passed, mut without_id) = (0, vec![0; read.len()]);
@@ -150,6 +152,7 @@ impl Source for Triples {
             schema_text: Some(session.app.schema_text.clone()),
             schema: Some(session.app.schema.clone()),
             counts: Some(session.app.counts.clone()),
+            app: AppSettings { rules: session.app.rules.clone(), ..AppSettings::default() },
         };
         self.session = Some(session);
         Ok(head)

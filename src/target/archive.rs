@@ -92,12 +92,6 @@ impl Archive {
         &self.place
     }
 
-    /// Labels that had to change because somebody has them already, in words; known once the target
-    /// was compared.
-    pub fn renamed_labels(&self) -> &[String] {
-        &self.told
-    }
-
     fn job(&mut self) -> Result<&mut Open> {
         self.open.as_mut().ok_or_else(|| Error::bug("the archive is not open for a job"))
     }
@@ -169,7 +163,7 @@ impl Target for Archive {
                 .at(self.place.display())
                 .help("name another file"));
         }
-        let contract = back::contract_of(plan)?;
+        let contract = plan.contract()?;
         let mut open = Open {
             job: job.clone(),
             contract,
@@ -201,7 +195,9 @@ impl Target for Archive {
         let open = self.job()?;
         let content = Content::new(open.app.take(), plan, &open.contract, looked)?;
         let content = open.content.insert(content);
-        let told = content.model.told.clone();
+        let told =
+            content.model.told.iter().cloned().chain(content.permissions.remarks(&content.rules));
+        let told = told.collect();
         if place.exists() {
             let same = write::write(Same::with(&place)?, &place, content, (plan, back::QUIET))?;
             if !same.is_same() {
@@ -256,7 +252,7 @@ impl Target for Archive {
         let open = self.job()?;
         let archive = open.staged.as_ref().map_or(&*place, StagedFile::path);
         let Some(content) = &open.content else { return Ok(Vec::new()) };
-        let mut checks = back::check_archive(archive, content, plan)?;
+        let mut checks = back::check_archive(archive, content, (plan, &open.contract))?;
         checks.extend(back::check_links(content, plan));
         if let Some(back) = &open.back {
             checks.push(back.check_links(plan, &content.model.routes)?);
@@ -281,6 +277,10 @@ impl Target for Archive {
 
     fn abandon(&mut self) {
         self.open = None;
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.told.clone()
     }
 
     fn inspect(

@@ -24,6 +24,7 @@ mod inspect;
 mod limits;
 mod look;
 mod normal;
+mod permissions;
 mod shape;
 mod undo;
 mod wire;
@@ -85,6 +86,8 @@ pub struct InstantDb {
     client: Client,
     options: Options,
     open: Option<Open>,
+    /// What is to be said of the app.
+    notes: Vec<String>,
 }
 
 /// An app during a job.
@@ -105,7 +108,7 @@ const APPLIED: &str = "applied";
 impl InstantDb {
     /// The app of a client.
     pub fn new(client: Client, options: Options) -> Self {
-        Self { client, options: options.sound(), open: None }
+        Self { client, options: options.sound(), open: None, notes: Vec::new() }
     }
 
     fn opened(&self) -> Result<&Open> {
@@ -161,6 +164,9 @@ impl Target for InstantDb {
     }
 
     fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+        if job.undoes.is_none() {
+            self.notes = permissions::judge(&self.client, plan, &self.name())?;
+        }
         let schema = self.client.schema().map_err(crate::instantdb::Failure::into_error)?;
         let shapes = shape::shapes(plan, &schema, &self.name())?;
         self.open =
@@ -241,6 +247,10 @@ impl Target for InstantDb {
 
     fn abandon(&mut self) {
         self.open = None;
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn inspect(

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use crate::bundle::{Bundle, LinksMeta, Meta, Origin, TableMeta};
-use crate::contract::Contract;
+use crate::contract::{self, Contract, Overrides};
 use crate::digest;
+use crate::error::Result;
 use crate::schema::{Attr, Has, Schema, Type};
+use crate::storage;
 
 /// All that goes into a store: the tables in the bundle's order, and where they come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +154,16 @@ impl Plan {
             contract: meta.contract.digest.clone(),
             program: meta.program.clone(),
         }
+    }
+
+    /// The contract that the bundle was made by.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn contract(&self) -> Result<Contract> {
+        let path = self.root.join("data/contract.toml");
+        let text = storage::read_text(&path)?;
+        contract::load(&text, &path.display().to_string(), &Overrides::default())
     }
 
     /// How many rows all tables have.

@@ -233,6 +233,7 @@ pub(crate) fn contract() -> Contract {
         release: Release { from: text("1.0"), to: text("2.0"), scope: text("a test") },
         before: side(Schema::default()),
         after: side(schema()),
+        rules: Vec::new(),
         namespace: "sample".to_owned(),
         transforms: Vec::new(),
         duplicates: Duplicates { keep: Vec::new() },

@@ -591,7 +591,7 @@ fn an_archive_needs_its_source() {
     let error = world.run(&mut target, false, &Silent).expect_err("no source");
     insta::assert_snapshot!(told(&error, &world), @"
     Usage: the archive is made out of the one that the snapshot was taken from
-      at `sample-backup.zip`, SHA-256 e14ce3823d920161849df4fe9621e381b25d3a2851c152d283c0d9c03d3dd3ff
+      at `sample-backup.zip`, SHA-256 2142e0a23ece7af37c0828c9d17b39267df2c36ca34a66c82ab5af2071720eab
       help: name that file with `--source FILE`
     ");
     let other = world.folder.path().join("other.zip");
@@ -601,7 +601,7 @@ fn an_archive_needs_its_source() {
     insta::assert_snapshot!(told(&error, &world), @"
     Refused: this is not the archive that the snapshot was taken from
       at /other.zip: SHA-256 6c4ec1f4c6859d3f4ecbc2514bc78b9043709e74c307365a68b9366aca2e5a1d
-      at the snapshot's `sample-backup.zip`: SHA-256 e14ce3823d920161849df4fe9621e381b25d3a2851c152d283c0d9c03d3dd3ff
+      at the snapshot's `sample-backup.zip`: SHA-256 2142e0a23ece7af37c0828c9d17b39267df2c36ca34a66c82ab5af2071720eab
       help: name the archive as it was exported, with `--source FILE`
     ");
 }

@@ -46,4 +46,5 @@ mod trial;
 mod independent;
 mod carried;
 mod pages;
+mod permissions;
 mod shells;

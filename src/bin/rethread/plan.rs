@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rethread::app::ACTIONS;
 use rethread::error::{Error, Kind, Result, grouped, printable};
 use rethread::progress::Progress;
-use rethread::reconcile::{self, Class, Given, SchemaPlan, Step, TargetSchema};
+use rethread::reconcile::{
+    self, Class, Given, Permissions, RulesFrom, SchemaPlan, Step, TargetSchema,
+};
 use rethread::resources::Resources;
 use rethread::snapshot::Snapshot;
 use rethread::storage;
@@ -42,7 +45,8 @@ pub(crate) struct Plan {
     #[arg(long = "schema-plan", value_name = "FILE")]
     pub(crate) given: Option<PathBuf>,
     /// Write the target schema to a new file: InstantDB's JSON when its name ends in .json, an
-    /// `instant.schema.ts` when it ends in .ts; may be repeated
+    /// `instant.schema.ts` when it ends in .ts, with the permission rules as `instant.perms.ts` beside
+    /// it; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) write_schema: Vec<PathBuf>,
     /// The contract and what fills its blanks
@@ -53,15 +57,19 @@ pub(crate) struct Plan {
 /// Runs the command.
 pub(crate) fn run(it: &Plan, _resources: &Resources, progress: &dyn Progress) -> Result<Ended> {
     let outs = it.write_schema.iter().map(|path| form(path).map(|form| (path, form)));
-    let outs = outs.collect::<Result<Vec<_>>>()?;
+    let outs: Vec<(&PathBuf, Form)> = outs.collect::<Result<_>>()?;
     let contract = contracts::load(&it.rules)?;
     let given = it.given.as_deref().map(given).transpose()?;
     let snapshot = Snapshot::open(&it.snapshot, progress)?;
     let (plan, schema) = reconcile::reconcile(&contract, &snapshot, given.as_ref())?;
     let mut ended = Ended::told(text(&plan)).with("plan", json!(plan));
-    for (path, form) in outs {
-        write(path, form, &schema)?;
-        ended = ended.with_place("schema", path);
+    let files: Vec<(PathBuf, &str, String)> = files(&outs, &plan, &schema)?;
+    for (path, _, _) in &files {
+        refuse_there(path)?;
+    }
+    for (path, what, text) in &files {
+        storage::replace(path, text.as_bytes())?;
+        ended = ended.with_place(what, path);
     }
     let written: Vec<String> =
         it.write_schema.iter().map(|path| path.display().to_string()).collect();
@@ -89,19 +97,37 @@ fn form(path: &Path) -> Result<Form> {
     }
 }
 
-fn write(path: &Path, form: Form, schema: &TargetSchema) -> Result<()> {
-    if path.symlink_metadata().is_ok() {
-        return Err(Error::usage("the file to write exists already")
-            .at(path.display())
-            .help("name another one, or remove it"));
+/// The files to write: each schema, and the permission rules beside the first that is code.
+fn files(
+    outs: &[(&PathBuf, Form)],
+    plan: &SchemaPlan,
+    schema: &TargetSchema,
+) -> Result<Vec<(PathBuf, &'static str, String)>> {
+    let mut files = Vec::new();
+    for (path, form) in outs {
+        let text = match form {
+            Form::TypeScript => schema.typescript(),
+            Form::Json => schema.json().map_err(|error| {
+                Error::damaged("the app's schema cannot be read again").because(error)
+            })?,
+        };
+        files.push((path.to_path_buf(), "schema", text));
     }
-    let text = match form {
-        Form::TypeScript => schema.typescript(),
-        Form::Json => schema.json().map_err(|error| {
-            Error::damaged("the app's schema cannot be read again").because(error)
-        })?,
-    };
-    storage::replace(path, text.as_bytes())
+    let code = outs.iter().find(|(_, form)| matches!(form, Form::TypeScript));
+    if let (Some((path, _)), Some(permissions)) = (code, &plan.permissions) {
+        let text = permissions.typescript(&plan.app.rules);
+        files.push((path.with_file_name("instant.perms.ts"), "permissions", text));
+    }
+    Ok(files)
+}
+
+fn refuse_there(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(Error::usage("the file to write exists already")
+        .at(path.display())
+        .help("name another one, or remove it"))
 }
 
 /// The plan as people read it.
@@ -128,7 +154,44 @@ fn text(plan: &SchemaPlan) -> String {
         let _ = writeln!(out, "  {}: {}", line(&rule.of()), line(&rule.lost));
         let _ = writeln!(out, "    to keep it: {}", line(&rule.line));
     }
+    if let Some(permissions) = &plan.permissions {
+        rules(plan, permissions, &mut out);
+    }
     out
+}
+
+/// Who may do what with the rows of the target.
+fn rules(plan: &SchemaPlan, permissions: &Permissions, out: &mut String) {
+    let _ = writeln!(out, "\npermission rules of the target");
+    for remark in permissions.remarks(&plan.app.rules) {
+        let _ = writeln!(out, "  {}", line(&remark));
+    }
+    for it in &permissions.entities {
+        if it.from != RulesFrom::Default {
+            let _ = writeln!(out, "  {}: {}", line(&it.entity), line(&it.origin()));
+        }
+        for action in ACTIONS.iter().filter(|_| it.from != RulesFrom::Default) {
+            let code = permissions.rules.effective(&it.entity, action);
+            let _ = writeln!(
+                out,
+                "    {action:<7} {}",
+                line(&code.unwrap_or_else(|| "everybody".to_owned()))
+            );
+        }
+        for why in &it.left {
+            let _ = writeln!(out, "    not rewritten: {}", line(why));
+        }
+        for what in &it.opened {
+            let _ = writeln!(out, "    everybody may {}", line(what));
+        }
+        if !it.lines.is_empty() {
+            let _ = writeln!(
+                out,
+                "    say it in the contract, under [after.rules]: {}",
+                line(it.lines.trim_end())
+            );
+        }
+    }
 }
 
 fn head(plan: &SchemaPlan) -> String {

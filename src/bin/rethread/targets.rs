@@ -123,6 +123,8 @@ pub(crate) fn import(
 /// Says where the data is now, or what to do to bring it there.
 pub(crate) fn told(ended: Ended, bundle: &Bundle, wanted: &Wanted, outcome: &Outcome) -> Ended {
     let ended = ended.with("import", json!(outcome));
+    let notes = outcome.notes.iter().map(|note| format!("  {:<12} {note}\n", "noted"));
+    let ended = ended.and(notes.collect::<String>());
     let place = match &wanted.at.to {
         None => bundle.path(EMBEDDED).display().to_string(),
         Some(Store::Sqlite(path)) => path.display().to_string(),

@@ -3,6 +3,8 @@
 use super::{Changes, Effect, pairs};
 use crate::contract::blanks::keep_name;
 use crate::contract::show::{verified, words};
+use serde_json::{Map, Value};
+
 use crate::contract::{
     Check, Duplicates, Implementation, Keep, Limit, Note, Release, Rollout, Unmapped, UnmappedAttrs,
 };
@@ -16,6 +18,24 @@ pub(super) fn release(changes: &mut Changes, before: &Release, after: &Release) 
     changes.text("release.from", (from, &after.from), SAYS);
     changes.text("release.to", (to, &after.to), SAYS);
     changes.text("release.scope", (scope, &after.scope), SAYS);
+}
+
+pub(super) fn permissions(
+    changes: &mut Changes,
+    before: &[(String, Map<String, Value>)],
+    after: &[(String, Map<String, Value>)],
+) {
+    let words = |rules: Option<&(String, Map<String, Value>)>| {
+        rules.map_or_else(String::new, |(_, rules)| Value::Object(rules.clone()).to_string())
+    };
+    let effect = Effect::Harmless("who may see and change the rows; no row changes");
+    for (old, new) in pairs(before, after, |(entity, _)| entity) {
+        let Some((entity, _)) = old.or(new) else { continue };
+        if old != new {
+            changes.at(3, entity);
+            changes.note("rules", &words(old), &words(new), effect);
+        }
+    }
 }
 
 pub(super) fn duplicates(changes: &mut Changes, before: &Duplicates, after: &Duplicates) {

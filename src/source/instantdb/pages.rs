@@ -64,7 +64,9 @@ impl<'a> Pages<'a> {
         }
         progress.done("the same rows");
         let counts = entities.iter().zip(&before).map(|(entity, ids)| (*entity, ids.len()));
-        let config = config::text(self.schema, self.client.app_id(), &counts.collect::<Vec<_>>());
+        let rules = self.client.rules().map_err(Failure::into_error)?;
+        let config =
+            config::text(self.schema, &rules, self.client.app_id(), &counts.collect::<Vec<_>>());
         storage::write_new(&folder.join("config.json"), config.as_bytes()).map(drop)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::WHAT;
+use crate::app::Rules;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::pg::{self, Client, Place, literal};
@@ -22,6 +23,8 @@ pub(super) struct App {
     /// By entity, `id` before the others, by label.
     pub(super) attrs: Vec<Attr>,
     pub(super) schema_text: String,
+    /// Its permission rules; unknown where the login may not read them.
+    pub(super) rules: Rules,
     pub(super) schema: Schema,
     /// Rows by entity, sorted.
     pub(super) counts: Vec<(String, u64)>,
@@ -81,7 +84,12 @@ impl App {
             Error::damaged(format!("the app's attributes make no schema: {said}")).at(place.shown())
         })?;
         let counts = counts(client, id, &attrs).map_err(failed)?;
-        Ok(Self { id: id.to_owned(), title: row.get(0), attrs, schema_text, schema, counts })
+        let rules = rules(client, id).map_err(failed)?;
+        let rules =
+            rules.map_or(Ok(Rules::Unknown), |text| Rules::parse(&text)).map_err(|said| {
+                Error::damaged(format!("the app's permission rules: {said}")).at(place.shown())
+            })?;
+        Ok(Self { id: id.to_owned(), title: row.get(0), attrs, schema_text, rules, schema, counts })
     }
 
     /// The statement that streams the triples: entity, attribute, value, creation time.
@@ -95,6 +103,18 @@ impl App {
             uuid(&self.id)
         )
     }
+}
+
+/// The permission rules as JSON text, `null` for none; `None` where they cannot be read.
+fn rules(client: &mut Client, id: &str) -> Result<Option<String>, postgres::Error> {
+    let may = "SELECT coalesce(pg_catalog.has_table_privilege(\
+               pg_catalog.to_regclass('public.rules'), 'SELECT'), false)";
+    if !client.query_one(may, &[])?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let sql = format!("SELECT code::pg_catalog.text FROM public.rules WHERE app_id = {}", uuid(id));
+    let row = client.query_opt(&sql, &[])?;
+    Ok(Some(row.and_then(|row| row.get(0)).unwrap_or_else(|| "null".to_owned())))
 }
 
 fn uuid(id: &str) -> String {

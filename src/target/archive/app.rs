@@ -10,6 +10,7 @@ use zip::{ZipArchive, ZipWriter};
 use super::lines;
 use super::model;
 use super::write::{CONFIG, entity_of, options};
+use crate::app::Rules;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::progress::Silent;
@@ -24,6 +25,8 @@ pub(super) struct App {
     place: PathBuf,
     /// Its schema.
     pub(super) schema: model::App,
+    /// Its permission rules.
+    pub(super) rules: Rules,
     /// Text of its `config.json`.
     pub(super) config: String,
     /// Its row counts, by entity.
@@ -65,6 +68,7 @@ impl App {
                 text: head.schema_text.unwrap_or_default(),
                 schema: head.schema.unwrap_or_default(),
             },
+            rules: head.app.rules,
             config: String::new(),
             counts: head.counts.unwrap_or_default(),
             files: Vec::new(),

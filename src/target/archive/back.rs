@@ -15,11 +15,13 @@ use super::routes::Route;
 use super::rules::uuid;
 use super::tally::Tally;
 use super::write::{CONFIG, entity_of};
+use crate::app::{ACTIONS, Rules};
 use crate::contract::Contract;
 use crate::digest::{RowDigest, TableDigest, Value};
 use crate::error::Result;
 use crate::json;
 use crate::progress::{Progress, Silent};
+use crate::reconcile;
 use crate::resources::Resources;
 use crate::schema::Schema;
 use crate::snapshot::{self, Snapshot};
@@ -157,7 +159,11 @@ impl Back {
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn check_archive(archive: &Path, content: &Content, plan: &Plan) -> Result<Vec<Check>> {
+pub(super) fn check_archive(
+    archive: &Path,
+    content: &Content,
+    (plan, contract): (&Plan, &Contract),
+) -> Result<Vec<Check>> {
     let file = BufReader::with_capacity(1 << 18, storage::open(archive)?);
     let mut zip = ZipArchive::new(file).map_err(|error| damaged(archive, error))?;
     let wanted = content.counts(plan);
@@ -203,9 +209,28 @@ pub(super) fn check_archive(archive: &Path, content: &Content, plan: &Plan) -> R
     if said("tripleCount").and_then(|raw| raw.parse().ok()) != Some(triples) {
         violated(&mut sum, "tripleCount".to_owned());
     }
+    let rules = Rules::parse(said("rules").unwrap_or("null"));
+    let guard = judge_rules(rules, content, contract);
     // A file that does not match its checksum is an error above.
     let files = check("every file reads back with its checksum", zip.len() as u64);
-    Ok(vec![counts, sum, files])
+    Ok(vec![counts, sum, guard, files])
+}
+
+/// Whether the rules guard what the app's guarded; everything, where those are not known.
+fn judge_rules(written: Result<Rules, String>, content: &Content, contract: &Contract) -> Check {
+    let wanted = (contract.transforms.len() * ACTIONS.len()) as u64;
+    let mut guard = check("`rules` of `config.json` guard what the app's rules guard", wanted);
+    let Ok(written) = written else {
+        violated(&mut guard, "they cannot be read".to_owned());
+        return guard;
+    };
+    for opened in reconcile::opened(contract, &content.rules, &written) {
+        violated(&mut guard, format!("`{}`: everybody may {}", opened.target, opened.what));
+    }
+    if content.rules.is_unknown() && !written.is_closed() {
+        violated(&mut guard, "they let everybody".to_owned());
+    }
+    guard
 }
 
 fn text_of(zip: &mut ZipArchive<BufReader<File>>, archive: &Path) -> Result<String> {
@@ -246,20 +271,6 @@ fn violated(check: &mut Check, what: String) {
     if check.samples.len() < 5 {
         check.samples.push(what);
     }
-}
-
-/// The contract that a bundle was made by.
-///
-/// # Errors
-/// It cannot be read.
-pub(super) fn contract_of(plan: &Plan) -> Result<Contract> {
-    let path = plan.root.join("data/contract.toml");
-    let text = storage::read_text(&path)?;
-    crate::contract::load(
-        &text,
-        &path.display().to_string(),
-        &crate::contract::Overrides::default(),
-    )
 }
 
 /// Hears nothing, for a look that is no step of its own.

@@ -6,15 +6,19 @@ use super::app::{App, Carried};
 use super::lines::Line;
 use super::links::pairs;
 use super::model::{self, Model};
+use super::routes;
 use super::rows::{Faults, Pairs, Rows};
 use super::schema_text::{Object, quoted};
 use super::tally::Tally;
 use super::write::{entity_of, stripped, target_lines};
+use crate::app::Rules;
+use crate::bundle;
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::json;
 use crate::progress::Progress;
-use crate::schema::Has;
+use crate::reconcile::{GivenRules, Permissions};
+use crate::schema::{Has, Schema};
 use crate::target::Plan;
 
 /// Everything the archive is made of.
@@ -23,6 +27,10 @@ pub(super) struct Content {
     pub(super) app: Option<App>,
     /// The merged schema.
     pub(super) model: Model,
+    /// Who may see and change the rows.
+    pub(super) permissions: Permissions,
+    /// What is known of the app's own rules.
+    pub(super) rules: Rules,
     /// Text of `config.json`.
     pub(super) config: String,
     /// What every table adds up to.
@@ -54,6 +62,18 @@ impl Content {
     ) -> Result<Self> {
         let schema = app.as_ref().map(|app| &app.schema);
         let model = model::merge(schema, contract, &plan.meta.links, drop_legacy)?;
+        let rules = rules(app.as_ref(), plan, contract)?;
+        let none = Schema::default();
+        let schema = schema.map_or(&none, |app| &app.schema);
+        let permissions = Permissions::new(&GivenRules {
+            contract,
+            rules: &rules,
+            schema,
+            moved: &routes::moved(schema, &model.schema, &model.routes, &plan.meta.links),
+            renamed: &[],
+            legacy_goes: drop_legacy || app.is_none(),
+        });
+        permissions.judge()?;
         let mut faults = Faults::default();
         let pairs = pairs(plan, &model.routes, &mut faults)?;
         if let Some(app) = &mut app {
@@ -62,7 +82,7 @@ impl Content {
             }
         }
         let (config, tallies) = (String::new(), BTreeMap::new());
-        let mut content = Self { app, model, config, tallies, pairs };
+        let mut content = Self { app, model, permissions, rules, config, tallies, pairs };
         content.tally(plan, &mut faults, progress)?;
         content.judge_links(&mut faults);
         refuse(&faults)?;
@@ -247,7 +267,12 @@ impl Content {
         let counts = object.finish();
         let triples: u64 = self.tallies.values().map(|tally| tally.triples).sum();
         let triples = triples.to_string();
-        let ours = [("counts", &counts), ("tripleCount", &triples), ("schema", &self.model.text)];
+        let rules = self.permissions.rules.text();
+        let mut ours =
+            vec![("counts", &counts), ("tripleCount", &triples), ("schema", &self.model.text)];
+        if self.permissions.rules != self.rules {
+            ours.push(("rules", &rules));
+        }
         let known = self.app.as_ref().map_or_else(|| minimal(plan), |app| app.config.clone());
         let known = json::members(known.trim_start_matches('\u{feff}')).unwrap_or_default();
         let mut object = Object::default();
@@ -293,6 +318,26 @@ fn minimal(plan: &Plan) -> String {
         object.put(name, &raw);
     }
     object.finish()
+}
+
+/// What is known of the app's permission rules: by its archive, or by what the snapshot was taken from.
+fn rules(app: Option<&App>, plan: &Plan, contract: &Contract) -> Result<Rules> {
+    let (before, after) = (&contract.before.schema, &contract.after.schema);
+    if let Some(app) = app {
+        return Ok(app.rules.clone());
+    }
+    let mut known =
+        bundle::schema_plan_of(&plan.root)?.map(|plan| plan.app.rules).unwrap_or_default();
+    if let Rules::Known(rules) = &mut known {
+        // Entities that are not in the archive need none.
+        let is_there = |name: &str| {
+            name.starts_with('$')
+                || name == "attrs"
+                || [before, after].iter().any(|it| it.entity(name).is_some())
+        };
+        rules.retain(|name, _| is_there(name));
+    }
+    Ok(known)
 }
 
 fn refuse(faults: &Faults) -> Result<()> {

@@ -9,6 +9,7 @@ mod older;
 use super::model::Merging;
 use crate::bundle::LinksMeta;
 use crate::contract::Contract;
+use crate::reconcile::MovedLink;
 use crate::schema::{Link, Schema};
 
 /// Where one link file of the bundle stands in the archive.
@@ -42,6 +43,29 @@ pub(super) fn plan(merging: &mut Merging, app: &Schema, contract: &Contract, fil
             merging.model.routes.push(Route { table, entity, label, swapped, written });
         }
     }
+}
+
+/// The links of the app that follow the rows, as the archive has them.
+pub(super) fn moved(
+    app: &Schema,
+    schema: &Schema,
+    routes: &[Route],
+    files: &[LinksMeta],
+) -> Vec<MovedLink> {
+    let mut found = Vec::new();
+    for file in files {
+        let table = format!("{}.{}", file.entity, file.label);
+        let Some(route) = routes.iter().find(|route| route.table == table) else { continue };
+        let Some(link) = schema.link(&route.entity, &route.label) else { continue };
+        for held in file.declared.iter().flat_map(|declared| &declared.of) {
+            let is_it = |link: &&Link| link.is_under(&held.entity, &held.label);
+            let Some(of) = app.links.iter().find(is_it) else { continue };
+            let is_ahead = of.ahead() == (&held.entity, &held.label);
+            let is_turned = (is_ahead == held.is_turned) != route.swapped;
+            found.push(MovedLink { of: of.clone(), link: link.clone(), is_turned });
+        }
+    }
+    found
 }
 
 /// The entity and label that hold it in the archive, whether that is the file's other end, and

@@ -108,7 +108,7 @@ fn files(store: &Store) -> Vec<(String, Vec<u8>)> {
         tables.push((format!("entities/{etype}.jsonl"), lines.concat().into_bytes()));
     }
     let config = json!({
-        "counts": counts, "tripleCount": store.triples(), "schema": schema(store), "rules": {},
+        "counts": counts, "tripleCount": store.triples(), "schema": schema(store), "rules": store.rules,
         "title": store.title, "appId": APP, "backupAt": "2026-08-21T10:11:12.345Z",
     });
     tables.push(("files/b1946ac9".to_owned(), b"\x00picture".to_vec()));

@@ -6,6 +6,7 @@ pub(crate) enum Route {
     Query,
     Transact,
     Schema,
+    Rules,
     AdminSchema,
     Backups,
     CreateBackup,

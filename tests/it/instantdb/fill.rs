@@ -62,6 +62,7 @@ impl Store {
         let config: Value = serde_json::from_str(&read("config.json")).expect("JSON");
         let mut store = Store::with_schema(&config["schema"]);
         config["title"].as_str().unwrap_or_default().clone_into(&mut store.title);
+        store.rules = config["rules"].clone();
         for (etype, _) in config["counts"].as_object().expect("counts") {
             for line in read(&format!("entities/{etype}.jsonl")).lines() {
                 let line = members(line).expect("a line");

@@ -40,6 +40,7 @@ fn route(request: &Request) -> Route {
         ("POST", ["admin", "transact"]) => Route::Transact,
         ("GET", ["admin", "schema"]) => Route::AdminSchema,
         ("GET", ["dash", "apps", _, "schema", "pull"]) => Route::Schema,
+        ("GET", ["dash", "apps", _, "perms", "pull"]) => Route::Rules,
         ("GET", ["dash", "apps", _, "backups"]) => Route::Backups,
         ("POST", ["dash", "apps", _, "backups"]) => Route::CreateBackup,
         ("GET", ["dash", "apps", _, "backup-jobs", _]) => Route::Job,
@@ -169,6 +170,7 @@ fn call(
             Ok(format!("{{\"tx-id\":{tx}}}"))
         }
         Route::Schema => Ok(pull(&state.store).to_string()),
+        Route::Rules => Ok(json!({ "perms": state.store.rules }).to_string()),
         Route::AdminSchema => Ok(json!({ "schema": nested(&state.store) }).to_string()),
         Route::Backups => Ok(state.backups.list().to_string()),
         Route::CreateBackup => Ok(state.backups.begin().to_string()),

@@ -36,6 +36,8 @@ type Key = (usize, String);
 pub(crate) struct Store {
     pub(crate) attrs: Vec<Attr>,
     pub(crate) title: String,
+    /// The permission rules; null for none.
+    pub(crate) rules: serde_json::Value,
     /// The last transaction.
     pub(crate) tx: u64,
     /// How often a row was in an `update` that was committed.

@@ -2,20 +2,30 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::Rules;
 use crate::instantdb::{AppSchema, Attr};
 
 /// Schema, counts, title and id of an app as a `config.json`. The server's own entities count where
 /// they have rows.
-pub(super) fn text(schema: &AppSchema, app: &str, counts: &[(&str, usize)]) -> String {
+pub(super) fn text(
+    schema: &AppSchema,
+    rules: &Rules,
+    app: &str,
+    counts: &[(&str, usize)],
+) -> String {
     let counted = counts.iter().filter(|(name, rows)| *rows > 0 || !name.starts_with('$'));
     let counts: Map<String, Value> =
         counted.map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect();
-    let config = json!({
+    let mut config = json!({
         "appId": app,
         "counts": counts,
         "schema": { "entities": entities(schema), "links": links(schema) },
         "title": schema.title,
     });
+    if !rules.is_unknown() {
+        let rules: Option<Map<String, Value>> = rules.clone().into();
+        config["rules"] = json!(rules.unwrap_or_default());
+    }
     config.to_string()
 }
 

@@ -1,0 +1,243 @@
+//! What the names in a permission rule of a legacy entity are in the target.
+
+use super::expression::{Names, Of};
+use crate::contract::{Contract, LinkHow, LinkPick, LinkRule, Pick, Transform, UnmappedAttrs};
+use crate::schema::{Link, Schema};
+
+/// A link of the app that follows the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedLink {
+    /// As the app has it.
+    pub of: Link,
+    /// As the target has it.
+    pub link: Link,
+    /// Whether the original's forward side is the reverse one there.
+    pub is_turned: bool,
+}
+
+/// The row that a name is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At<'a> {
+    /// A legacy entity's, and the target entity that it is now of.
+    Moved { source: &'a str, target: &'a str },
+    /// Of an entity that stays what it is.
+    Stays(&'a str),
+    /// Beyond what a schema says: of the server's own, with its own names.
+    Beyond,
+    /// It depends on what the rule is used for.
+    Unknown,
+}
+
+/// Where rows and links went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ways<'a> {
+    pub(super) contract: &'a Contract,
+    /// The app's schema.
+    pub(super) app: &'a Schema,
+    pub(super) moved: &'a [MovedLink],
+    /// Labels that are given up: entity, label, new label.
+    pub(super) renamed: &'a [(String, String, String)],
+}
+
+/// The names of one rule: what `data` is, and what `linkedData`.
+pub(super) struct Scope<'a> {
+    pub(super) ways: Ways<'a>,
+    pub(super) data: At<'a>,
+    pub(super) linked: At<'a>,
+}
+
+impl Names for Scope<'_> {
+    fn attr(&self, of: Of, attr: &str) -> Result<String, String> {
+        self.ways.attr(self.at(of), attr)
+    }
+
+    fn path(&self, of: Of, path: &str) -> Result<String, String> {
+        let mut at = self.at(of);
+        let mut new = Vec::new();
+        let mut rest = path.split('.').peekable();
+        while let Some(name) = rest.next() {
+            if rest.peek().is_none() {
+                new.push(self.ways.attr(at, name)?);
+            } else {
+                let (label, next) = self.ways.hop(at, name)?;
+                new.push(label);
+                at = next;
+            }
+        }
+        Ok(new.join("."))
+    }
+}
+
+impl<'a> Scope<'a> {
+    fn at(&self, of: Of) -> At<'a> {
+        match of {
+            Of::Data => self.data,
+            Of::Linked => self.linked,
+            Of::User => At::Stays("$users"),
+        }
+    }
+}
+
+impl<'a> Ways<'a> {
+    fn is_legacy(self, entity: &str) -> bool {
+        self.contract.before.schema.entity(entity).is_some()
+    }
+
+    fn transform(self, source: &str, target: &str) -> Option<&'a Transform> {
+        self.contract.transforms.iter().find(|it| it.source == source && it.target == target)
+    }
+
+    /// The new name of an attribute.
+    pub(super) fn attr(self, at: At<'a>, name: &str) -> Result<String, String> {
+        let (source, target) = match at {
+            At::Stays(entity) => return Ok(self.label(entity, name)),
+            At::Beyond => return Ok(name.to_owned()),
+            At::Unknown if name == "id" => return Ok(name.to_owned()),
+            At::Unknown => return Err("which row `linkedData` is depends on the link".to_owned()),
+            At::Moved { source, target } => (source, target),
+        };
+        let rules = self.transform(source, target);
+        let rules =
+            rules.ok_or_else(|| format!("no rows of `{source}` become rows of `{target}`"))?;
+        if name == "id" {
+            let kept = rules.id.is_own().then(|| name.to_owned());
+            return kept.ok_or_else(|| {
+                format!("rows of `{target}` have other ids than those of `{source}`")
+            });
+        }
+        let pick = Pick::Attr(name.to_owned());
+        let as_it_is = rules.attrs.iter().find(|rule| {
+            rule.from.first() == Some(&pick) && rule.values.is_none() && rule.built.is_none()
+        });
+        if let Some(rule) = as_it_is {
+            return Ok(rule.attr.clone());
+        }
+        let entity = self.contract.after.schema.entity(target);
+        let is_carried = self.contract.unmapped.attrs == UnmappedAttrs::Carry
+            && entity.is_some_and(|entity| entity.attr(name).is_some())
+            && rules.attrs.iter().all(|rule| rule.attr != name)
+            && self.contract.before.schema.entity(source).is_some_and(|it| it.attr(name).is_none());
+        if is_carried {
+            return Ok(name.to_owned());
+        }
+        Err(format!("nothing in `{target}` holds `{source}.{name}` as it is"))
+    }
+
+    /// The new label of a link, and the row it leads to.
+    pub(super) fn hop(self, at: At<'a>, label: &str) -> Result<(String, At<'a>), String> {
+        let entity = match at {
+            At::Moved { source, .. } => source,
+            At::Stays(entity) => entity,
+            At::Beyond | At::Unknown => return Ok((label.to_owned(), At::Beyond)),
+        };
+        let Some(link) = self.link(entity, label) else {
+            return match at {
+                // The server's own links are in no schema.
+                At::Stays(_) => Ok((label.to_owned(), At::Beyond)),
+                _ => Err(format!("`{entity}` has no link `{label}`")),
+            };
+        };
+        let ahead = link.ahead() == (entity, label);
+        let other = if ahead { &link.to } else { &link.on };
+        let found = match at {
+            At::Moved { source, target } => self.by_rule(source, target, (link, label)),
+            _ => None,
+        };
+        let found = found
+            .or_else(|| self.by_reverse(at, link, ahead))
+            .or_else(|| self.by_move(at, link, ahead));
+        match (found, at) {
+            (Some((label, target)), _) if self.is_legacy(other) => {
+                Ok((label, At::Moved { source: other, target }))
+            }
+            (Some((label, _)), _) => Ok((label, At::Stays(other))),
+            (None, At::Stays(_)) if !self.is_legacy(other) => {
+                Ok((self.label(entity, label), At::Stays(other)))
+            }
+            _ => Err(format!("no link of the target holds what `{entity}.{label}` does")),
+        }
+    }
+
+    /// A link of the app, or of the legacy model where the app's schema is not known.
+    fn link(self, entity: &str, label: &str) -> Option<&'a Link> {
+        let legacy = &self.contract.before.schema.links;
+        self.app.links.iter().chain(legacy).find(|link| link.is_under(entity, label))
+    }
+
+    /// The link of the target that a rule fills from this one first.
+    fn by_rule(
+        self,
+        source: &str,
+        target: &str,
+        (link, label): (&Link, &str),
+    ) -> Option<(String, &'a str)> {
+        let same_row = |rule: &LinkRule| match &rule.how {
+            // The row of the same source whose id is the one that this link names first.
+            LinkHow::SameRow { target } => {
+                let rules = self.transform(source, target);
+                rules.is_some_and(|rules| rules.id.from.first().is_some_and(|from| from == label))
+            }
+            LinkHow::From { .. } | LinkHow::Via { .. } => false,
+        };
+        let is_first = |rule: &&LinkRule| match first(rule) {
+            Some(LinkPick::Link(pick)) => pick == label,
+            Some(LinkPick::Reverse { entity, label: of }) => {
+                link.ahead() == (entity, of) && link.back() == Some((source, label))
+            }
+            _ => same_row(rule),
+        };
+        let rule = self.transform(source, target)?.links.iter().find(is_first)?;
+        let filled = self.contract.after.schema.link(target, &rule.label)?;
+        Some((filled.label.clone(), &filled.to))
+    }
+
+    /// The reverse side of a link of the target that a rule of the other end fills from this one first.
+    fn by_reverse(self, at: At<'_>, link: &Link, ahead: bool) -> Option<(String, &'a str)> {
+        let here = entity_of(at)?;
+        let rules = self.contract.id_transform(&link.on).filter(|_| !ahead)?;
+        let pick = LinkPick::Link(link.label.clone());
+        let filled = rules.links.iter().filter(|rule| first(rule) == Some(&pick));
+        let filled =
+            filled.filter_map(|rule| self.contract.after.schema.link(&rules.target, &rule.label));
+        let filled = filled.filter(|filled| filled.to == here);
+        let mut found = filled.filter_map(|filled| filled.reverse.clone());
+        Some((found.next()?, &rules.target))
+    }
+
+    /// The link that follows the rows in its place.
+    fn by_move(self, at: At<'_>, link: &Link, ahead: bool) -> Option<(String, &'a str)> {
+        let here = entity_of(at)?;
+        let is_it = |moved: &&MovedLink| moved.of.ahead() == link.ahead() && moved.of.to == link.to;
+        let moved = self.moved.iter().find(is_it)?;
+        let there = &moved.link;
+        let (on, label, to) = if ahead != moved.is_turned {
+            (&there.on, Some(&there.label), &there.to)
+        } else {
+            (&there.to, there.reverse.as_ref(), &there.on)
+        };
+        // Of several entities that the rows become, one has the links that follow them.
+        (on == here).then_some((label?.clone(), to.as_str()))
+    }
+
+    /// A label of an entity that stays, once others made room.
+    fn label(self, entity: &str, label: &str) -> String {
+        let is_it = |it: &&(String, String, String)| it.0 == entity && it.1 == label;
+        self.renamed.iter().find(is_it).map_or(label, |(_, _, to)| to).to_owned()
+    }
+}
+
+/// The target's entity that a row is of.
+fn entity_of(at: At<'_>) -> Option<&str> {
+    match at {
+        At::Moved { target, .. } => Some(target),
+        At::Stays(entity) => Some(entity),
+        At::Beyond | At::Unknown => None,
+    }
+}
+
+fn first(rule: &LinkRule) -> Option<&LinkPick> {
+    match &rule.how {
+        LinkHow::From { picks, .. } => picks.first(),
+        LinkHow::SameRow { .. } | LinkHow::Via { .. } => None,
+    }
+}
