@@ -139,6 +139,48 @@ pub fn escapes(text: &str) -> Escapes {
     found
 }
 
+/// What becomes of a number in a store that keeps decimals as doubles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsDouble {
+    /// The same: a whole number is kept as it is.
+    Same,
+    /// Digits are lost.
+    Rounded,
+    /// It is larger than any double.
+    Beyond,
+}
+
+/// What becomes of a number, as JSON writes it, in a store that keeps decimals as doubles.
+pub fn as_double(token: &str) -> AsDouble {
+    if !token.contains(['.', 'e', 'E']) {
+        return AsDouble::Same;
+    }
+    match token.parse::<f64>() {
+        Ok(number) if !number.is_finite() => AsDouble::Beyond,
+        Ok(number) if decimal(token) == decimal(&format!("{number:e}")) => AsDouble::Same,
+        _ => AsDouble::Rounded,
+    }
+}
+
+/// The digits of a number without zeros at either end, and the power of ten of the last one.
+fn decimal(token: &str) -> (String, i64) {
+    let (digits, power) = token.split_once(['e', 'E']).unwrap_or((token, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let digits: String = [whole, fraction].concat().chars().filter(char::is_ascii_digit).collect();
+    let kept = digits.trim_end_matches('0');
+    let power = power.trim_start_matches('+').parse::<i64>().unwrap_or(i64::MAX / 2);
+    let power = power - fraction.len() as i64 + (digits.len() - kept.len()) as i64;
+    let kept = kept.trim_start_matches('0');
+    if kept.is_empty() { (String::new(), 0) } else { (kept.to_owned(), power) }
+}
+
+/// The number that bytes of a JSON text begin with.
+pub fn number_at(bytes: &[u8]) -> &str {
+    let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    let length = bytes.iter().take_while(is_part).count();
+    std::str::from_utf8(&bytes[..length]).unwrap_or_default()
+}
+
 fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = std::str::from_utf8(bytes.get(at..at + 4)?).ok()?;
     u32::from_str_radix(digits, 16).ok()
@@ -225,6 +267,28 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(at_path(text, &title), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn decimals_that_a_double_does_not_hold_are_told() {
+        for (token, expected) in [
+            ("0", AsDouble::Same),
+            ("123456789012345678901234567890", AsDouble::Same),
+            ("0.1", AsDouble::Same),
+            ("-12.50", AsDouble::Same),
+            ("1E3", AsDouble::Same),
+            ("100.0e-2", AsDouble::Same),
+            ("0.000", AsDouble::Same),
+            ("1.7976931348623157e308", AsDouble::Same),
+            ("0.1234567890123456789", AsDouble::Rounded),
+            ("12345678901234567890.5", AsDouble::Rounded),
+            ("1e-400", AsDouble::Rounded),
+            ("1e309", AsDouble::Beyond),
+            ("-1e999999999999999999999", AsDouble::Beyond),
+        ] {
+            assert_eq!(as_double(token), expected, "{token}");
+        }
+        assert_eq!(number_at(b"-1.5e+3,"), "-1.5e+3");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 pub mod archive;
 mod before;
 mod cells;
+mod faults;
 pub mod instantdb;
 mod journal;
 mod plan;

@@ -166,9 +166,9 @@ impl Permissions {
         let mut said = Vec::new();
         match before {
             Rules::Unknown => said.push(
-                "the app's permission rules are not known (a backup of before 2026-08-12 does not say \
-                 them, nor does any source but a backup and the app itself): whatever the contract does \
-                 not open is closed to everybody, until rules are pushed"
+                "the app's permission rules are not known: a backup says them since 2026-08-12, else the \
+                 app itself or its database; an archive closes what the contract does not open \
+                 (`$default` is `false`)"
                     .to_owned(),
             ),
             Rules::None => said.push(

@@ -189,7 +189,10 @@ impl Target for InstantDb {
     ) -> Result<Vec<Standing>> {
         let open = self.opened()?;
         let (client, policy, page) = (&self.client, open.job.on_conflict, self.options.page);
-        compare::all(compare::How { client, policy, page }, plan, &open.shapes, (before, progress))
+        let how = compare::How { client, policy, page };
+        let (standings, notes) = compare::all(how, plan, &open.shapes, (before, progress))?;
+        self.notes.extend(notes);
+        Ok(standings)
     }
 
     fn apply(

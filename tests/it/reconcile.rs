@@ -114,6 +114,9 @@ fn the_sample_needs_the_links_that_follow_its_rows() {
         18 links of the app follow the rows
       Link thread_items.whatsappMessages to whatsapp_messages.event_thread_items.
         12 links of the app follow the rows
+
+    permission rules of the target
+      the target's entities have permission rules from where their rows come: 0, of their own in the app: 0, by the contract: 0, none of their own: 6
     "#);
 }
 
@@ -371,6 +374,9 @@ fn a_legacy_link_that_owns_a_label_makes_room_first() {
 
     finding: `thread_threads.contexts`, which the target's link `threadContextsThread` wants, belongs to the link `contextThread` (`context_contexts.thread` to `thread_threads.contexts`) in the app: InstantDB refuses a second thing under one label
       help: push twice: first rename `thread_threads.contexts` to `thread_threads.contexts_context_contexts` and let the running app read it there, then push the rest; or bring its data over and delete it before
+
+    permission rules of the target
+      the app's permission rules are not known: a backup says them since 2026-08-12, else the app itself or its database; an archive closes what the contract does not open (`$default` is `false`)
       schema       [file]
     "#);
     insta::assert_snapshot!(out.error(), @r#"

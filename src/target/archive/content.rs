@@ -7,7 +7,7 @@ use super::lines::Line;
 use super::links::pairs;
 use super::model::{self, Model};
 use super::routes;
-use super::rows::{Faults, Pairs, Rows};
+use super::rows::{Pairs, Rows};
 use super::schema_text::{Object, quoted};
 use super::tally::Tally;
 use super::write::{entity_of, stripped, target_lines};
@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::reconcile::{GivenRules, Permissions};
 use crate::schema::{Has, Schema};
 use crate::target::Plan;
+use crate::target::faults::Faults;
 
 /// Everything the archive is made of.
 pub(super) struct Content {
@@ -85,7 +86,11 @@ impl Content {
         let mut content = Self { app, model, permissions, rules, config, tallies, pairs };
         content.tally(plan, &mut faults, progress)?;
         content.judge_links(&mut faults);
-        refuse(&faults)?;
+        faults.refuse(
+            |values| format!("an InstantDB server could not restore {values}"),
+            "repair these rows in the source and export again, or let the contract set them aside \
+             (`[target] unfit = \"quarantine\"`); nothing was written",
+        )?;
         content.tell_left_out();
         content.config = content.config_text(plan);
         Ok(content)
@@ -338,23 +343,4 @@ fn rules(app: Option<&App>, plan: &Plan, contract: &Contract) -> Result<Rules> {
         rules.retain(|name, _| is_there(name));
     }
     Ok(known)
-}
-
-fn refuse(faults: &Faults) -> Result<()> {
-    let count: u64 = faults.found().map(|(_, _, noted)| noted.count).sum();
-    if count == 0 {
-        return Ok(());
-    }
-    let said = format!("an InstantDB server could not restore {} values", grouped(count));
-    let said =
-        if count == 1 { "an InstantDB server could not restore 1 value".to_owned() } else { said };
-    let mut error = Error::refused(said)
-        .help("repair these rows in the source and export again; nothing was written");
-    error.at = faults
-        .found()
-        .map(|(table, said, noted)| {
-            format!("`{table}`: {said}: {} ({})", grouped(noted.count), noted.ids())
-        })
-        .collect();
-    Err(error)
 }

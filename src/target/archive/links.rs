@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::routes::Route;
-use super::rows::{Faults, Pairs};
+use super::rows::Pairs;
 use super::rules::uuid;
 use super::tally::Tally;
 use crate::error::Result;
 use crate::progress::Silent;
 use crate::schema::{Link, Schema};
+use crate::target::faults::Faults;
 use crate::target::{Noted, Plan, Table, Value};
 
 /// Reads the link files that are written onto rows: 32 bytes a pair.

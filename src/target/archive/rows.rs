@@ -16,24 +16,7 @@ use super::tally::Tally;
 use crate::json;
 use crate::schema::{Attr, Has, Type};
 use crate::snapshot::parse_date;
-use crate::target::Noted;
-
-/// What the server would not take, by table and reason.
-#[derive(Debug, Default)]
-pub(super) struct Faults(BTreeMap<(String, String), Noted>);
-
-impl Faults {
-    /// Notes a row.
-    pub(super) fn add(&mut self, table: &str, said: impl Into<String>, id: &str) {
-        let noted = self.0.entry((table.to_owned(), said.into())).or_default();
-        noted.add(|| id.chars().take(60).collect());
-    }
-
-    /// What was found: table, reason, rows.
-    pub(super) fn found(&self) -> impl Iterator<Item = (&str, &str, &Noted)> {
-        self.0.iter().map(|((table, said), noted)| (table.as_str(), said.as_str(), noted))
-    }
-}
+use crate::target::faults::Faults;
 
 /// Links that are written onto rows: by label, (row, other end), sorted, each once.
 pub(super) type Pairs = BTreeMap<String, Vec<(u128, u128)>>;

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use crate::json;
+use crate::json::{self, AsDouble};
 use crate::schema::{Attr, Type};
 use crate::snapshot::parse_date;
 
@@ -133,6 +133,14 @@ impl Scan {
                     continue;
                 }
                 b'{' | b'[' => self.depth += 1,
+                b'-' | b'0'..=b'9' => {
+                    let token = json::number_at(&bytes[at..]);
+                    if json::as_double(token) == AsDouble::Beyond {
+                        return Some("the JSON holds a number beyond any double");
+                    }
+                    at += token.len();
+                    continue;
+                }
                 b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                 _ => {}
             }
@@ -227,6 +235,8 @@ mod tests {
         check(r#""\ude00""#, lone);
         check(r#""\ud83d\ud83d\ude00""#, lone);
         check(r#""\ud83d\n""#, lone);
+        check("[1e309]", Some("the JSON holds a number beyond any double"));
+        check("[\"1e309\",-1.5e3]", None);
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         check(&nested(998), None);
         check(&nested(999), Some("the JSON is nested deeper than 1,000 levels"));

@@ -12,11 +12,12 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 use super::content::{Content, Origin};
 use super::lines::{self, Line};
 use super::model::Model;
-use super::rows::{Faults, Rows};
+use super::rows::Rows;
 use super::tally::Tally;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::target::Plan;
+use crate::target::faults::Faults;
 use crate::{json, storage};
 
 /// The archive's first file.

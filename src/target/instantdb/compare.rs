@@ -10,9 +10,10 @@ use super::normal::{self, Normal};
 use super::shape::{Shape, Side};
 use super::{limits, wire};
 use crate::digest::{RowDigest, TableDigest};
-use crate::error::{Error, Result, grouped, printable};
+use crate::error::Result;
 use crate::instantdb::Client;
 use crate::progress::Progress;
+use crate::target::faults::Faults;
 use crate::target::{BeforeWriter, Held, Image, OnConflict, Plan, Rows, Standing, Table, Value};
 
 /// The column of a link's image that holds where it led.
@@ -26,14 +27,14 @@ pub(super) struct How<'a> {
     pub(super) page: usize,
 }
 
-/// Compares every table.
+/// Compares every table; gives what is to be said as well.
 pub(super) fn all(
     how: How<'_>,
     plan: &Plan,
     shapes: &[Shape],
     (before, progress): (&mut BeforeWriter<'_>, &dyn Progress),
-) -> Result<Vec<Standing>> {
-    let mut never = Never::default();
+) -> Result<(Vec<Standing>, Vec<String>)> {
+    let (mut never, mut rounded) = (Faults::default(), Faults::default());
     let mut standings = Vec::new();
     for (table, shape) in plan.tables.iter().zip(shapes) {
         let standing = Standing { table: table.name.clone(), ..Standing::default() };
@@ -43,6 +44,7 @@ pub(super) fn all(
             shape,
             before: &mut *before,
             never: &mut never,
+            rounded: &mut rounded,
             standing,
             held: TableDigest::default(),
             digest: RowDigest::default(),
@@ -61,37 +63,15 @@ pub(super) fn all(
         })?;
         standings.push(one.end()?);
     }
-    never.told().map(|()| standings)
-}
-
-/// Rows that no app can ever hold.
-#[derive(Default)]
-struct Never {
-    count: u64,
-    first: Vec<String>,
-}
-
-impl Never {
-    const MOST: usize = 10;
-
-    fn add(&mut self, table: &str, key: &[String], why: &str) {
-        self.count += 1;
-        if self.first.len() < Self::MOST {
-            self.first.push(printable(&format!("`{table}` {}: {why}", key.join(" -> "))));
-        }
-    }
-
-    fn told(self) -> Result<()> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        let rows = if self.count == 1 { "row" } else { "rows" };
-        let said = format!("{} {rows} can never be held by the app", grouped(self.count));
-        let mut error = Error::refused(said)
-            .help("change these rows where they come from, or leave them out; nothing was sent");
-        error.at = self.first;
-        Err(error)
-    }
+    never.refuse(
+        |values| format!("the app can never hold {values}"),
+        "change these rows where they come from, or let the contract set them aside \
+         (`[target] unfit = \"quarantine\"`); nothing was sent",
+    )?;
+    let notes = rounded
+        .told()
+        .map(|told| format!("the app keeps decimals as doubles, so these lose digits: {told}"));
+    Ok((standings, notes.collect()))
 }
 
 struct Comparing<'a, 'b> {
@@ -99,7 +79,8 @@ struct Comparing<'a, 'b> {
     table: &'a Table,
     shape: &'a Shape,
     before: &'a mut BeforeWriter<'b>,
-    never: &'a mut Never,
+    never: &'a mut Faults,
+    rounded: &'a mut Faults,
     standing: Standing,
     held: TableDigest,
     digest: RowDigest,
@@ -202,9 +183,9 @@ impl Comparing<'_, '_> {
 
     /// Notes what of a row the server can never hold.
     fn check(&mut self, rows: &Rows<'_>, row: usize, key: &[String]) {
-        let name = &self.table.name;
+        let (name, id) = (&self.table.name, key.join(" -> "));
         if normal::id(&key[0]).is_none() {
-            return self.never.add(name, key, "its id is no UUID of 36 characters");
+            return self.never.add(name, "the id is no UUID of 36 characters", &id);
         }
         let mut bytes = 0;
         for field in &self.shape.columns {
@@ -218,12 +199,15 @@ impl Comparing<'_, '_> {
                 }
                 value => limits::refused(value, field.indexed || field.unique),
             };
+            if limits::is_rounded(value) {
+                self.rounded.add(name, format!("`{}`", field.name), &id);
+            }
             if let Some(why) = why {
-                return self.never.add(name, key, &format!("`{}` {why}", field.name));
+                return self.never.add(name, format!("`{}` {why}", field.name), &id);
             }
         }
         if bytes > limits::ROW_BYTES || self.shape.columns.len() + 1 > limits::ROW_TRIPLES {
-            self.never.add(name, key, "it is more than one transaction takes");
+            self.never.add(name, "a row is more than one transaction takes", &id);
         }
     }
 
@@ -259,7 +243,8 @@ impl Comparing<'_, '_> {
         for row in page {
             let key = rows.key(self.table, row);
             let (Some(from), Some(to)) = (normal::id(&key[0]), normal::id(&key[1])) else {
-                self.never.add(&self.table.name, &key, "an end is no UUID of 36 characters");
+                let key = key.join(" -> ");
+                self.never.add(&self.table.name, "an end is no UUID of 36 characters", &key);
                 continue;
             };
             let held = found.get(&from);
@@ -271,7 +256,7 @@ impl Comparing<'_, '_> {
             }
             if (held.is_none() && !from_made) || (!targets.contains_key(&to) && !to_made) {
                 let why = "one of its ends is a row that neither the app nor the bundle has";
-                self.never.add(&self.table.name, &key, why);
+                self.never.add(&self.table.name, why, &key.join(" -> "));
             }
             if let Some(row) = targets.get(&to).filter(|_| side.unique) {
                 let (others, _) = ask::ends(row, &side.other)?;

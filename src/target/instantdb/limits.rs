@@ -2,6 +2,7 @@
 
 use super::normal;
 use crate::instantdb::MOST_INDEXED;
+use crate::json::{self, AsDouble};
 use crate::target::Value;
 
 /// The most characters of a text.
@@ -27,12 +28,18 @@ pub(super) fn refused(value: Value<'_>, is_indexed: bool) -> Option<&'static str
         }
         Looked { has_nul: true, .. } => Some("holds a NUL character"),
         Looked { lone: true, .. } => Some("holds half of a surrogate pair"),
+        Looked { is_beyond: true, .. } => Some("holds a number beyond any double"),
         Looked { depth, .. } if depth > DEEPEST => Some("is nested deeper than 996 levels"),
         Looked { longest, .. } if longest > LONGEST => {
             Some("holds a text of more than 20,000,000 characters")
         }
         _ => None,
     }
+}
+
+/// Whether a value is kept with fewer digits than it has.
+pub(super) fn is_rounded(value: Value<'_>) -> bool {
+    matches!(value, Value::Json(text) if look(text).is_rounded)
 }
 
 fn long(value: Value<'_>, text: &str) -> bool {
@@ -46,11 +53,16 @@ fn long(value: Value<'_>, text: &str) -> bool {
 
 /// What a value holds that the server minds.
 #[derive(Debug, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 struct Looked {
     depth: usize,
     longest: usize,
     has_nul: bool,
     lone: bool,
+    /// A number is larger than any double.
+    is_beyond: bool,
+    /// A decimal has digits that no double holds.
+    is_rounded: bool,
 }
 
 fn look_text(text: &str) -> Looked {
@@ -69,6 +81,15 @@ fn look(text: &str) -> Looked {
                 let end = normal::string_end(bytes, at);
                 look_string(&bytes[at + 1..end.max(at + 1)], &mut looked);
                 at = end;
+            }
+            b'-' | b'0'..=b'9' => {
+                let token = json::number_at(&bytes[at..]);
+                match json::as_double(token) {
+                    AsDouble::Same => {}
+                    AsDouble::Rounded => looked.is_rounded = true,
+                    AsDouble::Beyond => looked.is_beyond = true,
+                }
+                at += token.len() - 1;
             }
             _ => {}
         }
@@ -133,6 +154,10 @@ mod tests {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         check(Value::Json(&nested(996)), false, "fine");
         check(Value::Json(&nested(997)), false, "levels");
+        check(Value::Json("[1e309]"), false, "double");
+        check(Value::Json("{\"a\":[-1e308,\"1e309\"]}"), false, "fine");
+        assert!(is_rounded(Value::Json("[0.1234567890123456789]")));
+        assert!(!is_rounded(Value::Json("[0.1,\"0.1234567890123456789\"]")));
         check(Value::Text(&"a".repeat(20_000_000)), false, "fine");
         check(Value::Json(&format!("\"{}\"", "a".repeat(20_000_001))), false, "characters");
         check(Value::Json("\"\\"), false, "fine");

@@ -5,26 +5,32 @@ use std::collections::BTreeMap;
 use super::schema::{DIGEST, IMPORTS, columns, named, type_of};
 use super::{Open, merge};
 use crate::error::{Error, Kind, Result, grouped};
-use crate::json;
+use crate::json::{self, Escapes};
 use crate::pg::{self, copy::Writer, literal, quoted};
 use crate::progress::Progress;
+use crate::target::faults::Faults;
 use crate::target::{Column, ColumnKind, Plan, Rows, Table, Value};
 
 /// Copies every row of the bundle: into the tables themselves, or into the temporary ones.
 pub(super) fn copy_all(open: &mut Open, plan: &Plan, progress: &dyn Progress) -> Result<()> {
+    let mut faults = Faults::default();
     for (at, table) in plan.tables.iter().enumerate() {
-        if let Err(error) = copy(open, (at, table), plan, progress) {
+        if let Err(error) = copy(open, (at, table), plan, (&mut faults, progress)) {
             return Err(place(error, plan, table));
         }
     }
-    Ok(())
+    faults.refuse(
+        |values| format!("`{}` cannot hold {values}", open.place.shown()),
+        "keep payloads as text with `--json-as text`, import into a target that holds them, or let the \
+         contract set such rows aside (`[target] unfit = \"quarantine\"`); nothing was imported",
+    )
 }
 
 fn copy(
     open: &mut Open,
     (at, table): (usize, &Table),
     plan: &Plan,
-    progress: &dyn Progress,
+    (faults, progress): (&mut Faults, &dyn Progress),
 ) -> Result<()> {
     let into = if open.fresh { named(&open.options, &table.name) } else { merge::staged(at) };
     let columns: Vec<(usize, &Column, &str)> = columns(open, table)
@@ -34,19 +40,59 @@ fn copy(
     let names: Vec<String> = names.chain([quoted(DIGEST)]).collect();
     let sql = format!("COPY {into} ({}) FROM STDIN (FORMAT BINARY)", names.join(", "));
     let what = format!("`{}` cannot be written", table.name);
-    let out = open.client.copy_in(&sql);
-    let out = out.map_err(|error| pg::failed(&error, &open.place, &what))?;
-    let mut writer = Writer::new(out, &open.place, &what);
+    // Once something cannot be held, nothing is written any more: the rest is only looked at.
+    let mut writer = None;
+    if faults.is_empty() {
+        let out = open.client.copy_in(&sql);
+        let out = out.map_err(|error| pg::failed(&error, &open.place, &what))?;
+        writer = Some(Writer::new(out, &open.place, &what));
+    }
     let fields = u16::try_from(names.len()).unwrap_or(u16::MAX);
     plan.scan_digested(table, progress, &mut |rows| {
         for row in 0..rows.len() {
-            let put = put_row(&mut writer, rows, row, (fields, &columns));
-            put.map_err(|error| row_named(error, table, rows, row))?;
+            if let Some((column, why)) = unfit(rows, row, &columns) {
+                writer = None;
+                let id = rows.key(table, row).join(" -> ");
+                faults.add(&table.name, format!("a value of `{}` {why}", column.name), &id);
+            } else if let Some(writer) = &mut writer {
+                let put = put_row(writer, rows, row, (fields, &columns));
+                put.map_err(|error| row_named(error, table, rows, row))?;
+            }
         }
         Ok(())
     })?;
-    writer.finish()?;
-    Ok(())
+    match writer {
+        Some(writer) => writer.finish().map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The first value of a row that PostgreSQL cannot hold, and why.
+fn unfit<'c>(
+    rows: &Rows<'_>,
+    row: usize,
+    columns: &[(usize, &'c Column, &str)],
+) -> Option<(&'c Column, &'static str)> {
+    columns.iter().find_map(|(at, column, ty)| {
+        let why = match rows.value(*at, row) {
+            Value::Text(id) if *ty == "uuid" => {
+                let is_uuid = id.len() == 36 && uuid::Uuid::try_parse(id).is_ok();
+                (!is_uuid).then_some("is no UUID")
+            }
+            Value::Json(text) if *ty == "jsonb" => match json::escapes(text) {
+                Escapes { nul: true, .. } => Some("has a NUL character, which jsonb cannot hold"),
+                Escapes { lone_surrogate: true, .. } => {
+                    Some("has half a surrogate pair, which jsonb cannot hold")
+                }
+                Escapes { .. } => None,
+            },
+            Value::Text(text) | Value::Json(text) if text.contains('\0') => {
+                Some("has a NUL character, which PostgreSQL cannot hold")
+            }
+            _ => None,
+        };
+        why.map(|why| (*column, why))
+    })
 }
 
 fn put_row(
@@ -56,12 +102,12 @@ fn put_row(
     (fields, columns): (u16, &[(usize, &Column, &str)]),
 ) -> Result<()> {
     writer.row(fields)?;
-    for (at, column, ty) in columns {
+    for (at, _, ty) in columns {
         match rows.value(*at, row) {
             Value::Null => writer.null(),
-            Value::Text(id) if *ty == "uuid" => uuid(writer, id, column)?,
-            Value::Json(text) if *ty == "jsonb" => jsonb(writer, text, column)?,
-            Value::Text(text) | Value::Json(text) => plain(writer, text, column)?,
+            Value::Text(id) if *ty == "uuid" => writer.uuid(id)?,
+            Value::Json(text) if *ty == "jsonb" => writer.jsonb(text)?,
+            Value::Text(text) | Value::Json(text) => writer.text(text)?,
             Value::Number(number) => writer.float8(number),
             Value::Boolean(value) => writer.bool(value),
             Value::Date(micros) => writer.timestamptz(micros)?,
@@ -70,37 +116,6 @@ fn put_row(
     }
     writer.bytes16(&rows.digest(row).to_be_bytes());
     Ok(())
-}
-
-fn uuid(writer: &mut Writer<'_, '_>, id: &str, column: &Column) -> Result<()> {
-    if id.len() == 36 && uuid::Uuid::try_parse(id).is_ok() {
-        return writer.uuid(id);
-    }
-    Err(unfit(column, "is no UUID", "import into a target that takes any text as an id"))
-}
-
-fn plain(writer: &mut Writer<'_, '_>, text: &str, column: &Column) -> Result<()> {
-    if text.contains('\0') {
-        let help = "take it out of the source, or import into SQLite";
-        return Err(unfit(column, "has a NUL character, which PostgreSQL cannot hold", help));
-    }
-    writer.text(text)
-}
-
-fn jsonb(writer: &mut Writer<'_, '_>, text: &str, column: &Column) -> Result<()> {
-    let found = json::escapes(text);
-    let why = if found.nul {
-        "has a NUL character, which jsonb cannot hold"
-    } else if found.lone_surrogate {
-        "has half a surrogate pair, which jsonb cannot hold"
-    } else {
-        return writer.jsonb(text);
-    };
-    Err(unfit(column, why, "keep payloads as text with `--json-as text`"))
-}
-
-fn unfit(column: &Column, why: &str, help: &str) -> Error {
-    Error::refused(format!("a value of `{}` {why}", column.name)).help(help)
 }
 
 fn row_named(error: Error, table: &Table, rows: &Rows<'_>, row: usize) -> Error {
