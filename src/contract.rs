@@ -96,6 +96,8 @@ pub struct Contract {
     pub notes: Vec<Note>,
     /// Section 6: rollout and safety.
     pub rollout: Rollout,
+    /// Section 6: what becomes of rows with values that not every store holds.
+    pub unfit: Unfit,
     /// Section 7: language and reason.
     pub implementation: Implementation,
     /// The file as it was written, with what overrides changed appended as `[[override]]` tables:
@@ -449,6 +451,16 @@ pub enum UnmappedAttrs {
     Fail,
     /// They fill the target attribute of the same name, where there is one without a rule.
     Carry,
+}
+
+/// What becomes of rows with text that not every store holds: a NUL character, or half of a surrogate pair
+/// in JSON (PostgreSQL and InstantDB refuse both).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// They are migrated; a target that cannot hold them refuses the import.
+    Refuse,
+    /// They are quarantined.
+    Quarantine,
 }
 
 /// A written verification rule.

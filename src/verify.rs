@@ -53,6 +53,7 @@ mod order;
 mod sequence;
 mod note;
 mod note_sql;
+mod unfit;
 mod unlisted;
 mod upper;
 mod lines;

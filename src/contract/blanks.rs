@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::misfit::{Place, quoted};
 use super::release::FILLABLE;
 use super::tree::{Node, Value};
-use super::{Contract, Keep, Limit, Overrides};
+use super::{Contract, Keep, Limit, Overrides, Unfit};
 use crate::error::Result;
 
 /// A value as TOML on one line. What no key holds is a misfit and not written.
@@ -128,6 +128,14 @@ pub(super) fn keep_name(keep: Keep) -> &'static str {
     }
 }
 
+/// How a contract writes what becomes of rows that not every store holds.
+pub(super) fn unfit_name(unfit: Unfit) -> &'static str {
+    match unfit {
+        Unfit::Refuse => "refuse",
+        Unfit::Quarantine => "quarantine",
+    }
+}
+
 fn value(contract: &Contract, key: &str) -> Value {
     let place = Place { file: 0, offset: 0 };
     let text = |text: &str| Value::Text(text.to_owned());
@@ -152,6 +160,7 @@ fn value(contract: &Contract, key: &str) -> Value {
         "rollout.max_left_behind" => limit(rollout.max_left_behind),
         "rollout.rollback_trigger" => texts(&rollout.rollback_trigger),
         "rollout.rollback_action" => text(&rollout.rollback_action),
+        "target.unfit" => text(unfit_name(contract.unfit)),
         "implementation.language" => text(&implementation.language),
         "implementation.reason" => text(&implementation.reason),
         _ => Value::Other("unknown"),

@@ -135,6 +135,7 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
         checks,
         notes,
         rollout,
+        unfit,
         implementation,
         text,
     } = before;
@@ -155,6 +156,7 @@ pub fn diff(before: &Contract, after: &Contract) -> Vec<Change> {
     rest::checks(it, checks, &after.checks);
     rest::notes(it, notes, &after.notes);
     rest::rollout(it, rollout, &after.rollout);
+    rest::unfit(it, *unfit, after.unfit);
     rest::implementation(it, implementation, &after.implementation);
     it.at(0, "");
     if it.found.is_empty() && *text != after.text {

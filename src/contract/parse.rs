@@ -7,7 +7,7 @@ use super::{Contract, Overrides, UnmappedAttrs};
 use super::{check, model, notes, permissions, release, sections, transforms, written};
 use crate::error::{Error, Result};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "contract",
     "release",
     "before",
@@ -19,6 +19,7 @@ const KEYS: [&str; 13] = [
     "verify",
     "note",
     "rollout",
+    "target",
     "implementation",
     "override",
 ];
@@ -63,6 +64,7 @@ fn read(tree: &Node, text: String, misfits: &Misfits) -> Option<Contract> {
         duplicates: sections::duplicates(&root, &model),
         unmapped,
         rollout: sections::rollout(&root),
+        unfit: sections::target(&root),
         implementation: sections::implementation(&root),
         text,
     })

@@ -28,7 +28,7 @@ pub(super) enum Holds {
 }
 
 /// The keys that may be filled, and what each is for. A `*` stands for the name of an entity.
-pub(super) const FILLABLE: [(&str, Holds, &str); 20] = [
+pub(super) const FILLABLE: [(&str, Holds, &str); 21] = [
     ("release.from", Holds::Text, "the version that is left"),
     ("release.to", Holds::Text, "the version that is adopted"),
     ("release.scope", Holds::Text, "what the migration covers"),
@@ -47,6 +47,11 @@ pub(super) const FILLABLE: [(&str, Holds, &str); 20] = [
     ("rollout.max_left_behind", Holds::Other, "link values not carried, a share, or \"any\""),
     ("rollout.rollback_trigger", Holds::Texts, "what leads to a rollback"),
     ("rollout.rollback_action", Holds::Text, "what a rollback does"),
+    (
+        "target.unfit",
+        Holds::Text,
+        "rows with text that not every store holds: refuse or quarantine",
+    ),
     ("implementation.language", Holds::Text, "what the migration is written in"),
     ("implementation.reason", Holds::Text, "why"),
 ];

@@ -4,7 +4,9 @@ use super::fields::{Fields, wrong};
 use super::misfit::{Misfits, hint, quoted};
 use super::model::Model;
 use super::tree::{Node, Value};
-use super::{Duplicates, Implementation, Keep, Limit, Release, Rollout, Unmapped, UnmappedAttrs};
+use super::{
+    Duplicates, Implementation, Keep, Limit, Release, Rollout, Unfit, Unmapped, UnmappedAttrs,
+};
 
 /// The version of the file format this program reads.
 const FORMAT: i64 = 1;
@@ -135,6 +137,14 @@ pub(super) fn rollout(root: &Fields<'_>) -> Rollout {
         rollback_trigger: triggers.into_iter().map(|(text, _)| text.to_owned()).collect(),
         rollback_action: text("rollback_action"),
     }
+}
+
+/// `[target]`: what becomes of rows with values that not every store holds.
+pub(super) fn target(root: &Fields<'_>) -> Unfit {
+    let fields = root.get("target");
+    let fields = fields.and_then(|node| Fields::open(node, "target", &["unfit"], root.misfits));
+    let choices = [("refuse", Unfit::Refuse), ("quarantine", Unfit::Quarantine)];
+    fields.and_then(|fields| fields.choice("unfit", &choices)).unwrap_or(Unfit::Refuse)
 }
 
 /// A number of rows, a share of them as `"0.1%"`, or `"any"`.

@@ -5,8 +5,8 @@ pub(crate) mod words;
 use super::blanks::{blanks, keep_name, toml_text};
 use super::{
     AttrRule, Check, CheckWhat, Constant, Contract, Duplicates, Hop, IdRule, LinkHow, LinkPick,
-    LinkRule, Otherwise, Pick, Piece, Required, Rollout, Side, Template, Transform, UnmappedAttrs,
-    Values,
+    LinkRule, Otherwise, Pick, Piece, Required, Rollout, Side, Template, Transform, Unfit,
+    UnmappedAttrs, Values,
 };
 use crate::error::printable;
 use crate::schema::{Attr, Has, Link, Schema};
@@ -38,6 +38,9 @@ pub fn show(contract: &Contract) -> String {
         out.line(1, &words::note(note));
     }
     rollout(&mut out, &contract.rollout);
+    if contract.unfit == Unfit::Quarantine {
+        out.line(1, "rows with text that not every store holds are quarantined");
+    }
     let implementation = &contract.implementation;
     let (language, reason) = (or_blank(&implementation.language), or_blank(&implementation.reason));
     out.head(&format!("implementation: {language}; {reason}"));

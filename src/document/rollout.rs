@@ -2,7 +2,7 @@
 
 use super::words::{blank, code, heading, or_blank, plain, table, text};
 use super::{Block, BundleFacts, Import, Measured};
-use crate::contract::{Contract, Limit, Rollout, limit_words};
+use crate::contract::{Contract, Limit, Rollout, Unfit, limit_words};
 use crate::error::grouped;
 
 /// The section.
@@ -49,6 +49,9 @@ pub(super) fn blocks(contract: &Contract, measured: &Measured) -> Vec<Block> {
         row("Rollback trigger", triggers),
         row("Rollback action", or_blank("rollout.rollback_action", rollback_action)),
     ];
+    let unfit = (contract.unfit == Unfit::Quarantine)
+        .then(|| row("Rows that not every store holds", "quarantined".to_owned()));
+    let rows = rows.into_iter().chain(unfit);
     let mut blocks = vec![table(["What", "Decision"], rows), heading("Where it stands")];
     match measured.imports.as_deref() {
         None => blocks.push(text("⚠ not measured: `rethread status` says where a bundle stands")),

@@ -250,6 +250,7 @@ pub(crate) fn contract() -> Contract {
             rollback_trigger: vec![text("findings")],
             rollback_action: text("rollback"),
         },
+        unfit: crate::contract::Unfit::Refuse,
         implementation: Implementation { language: text("rust"), reason: text("a test") },
         text: "sample".to_owned(),
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::explode;
 use crate::contract::{
     AttrRule, Contract, DecisionOrder, Explode, Hop, LinkHow, LinkPick, LinkRule, Numbering,
-    OrderKey, Otherwise, Pick, Required, Template, Transform, UnmappedAttrs,
+    OrderKey, Otherwise, Pick, Required, Template, Transform, Unfit, UnmappedAttrs,
 };
 use crate::error::{Error, Result, grouped};
 use crate::reconcile::{self, CarriedLink};
@@ -358,6 +358,10 @@ fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {
         for name in &source.mapped {
             add(fits_rule(&source.entity, name), "the value does not fit the declared type");
         }
+        for (name, _) in unfit(contract, source) {
+            let said = "the text holds a NUL character or half of a surrogate pair";
+            add(unfit_rule(&source.entity, &name), said);
+        }
         add(id_rule(&source.entity), "the row has no id and no rule derives one");
         for target in &source.targets {
             if let Some(explode) = &target.transform.explode {
@@ -410,6 +414,20 @@ pub(super) fn unique_attrs(contract: &Contract, entity: &str) -> Vec<String> {
 
 pub(super) fn fits_rule(entity: &str, name: &str) -> String {
     format!("{entity}.{name} fits its type")
+}
+
+/// The columns of a legacy table whose texts must be such as every store holds, where the contract says
+/// so; JSON or plain.
+pub(super) fn unfit(contract: &Contract, source: &SourcePlan) -> Vec<(String, Type)> {
+    let attrs = contract.before.schema.entity(&source.entity).map_or(&[][..], |it| &it.attrs);
+    let attrs = attrs.iter().filter(|_| contract.unfit == Unfit::Quarantine);
+    let texts = attrs.filter(|attr| matches!(attr.ty, Type::String | Type::Any));
+    let read = texts.filter(|attr| source.mapped.contains(&attr.name));
+    read.map(|attr| (attr.name.clone(), attr.ty)).collect()
+}
+
+pub(super) fn unfit_rule(entity: &str, name: &str) -> String {
+    format!("{entity}.{name} held by every store")
 }
 
 pub(super) fn id_rule(entity: &str) -> String {

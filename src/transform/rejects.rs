@@ -83,11 +83,18 @@ fn base(run: &Run<'_>, source: &SourcePlan) -> Result<LazyFrame> {
         udf::id(col("id")).alias(names::ID),
         udf::first_member(col(Extra::INVALID), mapped).alias("invalid"),
     ];
+    let unfit = plan::unfit(&run.plan.contract, source).into_iter();
+    columns.extend(unfit.map(|(name, ty)| udf::unfit(col(&name), ty).alias(unfit_name(&name))));
     columns.extend(links::columns(source));
     columns.extend(attrs::columns(run, source));
     columns.extend(ids::columns(source));
     columns.extend(split::columns(source));
     attrs::spare(run, source, run.table(&source.entity)?.select(columns))
+}
+
+/// The column that says whether the text of an attribute is such as not every store holds.
+fn unfit_name(name: &str) -> String {
+    format!("unfit.{name}")
 }
 
 /// Whether a link is followed before every table is decided: for a required link, a value, an id.
@@ -263,6 +270,15 @@ impl Refusals<'_> {
         Ok(())
     }
 
+    /// A text that not every store holds.
+    fn unfit(&mut self, source: &SourcePlan) -> Result<()> {
+        for (name, _) in plan::unfit(&self.run.plan.contract, source) {
+            let holds = col(unfit_name(&name)).fill_null(lit(false));
+            self.add(&plan::unfit_rule(&source.entity, &name), holds)?;
+        }
+        Ok(())
+    }
+
     /// A link that cannot be done without: refused itself, or it names no row.
     fn links(&mut self, source: &SourcePlan, target: &TargetPlan) -> Result<()> {
         for rule in target.transform.links.iter().filter(|rule| rule.required != Required::No) {
@@ -322,6 +338,7 @@ impl Refusals<'_> {
 fn refuse(run: &Run<'_>, source: &SourcePlan, frame: LazyFrame) -> Result<LazyFrame> {
     let mut refusals = Refusals { run, codes: Vec::new(), causes: Vec::new() };
     refusals.misfits(source)?;
+    refusals.unfit(source)?;
     // A row without an id is none, whatever else it lacks.
     for target in &source.targets {
         let id = col(names::value(&target.entity, "id"));

@@ -11,6 +11,7 @@ use super::explode;
 use crate::contract::{Build, Explode, ID_DIGITS, Otherwise, Values};
 use crate::digest;
 use crate::json::{self, PathValue};
+use crate::schema::Type;
 
 /// Blanks of every engine: space, TAB, CR, LF.
 const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
@@ -320,6 +321,23 @@ pub(super) fn first_member(object: Expr, names: Vec<String>) -> Expr {
         });
         at.min().and_then(|at| i32::try_from(at).ok())
     })
+}
+
+/// Whether a text, JSON or plain, holds what not every store does.
+pub(super) fn unfit(text: Expr, ty: Type) -> Expr {
+    let is_json = ty == Type::Any;
+    text.map_with_fmt_str(
+        move |column| {
+            let unfit = |text: &str| {
+                let found = json::escapes(text);
+                text.contains('\0') || (is_json && (found.nul || found.lone_surrogate))
+            };
+            let found: BooleanChunked = column.str()?.iter().map(|text| text.map(unfit)).collect();
+            Ok(found.with_name(column.name().clone()).into_column())
+        },
+        |_, field| Ok(Field::new(field.name.clone(), DataType::Boolean)),
+        "unfit",
+    )
 }
 
 /// 64 bits of a text's digest: equal texts have equal keys.

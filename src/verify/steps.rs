@@ -11,7 +11,7 @@ use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
     Rule, aside, attr, carried, content, count, dropped, existing, held, id, left, limit, link,
-    note, order, other_places, refs, repair, tables, unlisted, upper, value, winners,
+    note, order, other_places, refs, repair, tables, unfit, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -124,9 +124,11 @@ impl Piece<'_> {
                 aside::rules(audit, legacy, out)?;
                 winners::rules(audit, legacy, out)?;
                 dropped::rules(audit, legacy, out)?;
+                unfit::set_aside(audit, legacy, out)?;
             }
             Piece::Table(table) => {
                 tables::rules(audit, table, out)?;
+                unfit::migrated(audit, table, out)?;
             }
             Piece::Existing(table) => existing::rules(audit, table, lost, out)?,
             Piece::Ids(table) => id::rules(audit, &table.entity, out)?,

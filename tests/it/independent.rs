@@ -124,6 +124,17 @@ fn duckdb_finds_no_difference_in_rows_that_are_split() {
 }
 
 #[test]
+fn duckdb_finds_no_difference_where_unfit_texts_are_set_aside() {
+    if !has_duckdb() {
+        return;
+    }
+    let place = Place::new();
+    let app = crate::unfit::text(&crate::unfit::unfit());
+    place.write("app.json", app);
+    made(place, "app.json", &["--set", "target.unfit=quarantine"]).holds();
+}
+
+#[test]
 fn duckdb_finds_no_difference_where_rows_existed() {
     if has_duckdb() {
         let place = Place::new();

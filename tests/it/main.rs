@@ -9,6 +9,7 @@ mod resealed;
 mod generator;
 
 mod help;
+mod unfit;
 mod usage;
 mod contract;
 mod whole;

@@ -73,6 +73,17 @@ pub(crate) fn of_bundle(bundle: &Bundle) -> Result<Contract> {
     in_folder(bundle.root())
 }
 
+/// The same with values that a release file and settings change.
+pub(crate) fn of_bundle_with(
+    bundle: &Bundle,
+    release: Option<&Path>,
+    set: &[(String, String)],
+) -> Result<Contract> {
+    let (name, text) = named(&bundle.root().join("data/contract.toml"))?;
+    let release = release.map(named).transpose()?;
+    contract::load(&text, &name, &Overrides { release, set: set.to_vec() })
+}
+
 /// The contract in the folder of a bundle.
 pub(crate) fn in_folder(bundle: &Path) -> Result<Contract> {
     let (name, text) = named(&bundle.join("data/contract.toml"))?;

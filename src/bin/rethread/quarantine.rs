@@ -11,9 +11,9 @@ use rethread::replay::{self, Reason, Wanted};
 use rethread::resources::Resources;
 use serde_json::json;
 
-use crate::args::Origin;
+use crate::args::{Origin, setting};
 use crate::render::Ended;
-use crate::{contracts, folders};
+use crate::{contracts, folders, run};
 
 /// The rows set aside, by reason.
 #[derive(Debug, Args)]
@@ -21,7 +21,8 @@ use crate::{contracts, folders};
 Lists the rules that set rows aside, with their first rows and, for rows that went with others, where
 it began. To take rows back in, copy their lines out of data/quarantine/<entity>.jsonl, correct them,
 and replay the file: that makes a new snapshot in which exactly these rows are replaced, with a ledger,
-and a new bundle of it. Rows that are still refused stay in quarantine.
+and a new bundle of it, which is verified. Rows that are still refused stay in quarantine, and are
+listed.
 
 Examples:
   rethread quarantine out/5f1c09ab3d2e4f60
@@ -39,6 +40,13 @@ pub(crate) struct Quarantine {
     /// Take these corrected rows back in, into a new snapshot and a new bundle
     #[arg(long, value_name = "FILE")]
     pub(crate) replay: Option<PathBuf>,
+    /// A release file that changes values of the bundle's contract for the new bundle
+    #[arg(long, value_name = "FILE", requires = "replay")]
+    pub(crate) release: Option<PathBuf>,
+    /// Change a value of the bundle's contract for the new bundle, as `target.unfit=quarantine`; may be
+    /// repeated, the last one wins
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting, requires = "replay")]
+    pub(crate) set: Vec<(String, String)>,
     /// Its snapshot
     #[command(flatten)]
     pub(crate) origin: Origin,
@@ -97,7 +105,7 @@ fn replayed(
     fixes: &Path,
     (resources, progress): (&Resources, &dyn Progress),
 ) -> Result<Ended> {
-    let contract = contracts::of_bundle(bundle)?;
+    let contract = contracts::of_bundle_with(bundle, it.release.as_deref(), &it.set)?;
     let snapshot = folders::snapshot_for(bundle.meta(), &it.origin, progress)?;
     let wanted = Wanted {
         bundle,
@@ -116,12 +124,24 @@ fn replayed(
     let rows = outcome.rows.iter().map(|(entity, replaced, refused)| {
         json!({ "entity": entity, "replaced": replaced, "refused": refused })
     });
+    let (snapshot, bundle) = (&outcome.snapshot, &outcome.bundle);
+    let (found, failure) = run::verified(bundle, snapshot, &contract, resources, progress)?;
+    let _ = writeln!(out, "{}", found);
+    let aside = replay::reasons(bundle, None, it.limit)?;
+    let left: u64 = aside.iter().map(|reason| reason.count.rows).sum();
+    let _ = writeln!(out, "{} still set aside", counted(left));
+    for reason in &aside {
+        told(reason, &mut out);
+    }
     Ok(Ended::told(out)
         .with("rows", rows.collect::<Vec<_>>())
-        .with("ledger", json!(outcome.snapshot.meta().replays))
-        .with("digest", outcome.bundle.digest())
-        .with_place("snapshot", outcome.snapshot.root())
-        .with_place("bundle", outcome.bundle.root()))
+        .with("aside", json!(aside))
+        .with("ledger", json!(snapshot.meta().replays))
+        .with("digest", bundle.digest())
+        .with_place("snapshot", snapshot.root())
+        .with_place("bundle", bundle.root())
+        .with_place("report", &bundle.path("report/report.html"))
+        .failing(failure))
 }
 
 /// So many rows, in words.

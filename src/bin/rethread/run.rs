@@ -199,6 +199,21 @@ fn deliver(
     Ok(targets::told(told.with_place("snapshot", snapshot.root()), bundle, wanted, &outcome))
 }
 
+/// Verifies a bundle, writes its reports, and gives what came of it in a line and as a failure.
+pub(crate) fn verified(
+    bundle: &Bundle,
+    snapshot: &Snapshot,
+    contract: &Contract,
+    resources: &Resources,
+    progress: &dyn Progress,
+) -> Result<(String, Option<Error>)> {
+    let found = judge(bundle, snapshot, contract, resources, progress)?;
+    let outcome = last_import(bundle)?;
+    let report = Report::new(bundle, contract, Some(&found), outcome.as_ref());
+    report::write(&report, bundle.root())?;
+    Ok((report.verdict().title.clone(), findings(bundle, &found)))
+}
+
 /// Verifies a bundle and keeps what was found beside its seal.
 fn judge(
     bundle: &Bundle,

@@ -1,12 +1,13 @@
 //! Sections 1, 5, 6 and 7, duplicates and the unmapped.
 
 use super::{Changes, Effect, pairs};
-use crate::contract::blanks::keep_name;
+use crate::contract::blanks::{keep_name, unfit_name};
 use crate::contract::show::{verified, words};
 use serde_json::{Map, Value};
 
 use crate::contract::{
-    Check, Duplicates, Implementation, Keep, Limit, Note, Release, Rollout, Unmapped, UnmappedAttrs,
+    Check, Duplicates, Implementation, Keep, Limit, Note, Release, Rollout, Unfit, Unmapped,
+    UnmappedAttrs,
 };
 
 const SAYS: Effect = Effect::Harmless("says what is released; no row changes");
@@ -162,6 +163,13 @@ pub(super) fn rollout(changes: &mut Changes, before: &Rollout, after: &Rollout) 
     let triggers = (rollback_trigger, &after.rollback_trigger);
     changes.list("rollout.rollback_trigger", triggers, ROLLS);
     changes.text("rollout.rollback_action", (rollback_action, &after.rollback_action), ROLLS);
+}
+
+pub(super) fn unfit(changes: &mut Changes, before: Unfit, after: Unfit) {
+    let words = |unfit: &Unfit| unfit_name(*unfit).to_owned();
+    let why =
+        Effect::Breaks("rows with text that not every store holds are quarantined, or no longer");
+    changes.compare("target.unfit", (&before, &after), words, why);
 }
 
 fn limit(limit: &Limit) -> String {

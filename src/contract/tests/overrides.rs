@@ -174,6 +174,9 @@ fn a_new_release_file_changes_nothing_until_it_is_filled() {
     # rollback_trigger = ["count mismatch", "link violation", "business rule failed", "quarantine over limit"]   # what leads to a rollback
     # rollback_action = "remove what this bundle wrote, restore what it changed; legacy rows are never touched"   # what a rollback does
 
+    [target]
+    # unfit = "refuse"   # rows with text that not every store holds: refuse or quarantine
+
     [implementation]
     # language = "rust (polars)"   # what the migration is written in
     # reason = "columnar, deterministic, one binary; the template's ts or python would re-read every row as objects"   # why

@@ -7,7 +7,7 @@ use crate::verify::facts::Audit;
 use crate::verify::legacy::Legacy;
 use crate::verify::rule::Tally;
 use crate::verify::sql::{self, name, text};
-use crate::verify::{id_sql, link_sql, split_sql, value_sql};
+use crate::verify::{id_sql, link_sql, split_sql, unfit, value_sql};
 
 /// One rule a legacy entity that has quarantined rows.
 pub(super) fn rules(audit: &Audit<'_>) -> Vec<Rule> {
@@ -43,6 +43,7 @@ fn refused(audit: &Audit<'_>, legacy: &Legacy) -> Rule {
             link_sql::naming(audit, &table, link, "''"),
         ));
     }
+    shown.extend(unfit::refused_sql(audit, legacy));
     for transform in audit.contract.transforms_of(entity) {
         shown.extend(by_transform(audit, legacy, transform, &side));
     }

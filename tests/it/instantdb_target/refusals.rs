@@ -218,11 +218,11 @@ fn what_the_app_can_never_hold_is_refused_before_anything_is_sent() {
     let scene = Scene::new(&with_contents(&contents), empty());
     let error = scene.import().expect_err("refused");
     assert_eq!(scene.server.calls(Route::Transact), 0);
-    insta::assert_snapshot!(told(&scene, &error), @r"
+    insta::assert_snapshot!(told(&scene, &error), @r#"
     Refused: the app can never hold 3 values
       at `thread_items`: `content` holds a NUL character: 1 (00000000-0000-4000-8000-000200000100)
       at `thread_items`: `content` holds half of a surrogate pair: 1 (00000000-0000-4000-8000-000200000101)
       at `thread_items`: `content` is nested deeper than 996 levels: 1 (00000000-0000-4000-8000-000200000102)
       help change these rows where they come from, or let the contract set them aside (`[target] unfit = "quarantine"`); nothing was sent
-    ");
+    "#);
 }
