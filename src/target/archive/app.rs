@@ -241,3 +241,150 @@ pub(super) fn broken(place: &str, error: io::Error) -> Error {
         .help("take it again")
         .because(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::SeekFrom;
+
+    use zip::write::FullFileOptions;
+    use zip::{CompressionMethod, ExtraField};
+
+    use super::*;
+
+    const PAGE: usize = 1 << 16;
+    static ZEROS: [u8; PAGE] = [0; PAGE];
+
+    /// A file that keeps only what is not zero.
+    #[derive(Default)]
+    struct Holes {
+        pages: BTreeMap<u64, Vec<u8>>,
+        at: u64,
+        len: u64,
+    }
+
+    impl Holes {
+        /// What is left of the page at the cursor: its number, the place in it, and its bytes.
+        fn here(&self, wanted: usize) -> (u64, usize, usize) {
+            let inside = usize::try_from(self.at % PAGE as u64).unwrap();
+            (self.at / PAGE as u64, inside, wanted.min(PAGE - inside))
+        }
+    }
+
+    impl Write for Holes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (page, inside, length) = self.here(bytes.len());
+            let bytes = &bytes[..length];
+            if self.pages.contains_key(&page) || *bytes != ZEROS[..length] {
+                let kept = self.pages.entry(page).or_insert_with(|| ZEROS.to_vec());
+                kept[inside..inside + length].copy_from_slice(bytes);
+            }
+            self.at += length as u64;
+            self.len = self.len.max(self.at);
+            Ok(length)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Read for Holes {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
+            let (page, inside, length) = self.here(out.len().min(left));
+            let kept = self.pages.get(&page).map_or(&ZEROS[..], |page| page);
+            out[..length].copy_from_slice(&kept[inside..inside + length]);
+            self.at += length as u64;
+            Ok(length)
+        }
+    }
+
+    impl Seek for Holes {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.at = match to {
+                SeekFrom::Start(at) => at,
+                SeekFrom::End(by) => self.len.strict_add_signed(by),
+                SeekFrom::Current(by) => self.at.strict_add_signed(by),
+            };
+            Ok(self.at)
+        }
+    }
+
+    /// Size, CRC, time in the local form, time in UTC, and how many ZIP64 fields.
+    type Told = (u64, u32, Option<zip::DateTime>, Option<u32>, usize);
+
+    fn told<R: Read + Seek>(zip: &mut ZipArchive<R>) -> BTreeMap<String, Told> {
+        let mut found = BTreeMap::new();
+        for index in 0..zip.len() {
+            let mut entry = zip.by_index(index).unwrap();
+            let utc = entry.extra_data_fields().find_map(|field| match field {
+                ExtraField::ExtendedTimestamp(time) => time.mod_time(),
+                _ => None,
+            });
+            let wide =
+                |field: &&ExtraField| matches!(field, ExtraField::Zip64ExtendedInformation(_));
+            let wide = entry.extra_data_fields().filter(wide).count();
+            let name = entry.name().unwrap().into_owned();
+            // The CRC is compared at the end of the content.
+            let read = io::copy(&mut entry, &mut io::sink()).unwrap();
+            assert_eq!(read, entry.size(), "{name}");
+            found.insert(name, (read, entry.crc32(), entry.last_modified(), utc, wide));
+        }
+        found
+    }
+
+    /// instant-cli writes zips whose every entry has a ZIP64 field and a time in UTC.
+    #[test]
+    fn an_archive_past_4_gib_is_copied_as_it_is() {
+        let huge = 4_400_000_000_u64;
+        let time = zip::DateTime::from_date_and_time(2026, 8, 21, 10, 11, 12).unwrap();
+        let options = || {
+            let options: FullFileOptions<'_, '_> = FullFileOptions::default();
+            let options = options.compression_method(CompressionMethod::Stored).large_file(true);
+            let options = options.last_modified_time(time);
+            options.with_extended_timestamp(Some(1_787_307_072), None, None).unwrap()
+        };
+        let mut zip = ZipWriter::new(Holes::default());
+        zip.start_file("files/early", options()).unwrap();
+        zip.write_all(b"early").unwrap();
+        zip.start_file("files/huge", options()).unwrap();
+        for _ in 0..huge / 1_000_000 {
+            zip.write_all(&[0; 1_000_000]).unwrap();
+        }
+        zip.start_file("files/late", options()).unwrap();
+        zip.write_all(b"late").unwrap();
+        let made = zip.finish().unwrap();
+        let place = tempfile::NamedTempFile::new().unwrap();
+        let mut file = place.as_file();
+        file.set_len(made.len).unwrap();
+        for (page, bytes) in &made.pages {
+            file.seek(SeekFrom::Start(page * PAGE as u64)).unwrap();
+            let left = usize::try_from(made.len - page * PAGE as u64).unwrap_or(PAGE);
+            file.write_all(&bytes[..left.min(PAGE)]).unwrap();
+        }
+        let mut app = App {
+            place: place.path().to_owned(),
+            schema: model::App::default(),
+            rules: Rules::Unknown,
+            config: String::new(),
+            counts: Vec::new(),
+            files: Vec::new(),
+            zip: Some(open_zip(place.path()).unwrap()),
+        };
+        let mut out = ZipWriter::new(Holes::default());
+        for file in app.list().unwrap() {
+            app.copy(&file, &mut out, &|error| panic!("{error}")).unwrap();
+        }
+        let mut copy = ZipArchive::new(out.finish().unwrap()).unwrap();
+        let (before, after) = (told(app.zip.as_mut().unwrap()), told(&mut copy));
+        assert_eq!(after["files/huge"].0, huge);
+        for (name, (size, crc, local, utc, _)) in &before {
+            let is = &after[name];
+            assert_eq!((size, crc, local, utc), (&is.0, &is.1, &is.2, &is.3), "{name}");
+            assert!(is.4 <= 1, "{name} has {} ZIP64 fields", is.4);
+            assert_eq!(*utc, Some(1_787_307_072), "{name}");
+        }
+        assert_eq!(before.len(), after.len());
+    }
+}
