@@ -169,7 +169,8 @@ fn decimal(token: &str) -> (String, i64) {
     let digits: String = [whole, fraction].concat().chars().filter(char::is_ascii_digit).collect();
     let kept = digits.trim_end_matches('0');
     let power = power.trim_start_matches('+').parse::<i64>().unwrap_or(i64::MAX / 2);
-    let power = power - fraction.len() as i64 + (digits.len() - kept.len()) as i64;
+    let places = |count: usize| i64::try_from(count).unwrap_or(i64::MAX / 4);
+    let power = power - places(fraction.len()) + places(digits.len() - kept.len());
     let kept = kept.trim_start_matches('0');
     if kept.is_empty() { (String::new(), 0) } else { (kept.to_owned(), power) }
 }

@@ -66,10 +66,10 @@ fn judge(entity: &str, rules: &Map<String, Value>, (place, misfits): (Place, &Mi
                     }
                 }
             }
-            ("bind", Value::Array(names)) => {
-                if names.len() % 2 != 0 || !names.iter().all(Value::is_string) {
-                    wrong("have a `bind` that is no list of names and expressions".to_owned());
-                }
+            ("bind", Value::Array(names))
+                if names.len() % 2 == 0 && names.iter().all(Value::is_string) => {}
+            ("bind", Value::Array(_)) => {
+                wrong("have a `bind` that is no list of names and expressions".to_owned());
             }
             ("allow" | "bind" | "fields", value) => codes(key, value),
             _ => {}

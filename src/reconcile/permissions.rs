@@ -148,8 +148,9 @@ impl Permissions {
         entities.extend(others);
         let mut found = Self { rules: after, entities };
         for opened in opened(contract, rules, &found.rules) {
-            let entity = found.entities.iter_mut().find(|it| it.entity == opened.target);
-            entity.into_iter().for_each(|it| it.opened.push(opened.what.clone()));
+            if let Some(it) = found.entities.iter_mut().find(|it| it.entity == opened.target) {
+                it.opened.push(opened.what);
+            }
         }
         for it in &mut found.entities {
             if !(it.left.is_empty() && it.opened.is_empty()) {

@@ -92,15 +92,17 @@ fn the_target_takes_the_rules_of_the_entities_its_rows_come_from() {
 #[test]
 fn what_cannot_be_rewritten_refuses_an_archive_and_prints_the_lines_of_the_contract() {
     let place = Place::new();
-    backup(&place.path("backup.zip"), |config| config["rules"] = guarded("nobody.id"));
+    backup(&place.path("backup.zip"), |config| {
+        config["rules"] = json!({ "context_events": { "allow": { "view": "data.type == 'x'" } } });
+    });
     let bundle = run(&place, "backup.zip", &fixture("release.toml"));
     let refused = import(&place, &bundle, "backup.zip", &[]).ends(5).error();
     insta::assert_snapshot!(refused, @r#"
             error: the permission rules of the app do not guard the target yet
-              --> `thread_items`: `context_events.allow.view`: `context_events` has no link `nobody`
+              --> `thread_items`: `context_events.allow.view`: nothing in `thread_items` holds `context_events.type` as it is
             help: say in the contract or a release file who may do what, and run again; as far as it is known:
             [after.rules]
-            thread_items = '''{"allow":{"view":"auth.id in data.ref('nobody.id')"}}'''
+            thread_items = '''{"allow":{"view":"data.type == 'x'"}}'''
             "#);
     assert!(!place.path("new.zip").exists());
     // Stores that evaluate no rules take the rows.
@@ -108,16 +110,14 @@ fn what_cannot_be_rewritten_refuses_an_archive_and_prints_the_lines_of_the_contr
     let report = std::fs::read_to_string(place.path(&bundle).join("report/report.md"));
     assert!(report.expect("a report").contains("permission rules are not settled"));
     let release = std::fs::read_to_string(fixture("release.toml")).expect("a release file");
-    let lines = refused.split_once("[after.rules]").expect("lines").1.replace("nobody", "author");
+    let lines =
+        refused.split_once("[after.rules]").expect("lines").1.replace("data.type", "data.channel");
     place.write("release.toml", format!("{release}\n[after.rules]{lines}\n"));
     let bundle = run(&place, "backup.zip", "release.toml");
     import(&place, &bundle, "backup.zip", &[]).ends(0);
     import(&place, &bundle, "backup.zip", &["--execute"]).ends(0);
     let rules = &config(&place.path("new.zip"))["rules"];
-    assert_eq!(
-        rules["thread_items"]["allow"],
-        json!({ "view": "auth.id in data.ref('author.id')" })
-    );
+    assert_eq!(rules["thread_items"]["allow"], json!({ "view": "data.channel == 'x'" }));
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn files(
                 Error::damaged("the app's schema cannot be read again").because(error)
             })?,
         };
-        files.push((path.to_path_buf(), "schema", text));
+        files.push(((*path).clone(), "schema", text));
     }
     let code = outs.iter().find(|(_, form)| matches!(form, Form::TypeScript));
     if let (Some((path, _)), Some(permissions)) = (code, &plan.permissions) {

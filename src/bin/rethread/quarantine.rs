@@ -126,7 +126,7 @@ fn replayed(
     });
     let (snapshot, bundle) = (&outcome.snapshot, &outcome.bundle);
     let (found, failure) = run::verified(bundle, snapshot, &contract, resources, progress)?;
-    let _ = writeln!(out, "{}", found);
+    let _ = writeln!(out, "{found}");
     let aside = replay::reasons(bundle, None, it.limit)?;
     let left: u64 = aside.iter().map(|reason| reason.count.rows).sum();
     let _ = writeln!(out, "{} still set aside", counted(left));

@@ -120,6 +120,11 @@ impl<'a> Ways<'a> {
         if is_carried {
             return Ok(name.to_owned());
         }
+        let is_there = self.app.entity(source).is_none_or(|entity| entity.attr(name).is_some());
+        if !is_there && !self.is_label(target, name) {
+            // No row has it, there as here.
+            return Ok(name.to_owned());
+        }
         Err(format!("nothing in `{target}` holds `{source}.{name}` as it is"))
     }
 
@@ -134,6 +139,10 @@ impl<'a> Ways<'a> {
             return match at {
                 // The server's own links are in no schema.
                 At::Stays(_) => Ok((label.to_owned(), At::Beyond)),
+                // It leads to no row, there as here.
+                At::Moved { target, .. } if !self.is_label(target, label) => {
+                    Ok((label.to_owned(), At::Beyond))
+                }
                 _ => Err(format!("`{entity}` has no link `{label}`")),
             };
         };
@@ -156,6 +165,18 @@ impl<'a> Ways<'a> {
             }
             _ => Err(format!("no link of the target holds what `{entity}.{label}` does")),
         }
+    }
+
+    /// Whether a target entity has something under a label.
+    fn is_label(self, target: &str, label: &str) -> bool {
+        let schemas = [&self.contract.after.schema, self.app];
+        let is_attr =
+            |schema: &Schema| schema.entity(target).is_some_and(|it| it.attr(label).is_some());
+        let mut links = schemas.iter().flat_map(|schema| &schema.links);
+        label == "id"
+            || schemas.into_iter().any(is_attr)
+            || links.any(|link| link.is_under(target, label))
+            || self.moved.iter().any(|moved| moved.link.is_under(target, label))
     }
 
     /// A link of the app, or of the legacy model where the app's schema is not known.
@@ -210,10 +231,10 @@ impl<'a> Ways<'a> {
         let is_it = |moved: &&MovedLink| moved.of.ahead() == link.ahead() && moved.of.to == link.to;
         let moved = self.moved.iter().find(is_it)?;
         let there = &moved.link;
-        let (on, label, to) = if ahead != moved.is_turned {
-            (&there.on, Some(&there.label), &there.to)
-        } else {
+        let (on, label, to) = if ahead == moved.is_turned {
             (&there.to, there.reverse.as_ref(), &there.on)
+        } else {
+            (&there.on, Some(&there.label), &there.to)
         };
         // Of several entities that the rows become, one has the links that follow them.
         (on == here).then_some((label?.clone(), to.as_str()))

@@ -349,8 +349,9 @@ mod tests {
         zip.start_file("files/early", options()).unwrap();
         zip.write_all(b"early").unwrap();
         zip.start_file("files/huge", options()).unwrap();
+        let zeros = vec![0; 1_000_000];
         for _ in 0..huge / 1_000_000 {
-            zip.write_all(&[0; 1_000_000]).unwrap();
+            zip.write_all(&zeros).unwrap();
         }
         zip.start_file("files/late", options()).unwrap();
         zip.write_all(b"late").unwrap();
