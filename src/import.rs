@@ -62,8 +62,8 @@ const MEMORY: u64 = 256 << 20;
 /// outcome is also written beside the bundle's seal.
 ///
 /// # Errors
-/// [`Kind::Refused`] when a gate is shut or what the target holds is in the way,
-/// [`Kind::Findings`] when what it returns is not what the bundle holds, or it fails. A target of
+/// [`Kind::Busy`] when another import into the target is at work, [`Kind::Refused`] when a gate is shut or
+/// what the target holds is in the way, [`Kind::Findings`] when what it returns is not what the bundle holds, or it fails. A target of
 /// [`Manner::Transaction`] or [`Manner::File`] is then as it was.
 pub fn import(
     verified: &VerifiedBundle,

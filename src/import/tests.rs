@@ -305,6 +305,7 @@ fn two_imports_of_one_target_exclude_each_other() {
     let desk = Desk::open(&plan, &target, &order).unwrap();
     let error = place.import(&mut target, &Order { execute: false, ..order }).unwrap_err();
     insta::assert_snapshot!(error, @"another import into `memory` is at work");
+    assert_eq!(error.kind, Kind::Busy);
     drop(desk);
     place.import(&mut target, &Order { execute: false, ..order }).unwrap();
 }

@@ -54,7 +54,8 @@ impl Undone {
 /// Undoes the import of a bundle into a target, or rehearses it.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the journal knows no import to undo, [`Kind::Refused`] when rows are no
+/// [`Kind::Busy`] when another run is at work on the target, [`Kind::Usage`] when the journal knows no import
+/// to undo, [`Kind::Refused`] when rows are no
 /// longer as the import left them, [`Kind::Findings`] when the target does not come to hold what it
 /// held before, or it fails.
 pub fn rollback(

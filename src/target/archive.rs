@@ -268,7 +268,7 @@ impl Target for Archive {
         }
         let Some(staged) = open.staged else { return Ok(()) };
         if self.place.exists() {
-            return Err(Error::refused("another program made a file here in the meantime")
+            return Err(Error::busy("another program made a file here in the meantime")
                 .at(self.place.display())
                 .help("import again, or name another file"));
         }

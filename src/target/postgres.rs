@@ -138,7 +138,7 @@ impl Open {
             }
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
-        Err(Error::refused("another import into this schema is at work")
+        Err(Error::busy("another import into this schema is at work")
             .at(format!("{}, schema `{}`", self.place.shown(), self.options.schema))
             .help("wait for it to end; the lock of a run that was killed goes with its connection"))
     }

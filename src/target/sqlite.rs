@@ -229,7 +229,7 @@ impl Target for Sqlite {
         };
         open.db.close().map_err(|(_, error)| error).fails(&self.place)?;
         if !is_new(&self.place) {
-            return Err(Error::refused("another program made a database here in the meantime")
+            return Err(Error::busy("another program made a database here in the meantime")
                 .at(self.place.display())
                 .help("import again, or name another database"));
         }

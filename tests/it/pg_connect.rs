@@ -291,7 +291,7 @@ fn a_table_that_is_held_is_waited_for_only_so_long() {
     let error = client.batch_execute("SELECT 1 FROM public.t").unwrap_err();
     let said = told(&pg::failed(&error, &place, "the table cannot be read"));
     assert_snapshot!(said.replace(database.name(), "DB"), @"
-    System: the table cannot be read: canceling statement due to lock timeout (SQLSTATE 55P03)
+    Busy: the table cannot be read: canceling statement due to lock timeout (SQLSTATE 55P03)
       --> postgres@HOST:PORT/DB
     help: another session holds the table: `pg_stat_activity` shows which; end it and run again
     ");

@@ -264,7 +264,7 @@ fn two_imports_at_once_exclude_each_other() {
     let key = rethread::bag::sha256_hex(b"rethread public");
     let key = i64::from_str_radix(&key[..15], 16).expect("digits");
     other.batch_execute(&format!("SELECT pg_advisory_lock({key})")).expect("the lock");
-    insta::assert_snapshot!(said(&place.run(&["import", &bundle, "--to", &url]).ends(5), &database), @"
+    insta::assert_snapshot!(said(&place.run(&["import", &bundle, "--to", &url]).ends(75), &database), @"
     error: another import into this schema is at work
       --> postgres@HOST/DB, schema `public`
     help: wait for it to end; the lock of a run that was killed goes with its connection

@@ -489,7 +489,7 @@ fn a_locked_database_is_an_error_of_the_moment() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = place.import(&Sample::small()).unwrap_err();
     insta::assert_snapshot!(shown(&place, &error), @"
-    3: another program is writing to the database
+    75: another program is writing to the database
       --> /thread.sqlite
     help: close it there, then run the same command again: nothing was changed
     ");
@@ -551,7 +551,7 @@ fn two_imports_at_once_do_not_mix() {
     let staged = StagedFile::begin(&place.database()).unwrap();
     let error = place.import(&Sample::small()).unwrap_err();
     insta::assert_snapshot!(shown(&place, &error), @"
-    5: another run is making this file right now
+    75: another run is making this file right now
       --> /.thread.sqlite.partial
     help: wait for it to end, or name another file
     ");
