@@ -106,7 +106,7 @@ struct Run<'r> {
 impl Run<'_> {
     fn bring(&mut self, journal: &mut Journal<'_>) -> Result<Outcome> {
         self.progress.begin("compare", Some(self.plan.rows()));
-        self.target.open(self.plan, self.job, self.progress)?;
+        self.target.open(self.plan, self.job, journal, self.progress)?;
         let is_done = self.job.resumed && self.target.has_run(&self.job.run, journal)?;
         if is_done {
             // Whatever is found now, the store has the rows.

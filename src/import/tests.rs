@@ -42,7 +42,13 @@ impl Target for Memory {
         self.manner
     }
 
-    fn open(&mut self, _plan: &Plan, _job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        _plan: &Plan,
+        _job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         self.steps.push("open");
         Ok(())
     }

@@ -119,6 +119,11 @@ fn meaning(code: &str) -> (Kind, &'static str) {
             "another session holds the table: `pg_stat_activity` shows which; end it and run again",
         ),
         "40001" | "40P01" | "55006" => (Kind::Busy, "run the same command again"),
+        "42P05" | "26000" => (
+            Kind::Refused,
+            "other clients use this connection too, through a pooler that mixes up their prepared \
+             statements: name the server itself",
+        ),
         "57014" | "57P01" | "57P02" | "57P03" => (Kind::System, "run the same command again"),
         _ => (Kind::System, ""),
     }

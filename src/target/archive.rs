@@ -151,7 +151,13 @@ impl Target for Archive {
         Manner::File
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         if self.place.is_dir() {
             return Err(Error::usage("a folder stands where the archive goes")
                 .at(self.place.display())

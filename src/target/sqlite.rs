@@ -122,7 +122,13 @@ impl Target for Sqlite {
         Manner::Transaction
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         schema::check_names(plan)?;
         self.place = storage::place_of_file(&self.place)?;
         let is_new = is_new(&self.place);
