@@ -15,6 +15,8 @@ pub enum Kind {
     Damaged,
     /// A gate of the contract or of the target refused.
     Refused,
+    /// Another run, or another program, is at work on the same thing: the same command may do later.
+    Busy,
     /// A mistake in this program.
     Bug,
 }
@@ -28,6 +30,7 @@ impl Kind {
             Kind::System => 3,
             Kind::Damaged => 4,
             Kind::Refused => 5,
+            Kind::Busy => 75,
             Kind::Bug => 70,
         }
     }
@@ -78,6 +81,11 @@ impl Error {
     /// A gate that refused.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(Kind::Refused, message)
+    }
+
+    /// Another run, or another program, at work on the same thing.
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self::new(Kind::Busy, message)
     }
 
     /// A mistake in this program, with what was being done.

@@ -62,8 +62,8 @@ const MEMORY: u64 = 256 << 20;
 /// outcome is also written beside the bundle's seal.
 ///
 /// # Errors
-/// [`Kind::Refused`] when a gate is shut or what the target holds is in the way,
-/// [`Kind::Findings`] when what it returns is not what the bundle holds, or it fails. A target of
+/// [`Kind::Busy`] when another import into the target is at work, [`Kind::Refused`] when a gate is shut or
+/// what the target holds is in the way, [`Kind::Findings`] when what it returns is not what the bundle holds, or it fails. A target of
 /// [`Manner::Transaction`] or [`Manner::File`] is then as it was.
 pub fn import(
     verified: &VerifiedBundle,
@@ -106,7 +106,7 @@ struct Run<'r> {
 impl Run<'_> {
     fn bring(&mut self, journal: &mut Journal<'_>) -> Result<Outcome> {
         self.progress.begin("compare", Some(self.plan.rows()));
-        self.target.open(self.plan, self.job, self.progress)?;
+        self.target.open(self.plan, self.job, journal, self.progress)?;
         let is_done = self.job.resumed && self.target.has_run(&self.job.run, journal)?;
         if is_done {
             // Whatever is found now, the store has the rows.

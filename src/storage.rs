@@ -15,19 +15,20 @@ pub use log::{Lock, Log};
 /// A folder that is being made beside its final place and appears there by one rename.
 ///
 /// Dropped before [`Staged::commit`], it leaves nothing. A killed program leaves the hidden
-/// partial folder, which the next [`Staged::begin`] for the same place removes.
+/// partial folder and its lock, which the next [`Staged::begin`] for the same place takes over.
 #[derive(Debug)]
 pub struct Staged {
     partial: PathBuf,
     place: PathBuf,
-    lock: Option<File>,
+    lock: Lock,
 }
 
 impl Staged {
     /// Begins a folder that will stand at `place`.
     ///
     /// # Errors
-    /// `place` exists, another process is making it, or the disk refuses.
+    /// `place` exists, another process is making it ([`Kind::Busy`](crate::error::Kind::Busy)), or the
+    /// disk refuses.
     pub fn begin(place: &Path) -> Result<Self> {
         let name = place
             .file_name()
@@ -40,10 +41,20 @@ impl Staged {
         let parent = parent_of(place);
         create_folder(&parent)?;
         let partial = parent.join(format!(".{}.partial", name.to_string_lossy()));
+        let busy = || {
+            Error::busy("another run is making this folder right now")
+                .at(partial.display())
+                .help("wait for it to end, or name another folder")
+        };
+        // Beside the folder, so that it holds until the folder is at its place.
+        let lock = Lock::take(&partial.with_extension("lock"), busy)?;
+        let staged = Self { partial: partial.clone(), place: place.to_owned(), lock };
+        if place.symlink_metadata().is_ok() {
+            return Err(busy());
+        }
+        remove_folder(&partial)?;
         create_folder(&partial)?;
-        let lock = lock_in(&partial)?;
-        clear(&partial)?;
-        Ok(Self { partial, place: place.to_owned(), lock: Some(lock) })
+        Ok(staged)
     }
 
     /// Where the folder is while it is being made.
@@ -55,56 +66,18 @@ impl Staged {
     ///
     /// # Errors
     /// The disk refuses; the place is then as it was.
-    pub fn commit(mut self) -> Result<()> {
-        fs::remove_file(self.partial.join(LOCK)).map_err(|error| failed(&self.partial, error))?;
+    pub fn commit(self) -> Result<()> {
         sync_folders(&self.partial)?;
         fs::rename(&self.partial, &self.place).map_err(|error| failed(&self.place, error))?;
-        self.lock = None;
         sync_folder(&parent_of(&self.place))
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.lock.is_some() {
-            drop(fs::remove_dir_all(&self.partial));
-        }
+        drop(fs::remove_dir_all(&self.partial));
+        self.lock.remove();
     }
-}
-
-const LOCK: &str = ".lock";
-
-fn lock_in(partial: &Path) -> Result<File> {
-    let path = partial.join(LOCK);
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| failed(&path, error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(Error::refused("another run is making this folder right now")
-                .at(partial.display())
-                .help("wait for it to end, or name another folder"))
-        }
-        Err(fs::TryLockError::Error(error)) => Err(failed(&path, error)),
-    }
-}
-
-/// Removes what a killed run left in a partial folder, the held lock excepted.
-fn clear(partial: &Path) -> Result<()> {
-    for entry in fs::read_dir(partial).map_err(|error| failed(partial, error))? {
-        let path = entry.map_err(|error| failed(partial, error))?.path();
-        if path.ends_with(LOCK) {
-            continue;
-        }
-        let is_folder = path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(|error| failed(&path, error))?;
-    }
-    Ok(())
 }
 
 /// A file that another library makes beside its final place and that appears there by one rename.
@@ -124,7 +97,7 @@ impl StagedFile {
     /// Begins an empty file that will stand at `place`.
     ///
     /// # Errors
-    /// Another process is making it, or the disk refuses.
+    /// Another process is making it ([`Kind::Busy`](crate::error::Kind::Busy)), or the disk refuses.
     pub fn begin(place: &Path) -> Result<Self> {
         let name = place
             .file_name()
@@ -145,7 +118,7 @@ impl StagedFile {
             Err(fs::TryLockError::Error(error)) => return Err(failed(&partial, error)),
         };
         if !held {
-            return Err(Error::refused("another run is making this file right now")
+            return Err(Error::busy("another run is making this file right now")
                 .at(partial.display())
                 .help("wait for it to end, or name another file"));
         }

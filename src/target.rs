@@ -51,7 +51,13 @@ pub trait Target {
     ///
     /// # Errors
     /// The store cannot be reached, or is not fit; nothing in it has changed.
-    fn open(&mut self, plan: &Plan, job: &Job, progress: &dyn Progress) -> Result<()>;
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        journal: &Journal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<()>;
 
     /// Whether the writes of this run are in the store for good: it was killed between its commit
     /// and the journal's word of it.

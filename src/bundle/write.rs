@@ -57,7 +57,11 @@ pub fn write(
     let rows: u64 = snapshot.meta().tables.iter().map(|table| table.rows).sum();
     let said = format!("transform {} rows", crate::error::grouped(rows));
     let buffers = resources.buffers(&said, transform::memory(&plan, snapshot), BUFFERS)?;
-    let staged = Staged::begin(&place)?;
+    let staged = match Staged::begin(&place) {
+        // Another run has made it in the meantime.
+        Err(_) if bag::is_sealed(&place) => return Bundle::open(&place, progress),
+        begun => begun?,
+    };
     let scratch = Scratch::begin(&staged, &place, resources)?;
     let work = scratch.path();
     let decisions = transform::decide(&plan, snapshot, work, progress)?;

@@ -37,7 +37,7 @@ impl Desk {
             None => folder.join(".lock"),
         };
         let held = Lock::take(&lock, || {
-            Error::refused(format!("another import into `{}` is at work", target.name()))
+            Error::busy(format!("another import into `{}` is at work", target.name()))
                 .at(lock.display())
                 .help("wait for it to end; a lock that a killed run left behind does not hold")
         })?;

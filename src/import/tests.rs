@@ -42,7 +42,13 @@ impl Target for Memory {
         self.manner
     }
 
-    fn open(&mut self, _plan: &Plan, _job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        _plan: &Plan,
+        _job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         self.steps.push("open");
         Ok(())
     }
@@ -305,6 +311,7 @@ fn two_imports_of_one_target_exclude_each_other() {
     let desk = Desk::open(&plan, &target, &order).unwrap();
     let error = place.import(&mut target, &Order { execute: false, ..order }).unwrap_err();
     insta::assert_snapshot!(error, @"another import into `memory` is at work");
+    assert_eq!(error.kind, Kind::Busy);
     drop(desk);
     place.import(&mut target, &Order { execute: false, ..order }).unwrap();
 }

@@ -54,9 +54,9 @@ impl Undone {
 /// Undoes the import of a bundle into a target, or rehearses it.
 ///
 /// # Errors
-/// [`Kind::Usage`] when the journal knows no import to undo, [`Kind::Refused`] when rows are no
-/// longer as the import left them, [`Kind::Findings`] when the target does not come to hold what it
-/// held before, or it fails.
+/// [`Kind::Busy`] when another run is at work on the target, [`Kind::Usage`] when the journal knows no import
+/// to undo, [`Kind::Refused`] when rows are no longer as the import left them, [`Kind::Findings`] when the
+/// target does not come to hold what it held before, or it fails.
 pub fn rollback(
     bundle: &Bundle,
     contract: &Contract,
@@ -190,7 +190,7 @@ struct Run<'r> {
 impl Run<'_> {
     fn undo(&mut self, journal: &mut Journal<'_>) -> Result<Undone> {
         self.progress.begin("compare", Some(self.plan.rows()));
-        self.target.open(self.plan, self.job, self.progress)?;
+        self.target.open(self.plan, self.job, journal, self.progress)?;
         let undoes = self.job.undoes.as_deref().unwrap_or_default();
         if self.ask && !self.job.resumed && !self.target.has_run(undoes, journal)? {
             return Err(nothing(self.target));

@@ -115,12 +115,16 @@ fn meaning(code: &str) -> (Kind, &'static str) {
         "53100" => (Kind::System, "free some room on the server's disk and run it again"),
         "53200" => (Kind::System, "give the server more memory and run it again"),
         "55P03" => (
-            Kind::System,
+            Kind::Busy,
             "another session holds the table: `pg_stat_activity` shows which; end it and run again",
         ),
-        "57014" | "57P01" | "57P02" | "57P03" | "40001" | "40P01" => {
-            (Kind::System, "run the same command again")
-        }
+        "40001" | "40P01" | "55006" => (Kind::Busy, "run the same command again"),
+        "42P05" | "26000" => (
+            Kind::Refused,
+            "other clients use this connection too, through a pooler that mixes up their prepared \
+             statements: name the server itself",
+        ),
+        "57014" | "57P01" | "57P02" | "57P03" => (Kind::System, "run the same command again"),
         _ => (Kind::System, ""),
     }
 }

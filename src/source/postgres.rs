@@ -13,7 +13,7 @@ use super::{Form, Head, Source, SourceMeta, Visit};
 use crate::contract::Contract;
 use crate::error::{Error, Result, grouped};
 use crate::pg::copy::Reader;
-use crate::pg::{self, Client, Login, Place};
+use crate::pg::{self, Access, Client, Login, Place};
 use crate::progress::{Progress, Silent};
 use crate::storage;
 use catalog::{Table, Wish};
@@ -133,7 +133,7 @@ impl Session {
         let mut tables = catalog::tables(&mut client, place, wishes)?;
         for table in &mut tables {
             let sql = format!("SELECT pg_catalog.count(*) FROM {}", table.quoted());
-            let row = client.query_one(&sql, &[]);
+            let row = client.query_typed_one(&sql, &[]);
             let rows: i64 = row.map_err(|error| pg::failed(&error, place, WHAT))?.get(0);
             table.rows = u64::try_from(rows).unwrap_or_default();
         }
@@ -143,11 +143,7 @@ impl Session {
 
 /// Connects and begins a transaction that sees one state of the database and changes nothing.
 pub(super) fn begin(place: &Place, login: &Login) -> Result<Client> {
-    let mut client = pg::connect(place, login)?;
-    client
-        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        .map_err(|error| pg::failed(&error, place, WHAT))?;
-    Ok(client)
+    pg::begin(place, login, Access::Read, WHAT)
 }
 
 /// Passes the rows of a table on as JSON objects, numbered from 1; gives their count.

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::{create_folder, failed, parent_of, sync_folder};
+use super::{create_folder, failed, is_still_at, parent_of, sync_folder};
 use crate::error::{Error, Result};
 
 /// A file of lines that only grows. A line that a kill cut off is dropped when it is opened again.
@@ -57,6 +57,7 @@ impl Log {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    path: PathBuf,
 }
 
 impl Lock {
@@ -69,9 +70,14 @@ impl Lock {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.map_err(|error| failed(path, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(fs::TryLockError::WouldBlock) => Err(busy()),
+            Ok(()) if is_still_at(&file, path) => Ok(Self { _file: file, path: path.to_owned() }),
+            Ok(()) | Err(fs::TryLockError::WouldBlock) => Err(busy()),
             Err(fs::TryLockError::Error(error)) => Err(failed(path, error)),
         }
+    }
+
+    /// Removes its file, while the lock still holds: whoever waits for it finds that it is gone.
+    pub(super) fn remove(&self) {
+        drop(fs::remove_file(&self.path));
     }
 }

@@ -151,7 +151,13 @@ impl Target for Archive {
         Manner::File
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         if self.place.is_dir() {
             return Err(Error::usage("a folder stands where the archive goes")
                 .at(self.place.display())
@@ -268,7 +274,7 @@ impl Target for Archive {
         }
         let Some(staged) = open.staged else { return Ok(()) };
         if self.place.exists() {
-            return Err(Error::refused("another program made a file here in the meantime")
+            return Err(Error::busy("another program made a file here in the meantime")
                 .at(self.place.display())
                 .help("import again, or name another file"));
         }

@@ -163,7 +163,13 @@ impl Target for InstantDb {
         Manner::Steps
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         if job.undoes.is_none() {
             self.notes = permissions::judge(&self.client, plan, &self.name())?;
         }

@@ -18,6 +18,7 @@
 //! - `rethread_imports`: which runs wrote which bundles.
 
 mod check;
+mod fits;
 mod load;
 mod merge;
 mod names;
@@ -33,7 +34,7 @@ use super::{
 };
 use crate::bag;
 use crate::error::{Error, Result};
-use crate::pg::{self, Login, Place};
+use crate::pg::{self, Access, Login, Place};
 use crate::progress::Progress;
 use schema::Made;
 
@@ -45,6 +46,18 @@ pub enum Payloads {
     Jsonb,
     /// As `text` with a check that it is JSON.
     Text,
+}
+
+impl Payloads {
+    const ALL: [Self; 2] = [Payloads::Jsonb, Payloads::Text];
+
+    /// Its name in a journal: the type's.
+    fn name(self) -> &'static str {
+        match self {
+            Payloads::Jsonb => "jsonb",
+            Payloads::Text => "text",
+        }
+    }
 }
 
 /// What is asked of a database.
@@ -113,19 +126,36 @@ impl Open {
 
     /// One number.
     fn count(&mut self, sql: &str, what: &str) -> Result<u64> {
-        let row = self.client.query_one(sql, &[]);
+        let row = self.client.query_typed_one(sql, &[]);
         let row = row.map_err(|error| pg::failed(&error, &self.place, what))?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
     /// The first column of every row, as text.
     fn texts(&mut self, sql: &str, what: &str) -> Result<Vec<String>> {
-        let rows = self.client.query(sql, &[]);
+        let rows = self.client.query_typed(sql, &[]);
         let rows = rows.map_err(|error| pg::failed(&error, &self.place, what))?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Two imports into one schema exclude each other; the lock goes with the connection.
+    /// A database of another encoding cannot hold every text.
+    fn encoding(&mut self) -> Result<()> {
+        let sql = "SELECT pg_catalog.current_setting('server_encoding')";
+        let found = self.texts(sql, "the database's encoding cannot be read")?;
+        match found.first().map(String::as_str) {
+            Some("UTF8") => Ok(()),
+            found => Err(Error::refused(format!(
+                "the database's encoding is {}; the target must be UTF8",
+                found.unwrap_or("unknown")
+            ))
+            .at(self.place.shown())
+            .help(
+                "name another database: `CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0`",
+            )),
+        }
+    }
+
+    /// Two imports into one schema exclude each other; the lock goes with the transaction.
     fn lock(&mut self) -> Result<()> {
         let name = format!("rethread {}", self.options.schema);
         let digest = bag::sha256_hex(name.as_bytes());
@@ -138,7 +168,7 @@ impl Open {
             }
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
-        Err(Error::refused("another import into this schema is at work")
+        Err(Error::busy("another import into this schema is at work")
             .at(format!("{}, schema `{}`", self.place.shown(), self.options.schema))
             .help("wait for it to end; the lock of a run that was killed goes with its connection"))
     }
@@ -166,16 +196,29 @@ impl Target for Postgres {
         Manner::Transaction
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         names::check(plan)?;
         names::fits(&self.options.schema)?;
-        let client = pg::connect(&self.place, &self.login)?;
-        let (place, options, job) = (self.place.clone(), self.options.clone(), job.clone());
+        let what = "the import cannot begin";
+        let client = pg::begin(&self.place, &self.login, Access::Write, what)?;
+        let mut options = self.options.clone();
+        if let Some(payloads) = undo::payloads(job, journal) {
+            options.payloads = payloads;
+        }
+        let (place, job) = (self.place.clone(), job.clone());
         let made = Made::default();
         let open = Open { client, place, options, job, made, fresh: false, changes: 0 };
         // Kept even when it is refused, so that `abandon` ends its transaction.
         let open = self.open.insert(open);
-        open.run("BEGIN ISOLATION LEVEL READ COMMITTED", "the import cannot begin")?;
+        if open.job.undoes.is_none() {
+            open.encoding()?;
+        }
         open.lock()?;
         schema::prepare(open, plan)
     }
@@ -217,6 +260,7 @@ impl Target for Postgres {
     ) -> Result<()> {
         let open = self.opened()?;
         journal.note(undo::MADE, open.made.names())?;
+        journal.note(undo::JSON_AS, open.options.payloads.name())?;
         if open.fresh {
             schema::finish(open, plan)?;
         } else {

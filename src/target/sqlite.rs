@@ -122,7 +122,13 @@ impl Target for Sqlite {
         Manner::Transaction
     }
 
-    fn open(&mut self, plan: &Plan, job: &Job, _progress: &dyn Progress) -> Result<()> {
+    fn open(
+        &mut self,
+        plan: &Plan,
+        job: &Job,
+        _journal: &Journal<'_>,
+        _progress: &dyn Progress,
+    ) -> Result<()> {
         schema::check_names(plan)?;
         self.place = storage::place_of_file(&self.place)?;
         let is_new = is_new(&self.place);
@@ -229,7 +235,7 @@ impl Target for Sqlite {
         };
         open.db.close().map_err(|(_, error)| error).fails(&self.place)?;
         if !is_new(&self.place) {
-            return Err(Error::refused("another program made a database here in the meantime")
+            return Err(Error::busy("another program made a database here in the meantime")
                 .at(self.place.display())
                 .help("import again, or name another database"));
         }

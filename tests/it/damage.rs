@@ -1,6 +1,10 @@
 //! One fault per case: what is told, with which code, and that nothing else changed.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rethread::error::Kind;
+use rethread::storage::{Staged, write_new};
 
 use crate::data;
 use crate::support::{Place, fixture, released};
@@ -177,14 +181,44 @@ fn a_killed_run_leaves_nothing_in_the_way_of_the_next() {
 #[test]
 fn two_runs_do_not_make_the_same_folder() {
     let place = Place::new();
-    place.write("app.json", data::sound().to_string()).write("snapshots/.app.partial/.lock", "");
-    let lock = std::fs::File::open(place.path("snapshots/.app.partial/.lock")).expect("a file");
+    place.write("app.json", data::sound().to_string()).write("snapshots/.app.lock", "");
+    let lock = std::fs::File::open(place.path("snapshots/.app.lock")).expect("a file");
     lock.try_lock().expect("nobody else holds it");
-    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(5).error(), @"
+    insta::assert_snapshot!(place.run(&["run", "app.json"]).ends(75).error(), @"
     error: another run is making this folder right now
       --> snapshots/.app.partial
     help: wait for it to end, or name another folder
     ");
     drop(lock);
     place.run(&["run", "app.json"]).ends(0);
+    assert!(!place.path("snapshots/.app.lock").exists(), "nothing is left beside the snapshot");
+}
+
+#[test]
+fn a_folder_that_is_being_finished_is_not_begun_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("made");
+    for _ in 0..50 {
+        let staged = Staged::begin(&place).expect("a folder");
+        for file in 0..20 {
+            write_new(&staged.path().join(format!("{file}/x")), b"x").expect("a file");
+        }
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    // It may find no other run's folder and nothing at the place before the end.
+                    let begun = Staged::begin(&place).map(drop);
+                    let kind = begun.expect_err("it is being made, or is there").kind;
+                    assert!(matches!(kind, Kind::Busy | Kind::Usage), "{kind:?}");
+                }
+            });
+            staged.commit().expect("a folder");
+            over.store(true, Ordering::Relaxed);
+            others.join().expect("no other begins");
+        });
+        let files = (0..20).filter(|file| place.join(format!("{file}/x")).exists()).count();
+        assert_eq!(files, 20);
+        std::fs::remove_dir_all(&place).expect("it goes");
+    }
 }

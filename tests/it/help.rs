@@ -108,9 +108,10 @@ fn the_whole_help() {
       2  the command line or the contract is wrong
       3  a source, a target or the disk failed; running again is safe
       4  a snapshot, a bundle or a source is damaged
-      5  refused: rows that are not ours are in the target, a dry run is missing, the contract has
-         blanks, or another run is in the same place
+      5  refused: rows that are not ours are in the target, a dry run is missing, or the contract has
+         blanks
       70 a bug in rethread
+      75 another run or program is at work in the same place: try again
 
     Results go to stdout, progress and errors to stderr. NO_COLOR asks for plain lines,
     POLARS_MAX_THREADS sets the number of threads.

@@ -24,6 +24,7 @@ mod properties;
 mod found;
 mod archive_target;
 mod pg_connect;
+mod pg_pooler;
 mod pg_source;
 mod pg_target;
 mod kills;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 use rethread::error::Error;
-use rethread::pg::{self, Login, Place};
+use rethread::pg::{self, Access, Login, Place};
 use rethread::secret::Secret;
 
 use crate::support::postgres::{PASSWORD, Server, server};
@@ -62,7 +62,7 @@ fn a_session_is_the_same_everywhere() {
         database.name()
     ));
     let place = Place::parse(&database.url()).unwrap();
-    let mut client = pg::connect(&place, &login()).unwrap();
+    let mut client = pg::begin(&place, &login(), Access::Write, "it cannot begin").unwrap();
     let sql = "SELECT pg_catalog.string_agg(name || ' = ' || setting, E'\\n' ORDER BY name) \
                FROM pg_catalog.pg_settings WHERE name = ANY ($1)";
     let names = [
@@ -89,7 +89,7 @@ fn a_session_is_the_same_everywhere() {
     idle_in_transaction_session_timeout = 0
     lock_timeout = 10000
     row_security = off
-    search_path = pg_catalog
+    search_path = pg_catalog, pg_temp
     statement_timeout = 0
     ");
 }
@@ -242,6 +242,7 @@ fn the_servers_words_hold_no_values() {
     );
     let place = Place::parse(&database.url()).unwrap();
     let mut client = pg::connect(&place, &login()).unwrap();
+    client.batch_execute("SET search_path = pg_catalog").unwrap();
     let mut said = |sql: &str| {
         let error = client.batch_execute(sql).unwrap_err();
         told(&pg::failed(&error, &place, "the rows cannot be written"))
@@ -291,7 +292,7 @@ fn a_table_that_is_held_is_waited_for_only_so_long() {
     let error = client.batch_execute("SELECT 1 FROM public.t").unwrap_err();
     let said = told(&pg::failed(&error, &place, "the table cannot be read"));
     assert_snapshot!(said.replace(database.name(), "DB"), @"
-    System: the table cannot be read: canceling statement due to lock timeout (SQLSTATE 55P03)
+    Busy: the table cannot be read: canceling statement due to lock timeout (SQLSTATE 55P03)
       --> postgres@HOST:PORT/DB
     help: another session holds the table: `pg_stat_activity` shows which; end it and run again
     ");

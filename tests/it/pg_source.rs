@@ -59,7 +59,7 @@ fn camel(name: &str) -> String {
 }
 
 /// Makes the tables in a schema and puts the rows of a dataset into them.
-fn fill(database: &Database<'_>, schema: &str, data: &Value) {
+pub(crate) fn fill(database: &Database<'_>, schema: &str, data: &Value) {
     let mut client = database.client();
     let head = format!(
         "CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path = {schema}; \
@@ -279,6 +279,57 @@ fn an_export_sees_one_state_of_the_database() {
     drop(folder);
 }
 
+/// What a user is told about the tables; nothing when they can be read.
+fn told_to(url: &str, login: &Login, database: &Database<'_>) -> String {
+    let place = Place::parse(url).unwrap();
+    let mut source = source::postgres(place, login.clone(), &[], "public", &contract()).unwrap();
+    let said = source.head(&contract()).map(drop).map_err(|error| told(&error, database));
+    said.err().unwrap_or_default()
+}
+
+#[test]
+fn tables_of_several_parts_are_read_whole_or_not_at_all() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    fill(&database, "public", &data::sound());
+    let told = || told_to(&database.url(), &Login::default(), &database);
+    // A policy of a partition does not hold for its table.
+    database.run(
+        "ALTER TABLE public.story_parts RENAME TO plain; \
+         CREATE TABLE public.story_parts (LIKE public.plain) PARTITION BY HASH (id); \
+         CREATE TABLE public.one PARTITION OF public.story_parts FOR VALUES WITH (MODULUS 1, REMAINDER 0); \
+         ALTER TABLE public.one ENABLE ROW LEVEL SECURITY; \
+         INSERT INTO public.story_parts SELECT * FROM public.plain; \
+         GRANT USAGE ON SCHEMA public TO guarded; \
+         GRANT SELECT ON ALL TABLES IN SCHEMA public TO guarded; \
+         CREATE TABLE public.child () INHERITS (public.story_steps)",
+    );
+    let url = database.url().replace("postgres@", "guarded@");
+    let login = Login { password: Some(Secret::new(PASSWORD)), ..Login::default() };
+    assert_eq!(told_to(&url, &login, &database), "");
+    assert_eq!(told(), "");
+    database.run("CREATE TABLE public.grandchild (note text, more int) INHERITS (public.child)");
+    assert_snapshot!(told(), @"
+    Usage: `public.story_steps` cannot be read whole: tables that inherit from it have columns of their own
+      --> postgres@localhost:PORT/DB
+      --> `public.grandchild.more`
+      --> `public.grandchild.note`
+    help: name a view that has these columns, or what inherits, with `--table ENTITY=SCHEMA.TABLE`
+    ");
+    // A view reads with the rights of its owner.
+    database.run(
+        "DROP TABLE public.grandchild; ALTER TABLE public.story_parts RENAME TO parts; \
+         ALTER TABLE public.parts ENABLE ROW LEVEL SECURITY; \
+         CREATE VIEW public.story_parts AS SELECT * FROM public.parts; \
+         ALTER VIEW public.story_parts OWNER TO guarded",
+    );
+    assert_snapshot!(told(), @r#"
+    Usage: the tables cannot be read: query would be affected by row-level security policy for table "parts" (SQLSTATE 42501)
+      --> postgres@localhost:PORT/DB
+    help: grant the user the right, or log in as another
+    "#);
+}
+
 #[test]
 fn rows_that_a_user_may_not_see_are_no_rows_that_are_lost() {
     let Some(server) = server() else { return };
@@ -286,13 +337,7 @@ fn rows_that_a_user_may_not_see_are_no_rows_that_are_lost() {
     fill(&database, "public", &data::sound());
     let url = database.url().replace("postgres@", "guarded@");
     let login = Login { password: Some(Secret::new(PASSWORD)), ..Login::default() };
-    let told_to_guarded = || {
-        let place = Place::parse(&url).unwrap();
-        let mut source =
-            source::postgres(place, login.clone(), &[], "public", &contract()).unwrap();
-        let said = source.head(&contract()).map(drop).map_err(|error| told(&error, &database));
-        said.err().unwrap_or_default()
-    };
+    let told_to_guarded = || told_to(&url, &login, &database);
     assert_snapshot!(told_to_guarded(), @"
     Usage: the tables cannot be read: permission denied for table context_contexts (SQLSTATE 42501)
       --> guarded@localhost:PORT/DB

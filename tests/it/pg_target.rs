@@ -218,6 +218,173 @@ fn tables_that_do_not_fit_are_named_and_left_alone() {
 }
 
 #[test]
+fn what_takes_rows_otherwise_than_they_are_given_is_named_before_one_is_written() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let (place, bundle) = bundle_of(&data::sound());
+    let url = database.url();
+    // The tables as an import makes them.
+    let [release, file] = released();
+    let made = place.run(&["run", "app.json", "--json", &release, &file]).ends(0).json();
+    let filled = made["bundle"].as_str().expect("a folder");
+    place.run(&["import", filled, "--to", &url]).ends(0);
+    place.run(&["import", filled, "--to", &url, "--execute"]).ends(0);
+    database.run(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         ALTER TABLE thread_items RENAME TO items; CREATE VIEW thread_items AS SELECT * FROM items;
+         CREATE RULE none AS ON INSERT TO thread_steps DO INSTEAD NOTHING;
+         ALTER TABLE thread_threads DROP COLUMN name;
+         ALTER TABLE thread_threads ADD COLUMN name text GENERATED ALWAYS AS ('x') STORED;
+         ALTER TABLE thread_parts RENAME TO old_parts;
+         CREATE TABLE thread_parts (LIKE old_parts, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+         CREATE TABLE all_parts PARTITION OF thread_parts DEFAULT;
+         CREATE TRIGGER gone BEFORE INSERT ON all_parts FOR EACH ROW EXECUTE FUNCTION f();
+         ALTER TABLE thread_executions ADD COLUMN more text; CREATE TABLE mine () INHERITS (thread_executions);
+         ALTER TABLE rethread_imports RENAME TO old_imports;
+         CREATE VIEW rethread_imports AS SELECT * FROM old_imports;
+         CREATE TRIGGER instead INSTEAD OF INSERT ON rethread_imports FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let before = dump(&database);
+    let refused = place.run(&["import", &bundle, "--to", &url]).ends(5);
+    insta::assert_snapshot!(said(&refused, &database), @"
+    error: the schema has tables that do not fit the contract
+      --> postgres@HOST/DB, schema `public`
+      --> `thread_threads.name` is generated and takes no value
+      --> `thread_items` is a view, not a table
+      --> `mine` inherits from `thread_executions`
+      --> rule `none` acts on `thread_steps`
+      --> trigger `gone` acts on `thread_parts`
+      --> `rethread_imports` is a view, not a table
+    help: name another schema with `--schema`, or change these tables; they are never altered
+    ");
+    assert_eq!(dump(&database), before);
+}
+
+#[test]
+fn a_name_that_something_else_has_is_said_before_a_table_is_made() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    database.run(
+        "CREATE TABLE t (id int); CREATE INDEX thread_threads ON t (id);
+         CREATE SEQUENCE thread_parts; CREATE TYPE thread_items AS ENUM ('a');
+         CREATE TYPE thread_steps AS (a int); CREATE MATERIALIZED VIEW thread_executions AS SELECT 1;
+         CREATE EXTENSION IF NOT EXISTS file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+         CREATE FOREIGN TABLE thread_contexts (id text) SERVER files OPTIONS (filename '/dev/null')",
+    );
+    let before = dump(&database);
+    let (place, bundle) = bundle_of(&data::sound());
+    let refused = place.run(&["import", &bundle, "--to", &database.url()]).ends(5);
+    insta::assert_snapshot!(said(&refused, &database), @"
+    error: the schema has tables that do not fit the contract
+      --> postgres@HOST/DB, schema `public`
+      --> `thread_threads` is an index, not a table
+      --> `thread_contexts` is a foreign table, not a table
+      --> `thread_items` is a type, not a table
+      --> `thread_executions` is a materialized view, not a table
+      --> `thread_steps` is a type, not a table
+      --> `thread_parts` is a sequence, not a table
+    help: name another schema with `--schema`, or change these tables; they are never altered
+    ");
+    assert_eq!(dump(&database), before);
+}
+
+#[test]
+fn what_acts_on_no_row_of_ours_is_no_hindrance() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let (place, bundle) = bundle_of(&data::sound());
+    let url = database.url();
+    // A rule and a policy of a partition do not hold for rows that come through its table.
+    database.run(&format!(
+        "CREATE TABLE thread_items (id uuid PRIMARY KEY, channel text NOT NULL,
+            \"createdAt\" timestamptz NOT NULL, type text, content jsonb, status text,
+            thread uuid, context uuid, execution uuid) PARTITION BY HASH (id);
+         CREATE TABLE all_items PARTITION OF thread_items FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+         CREATE RULE none AS ON INSERT TO all_items DO INSTEAD NOTHING;
+         ALTER TABLE all_items ENABLE ROW LEVEL SECURITY;
+         CREATE TEMP TABLE thread_threads (id int);
+         ALTER DATABASE {} SET default_transaction_read_only = on",
+        database.name()
+    ));
+    place.run(&["import", &bundle, "--to", &url]).ends(0);
+    place.run(&["import", &bundle, "--to", &url, "--execute"]).ends(0);
+    assert_eq!(count(&database, "SELECT count(*) FROM all_items"), 2);
+    place.run(&["rollback", &bundle, "--to", &url, "--execute"]).ends(0);
+    assert_eq!(count(&database, "SELECT count(*) FROM all_items"), 0);
+}
+
+#[test]
+fn a_database_that_looks_after_no_foreign_keys_is_refused() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    database
+        .run(&format!("ALTER DATABASE {} SET session_replication_role = replica", database.name()));
+    let (place, bundle) = bundle_of(&data::sound());
+    let refused = place.run(&["import", &bundle, "--to", &database.url()]).ends(5);
+    insta::assert_snapshot!(said(&refused, &database), @"
+    error: the import cannot begin: `session_replication_role` is `replica` and must be `origin`
+      --> postgres@HOST/DB
+    help: name the server itself, not what pools its connections, and a user for whom no `ALTER ROLE` sets it
+    ");
+}
+
+#[test]
+fn a_rollback_knows_how_payloads_were_written() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let (place, bundle) = bundle_of(&data::sound());
+    let url = database.url();
+    let empty = dump(&database);
+    let undo = ["rollback", &bundle, "--to", &url];
+    for form in ["text", "jsonb"] {
+        let import = ["import", &bundle, "--to", &url, "--json-as", form];
+        place.run(&import).ends(0);
+        place.run(&[&import[..], &["--execute"]].concat()).ends(0);
+        let full = dump(&database);
+        if form == "text" {
+            let told = place.run(&import[..4]).ends(5).error();
+            assert!(told.contains("is text, not jsonb, as `--json-as` has it"), "{told}");
+        }
+        place.run(&undo).ends(0);
+        assert_eq!(dump(&database), full);
+        place.run(&[&undo[..], &["--execute", "--json-as", "text"]].concat()).ends(0);
+        assert_eq!(dump(&database), empty);
+    }
+}
+
+#[test]
+fn a_table_that_another_session_holds_is_tried_again_later() {
+    let Some(server) = server() else { return };
+    let database = server.database();
+    let (place, bundle) = bundle_of(&data::sound());
+    let url = database.url();
+    place.run(&["import", &bundle, "--to", &url]).ends(0);
+    place.run(&["import", &bundle, "--to", &url, "--execute"]).ends(0);
+    let mut other = database.client();
+    other.batch_execute("BEGIN; LOCK TABLE thread_items").expect("a lock");
+    let told = place.run(&["import", &bundle, "--to", &url, "--json"]).ends(75).stderr;
+    assert!(told.contains("\"kind\":\"busy\""), "{told}");
+    drop(other);
+    place.run(&["import", &bundle, "--to", &url]).ends(0);
+}
+
+#[test]
+fn a_database_of_another_encoding_is_refused_before_a_row() {
+    let Some(server) = server() else { return };
+    let (place, bundle) = bundle_of(&data::sound());
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let database =
+            server.database_with(&format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"));
+        for more in [&[][..], &["--json-as", "text"]] {
+            let url = database.url();
+            let refused = place.run(&[&["import", &bundle, "--to", &url], more].concat()).ends(5);
+            let wanted = format!("the database's encoding is {encoding}; the target must be UTF8");
+            assert!(refused.error().contains(&wanted), "{}", refused.stderr);
+        }
+    }
+}
+
+#[test]
 fn what_jsonb_cannot_hold_is_named_and_text_holds_it() {
     let Some(server) = server() else { return };
     for (raw, why) in [
@@ -264,7 +431,7 @@ fn two_imports_at_once_exclude_each_other() {
     let key = rethread::bag::sha256_hex(b"rethread public");
     let key = i64::from_str_radix(&key[..15], 16).expect("digits");
     other.batch_execute(&format!("SELECT pg_advisory_lock({key})")).expect("the lock");
-    insta::assert_snapshot!(said(&place.run(&["import", &bundle, "--to", &url]).ends(5), &database), @"
+    insta::assert_snapshot!(said(&place.run(&["import", &bundle, "--to", &url]).ends(75), &database), @"
     error: another import into this schema is at work
       --> postgres@HOST/DB, schema `public`
     help: wait for it to end; the lock of a run that was killed goes with its connection

@@ -3,12 +3,37 @@
 use std::fs::OpenOptions;
 use std::process::Stdio;
 
+use rethread::error::Kind;
+
 use crate::support::{Output, Place};
 
 fn told(args: &[&str], code: i32) -> String {
     let Output { stdout, stderr, .. } = Place::new().run(args).ends(code);
     assert_eq!(stdout, "", "stdout is for results");
     stderr
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    let place = Place::new();
+    let readme = include_str!("../../README.md");
+    let help = place.run(&["--help"]).ends(0).stdout;
+    let page = place.run(&["man"]).ends(0).stdout;
+    let kinds = [
+        Kind::Findings,
+        Kind::Usage,
+        Kind::System,
+        Kind::Damaged,
+        Kind::Refused,
+        Kind::Bug,
+        Kind::Busy,
+    ];
+    for code in kinds.map(Kind::exit_code).into_iter().chain([0]) {
+        assert!(readme.contains(&format!("\n| {code} | ")), "{code} in the README");
+        assert!(help.contains(&format!("\n  {code:<2} ")), "{code} in the help");
+        let line = |line: &str| line.trim_start().starts_with(&format!("{code:<2} "));
+        assert!(page.lines().any(line), "{code} on the man page");
+    }
 }
 
 #[test]

@@ -132,6 +132,7 @@ fn as_json(error: &Error) -> Value {
             Kind::System => "system",
             Kind::Damaged => "damaged",
             Kind::Refused => "refused",
+            Kind::Busy => "busy",
             Kind::Bug => "bug",
         },
         "exit_code": error.kind.exit_code(),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use postgres::types::Type;
+
 use super::WHAT;
 use super::columns::{Column, Form};
 use crate::contract::Contract;
@@ -28,6 +30,8 @@ pub(super) struct Table {
     name: String,
     pub(super) columns: Vec<Column>,
     order: Vec<String>,
+    /// Columns that only tables have that inherit from it: its rows are among theirs, without them.
+    more: Vec<String>,
     /// Rows in the snapshot.
     pub(super) rows: u64,
 }
@@ -121,7 +125,7 @@ fn split(text: &str, schema: &str) -> Result<(String, String)> {
 /// Finds the tables.
 ///
 /// # Errors
-/// Needed ones are not there: all of them are named, and what is there.
+/// Needed ones are not there: all of them are named, and what is there. Or one cannot be read whole.
 pub(super) fn tables(client: &mut Client, place: &Place, wishes: &[Wish]) -> Result<Vec<Table>> {
     let (mut tables, mut missing) = (Vec::new(), Vec::new());
     for wish in wishes {
@@ -132,7 +136,10 @@ pub(super) fn tables(client: &mut Client, place: &Place, wishes: &[Wish]) -> Res
         }
     }
     if missing.is_empty() {
-        return Ok(tables);
+        return match tables.iter().find(|table| !table.more.is_empty()) {
+            Some(table) => Err(not_whole(table, place)),
+            None => Ok(tables),
+        };
     }
     let there = there(client, &missing).map_err(|error| pg::failed(&error, place, WHAT))?;
     let names: Vec<String> =
@@ -142,13 +149,30 @@ pub(super) fn tables(client: &mut Client, place: &Place, wishes: &[Wish]) -> Res
         .help(format!("name tables with `--table ENTITY=SCHEMA.TABLE`; there is {there}")))
 }
 
+fn not_whole(table: &Table, place: &Place) -> Error {
+    let said = format!(
+        "`{}` cannot be read whole: tables that inherit from it have columns of their own",
+        table.shown()
+    );
+    let mut error = Error::usage(said).at(place.shown()).help(
+        "name a view that has these columns, or what inherits, with `--table ENTITY=SCHEMA.TABLE`",
+    );
+    error.at.extend(table.more.iter().map(|column| format!("`{column}`")));
+    error
+}
+
 fn find(client: &mut Client, wish: &Wish) -> Result<Option<Table>, postgres::Error> {
     let sql = "SELECT c.oid, c.relkind::pg_catalog.text FROM pg_catalog.pg_class c \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1::pg_catalog.text AND c.relname = $2::pg_catalog.text \
                  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
-    let Some(row) = client.query_opt(sql, &[&wish.schema, &wish.table])? else { return Ok(None) };
+    let Some(row) =
+        client.query_typed_opt(sql, &[(&wish.schema, Type::TEXT), (&wish.table, Type::TEXT)])?
+    else {
+        return Ok(None);
+    };
     let (oid, kind): (u32, String) = (row.get(0), row.get(1));
+    let more = columns_below(client, oid)?;
     let mut columns = columns(client, oid)?;
     let held: BTreeSet<String> = columns.iter().map(|column| column.name.clone()).collect();
     for column in &mut columns {
@@ -164,6 +188,7 @@ fn find(client: &mut Client, wish: &Wish) -> Result<Option<Table>, postgres::Err
         name: wish.table.clone(),
         order: order(client, oid, &kind, &held)?,
         columns,
+        more,
         rows: 0,
     }))
 }
@@ -181,7 +206,7 @@ fn columns(client: &mut Client, table: u32) -> Result<Vec<Column>, postgres::Err
                  FROM typed c JOIN pg_catalog.pg_type t ON t.oid = c.ty \
                  LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' \
                 WHERE t.typtype <> 'd' ORDER BY c.attnum";
-    let rows = client.query(sql, &[&table])?;
+    let rows = client.query_typed(sql, &[(&table, Type::OID)])?;
     Ok(rows
         .iter()
         .map(|row| {
@@ -193,6 +218,24 @@ fn columns(client: &mut Client, table: u32) -> Result<Vec<Column>, postgres::Err
             Column { attr: name.clone(), name, form }
         })
         .collect())
+}
+
+/// Columns of the tables that inherit from a table which it has not.
+fn columns_below(client: &mut Client, table: u32) -> Result<Vec<String>, postgres::Error> {
+    let sql = "WITH RECURSIVE below AS ( \
+                 SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = $1 \
+                 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i \
+                         JOIN below b ON b.inhrelid = i.inhparent) \
+               SELECT pg_catalog.format('%s.%s.%s', n.nspname, c.relname, a.attname) FROM below b \
+                 JOIN pg_catalog.pg_class c ON c.oid = b.inhrelid \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+                WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS ( \
+                  SELECT 1 FROM pg_catalog.pg_attribute p WHERE p.attrelid = $1 \
+                     AND p.attname = a.attname AND p.attnum > 0 AND NOT p.attisdropped) \
+                ORDER BY 1 LIMIT 20";
+    let rows = client.query_typed(sql, &[(&table, Type::OID)])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// What the rows are ordered by: the primary key, else `id` and the place of the row.
@@ -207,7 +250,7 @@ fn order(
                  WITH ORDINALITY AS k (attnum, at) \
                JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
                WHERE i.indrelid = $1 AND i.indisprimary ORDER BY k.at";
-    let rows = client.query(sql, &[&table])?;
+    let rows = client.query_typed(sql, &[(&table, Type::OID)])?;
     let key: Vec<String> = rows.iter().map(|row| of_row(row.get(0))).collect();
     if !key.is_empty() {
         return Ok(key);
@@ -232,7 +275,7 @@ fn there(client: &mut Client, missing: &[&Wish]) -> Result<String, postgres::Err
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = ANY ($1::pg_catalog.text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
                ORDER BY 1 LIMIT 21";
-    let rows = client.query(sql, &[&schemas])?;
+    let rows = client.query_typed(sql, &[(&schemas, Type::TEXT_ARRAY)])?;
     let mut names: Vec<String> =
         rows.iter().map(|row| format!("`{}`", row.get::<_, &str>(0))).collect();
     if names.len() > 20 {

@@ -72,7 +72,7 @@ impl App {
             }
         };
         let sql = format!("SELECT title::pg_catalog.text FROM public.apps WHERE id = {}", uuid(id));
-        let row = client.query_opt(&sql, &[]).map_err(failed)?;
+        let row = client.query_typed_opt(&sql, &[]).map_err(failed)?;
         let row = row.ok_or_else(|| {
             Error::usage(format!("the database has no app `{id}`"))
                 .at(place.shown())
@@ -109,11 +109,11 @@ impl App {
 fn rules(client: &mut Client, id: &str) -> Result<Option<String>, postgres::Error> {
     let may = "SELECT coalesce(pg_catalog.has_table_privilege(\
                pg_catalog.to_regclass('public.rules'), 'SELECT'), false)";
-    if !client.query_one(may, &[])?.get::<_, bool>(0) {
+    if !client.query_typed_one(may, &[])?.get::<_, bool>(0) {
         return Ok(None);
     }
     let sql = format!("SELECT code::pg_catalog.text FROM public.rules WHERE app_id = {}", uuid(id));
-    let row = client.query_opt(&sql, &[])?;
+    let row = client.query_typed_opt(&sql, &[])?;
     Ok(Some(row.and_then(|row| row.get(0)).unwrap_or_else(|| "null".to_owned())))
 }
 
@@ -145,7 +145,7 @@ fn attrs(client: &mut Client, app: &str) -> Result<Vec<Attr>, postgres::Error> {
         system = uuid(SYSTEM),
     );
     let mut attrs = Vec::new();
-    for row in client.query(&sql, &[])? {
+    for row in client.query_typed(&sql, &[])? {
         let names: (Option<String>, Option<String>) = (row.get(1), row.get(2));
         let (Some(entity), Some(label)) = names else { continue };
         let id: String = row.get(0);
@@ -184,7 +184,7 @@ fn counts(
         uuid(app),
         list(ids.iter().map(|attr| attr.id.as_str()))
     );
-    let rows = client.query(&sql, &[])?;
+    let rows = client.query_typed(&sql, &[])?;
     let of = |attr: &Attr| {
         let row = rows.iter().find(|row| row.get::<_, &str>(0) == attr.id);
         row.map_or(0, |row| u64::try_from(row.get::<_, i64>(1)).unwrap_or_default())

@@ -1,6 +1,6 @@
 //! The plan's tables as the app's schema has them, and what the schema lacks.
 
-use crate::error::{Error, Result, grouped};
+use crate::error::{Error, Kind, Result, grouped};
 use crate::instantdb::{AppSchema, Attr};
 use crate::target::{Column, ColumnKind, Plan, Role, Table};
 
@@ -87,9 +87,10 @@ impl Lacks {
     }
 
     fn told(self, app: &str) -> Result<()> {
-        let (said, help, list) = if !self.list.is_empty() {
+        let (kind, said, help, list) = if !self.list.is_empty() {
             let count = grouped(self.list.len() as u64);
             (
+                Kind::Refused,
                 format!(
                     "the schema of the app `{app}` does not fit the target model: {count} things"
                 ),
@@ -99,6 +100,7 @@ impl Lacks {
             )
         } else if !self.busy.is_empty() {
             (
+                Kind::Busy,
                 format!("the schema of the app `{app}` is being changed right now"),
                 "wait until its indexing and type checks have ended, then run the same command again",
                 self.busy,
@@ -106,7 +108,7 @@ impl Lacks {
         } else {
             return Ok(());
         };
-        let mut error = Error::refused(said).help(help);
+        let mut error = Error::new(kind, said).help(help);
         error.at = list;
         Err(error)
     }

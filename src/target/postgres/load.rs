@@ -121,7 +121,7 @@ fn put_row(
 fn row_named(error: Error, table: &Table, rows: &Rows<'_>, row: usize) -> Error {
     match error.kind {
         // What the server says comes rows later; its own word for the place is looked at instead.
-        Kind::System => error,
+        Kind::System | Kind::Busy => error,
         _ => error.at(format!("`{}` {}", table.name, rows.key(table, row).join(" -> "))),
     }
 }

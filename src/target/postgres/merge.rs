@@ -294,7 +294,7 @@ pub(super) fn apply(open: &mut Open, plan: &Plan) -> Result<()> {
             continue;
         }
         let sql = upsert_sql(open, (at, table));
-        let done = open.client.execute(&sql, &[]);
+        let done = open.client.execute_typed(&sql, &[]);
         let what = "a row breaks the target model";
         let done = done.map_err(|error| pg::failed(&error, &open.place, what))?;
         if done != due {

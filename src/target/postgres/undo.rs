@@ -1,13 +1,24 @@
 //! Undoing an import.
 
 use super::schema::{DIGEST, IMPORTS, named, type_of};
-use super::{Open, merge};
+use super::{Open, Payloads, merge};
 use crate::error::{Error, Kind, Result};
 use crate::pg::{self, copy::Writer, literal, quoted};
-use crate::target::{Before, Column, Image, Journal, Plan, Role, Table, Undoing, later_import};
+use crate::target::{
+    Before, Column, Image, Job, Journal, Plan, Role, Table, Undoing, later_import,
+};
 
 /// Note of an import in the journal: it made these tables; an empty name is the schema.
 pub(super) const MADE: &str = "made";
+
+/// Note of an import in the journal: how it wrote payloads.
+pub(super) const JSON_AS: &str = "json_as";
+
+/// How the import that is to be undone wrote payloads, where its journal says it.
+pub(super) fn payloads(job: &Job, journal: &Journal<'_>) -> Option<Payloads> {
+    let noted = journal.notes(job.undoes.as_deref()?, JSON_AS).last()?.as_str()?;
+    Payloads::ALL.into_iter().find(|payloads| payloads.name() == noted)
+}
 
 /// What undoing does with a staged row.
 const REMOVED: i16 = 0;

@@ -26,7 +26,7 @@ pub(super) fn of(error: &rusqlite::Error, place: &Path) -> Error {
                 .help("name another file; this one is left as it is")
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::system("another program is writing to the database")
+            Error::busy("another program is writing to the database")
                 .help("close it there, then run the same command again: nothing was changed")
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {

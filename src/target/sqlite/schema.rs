@@ -214,6 +214,13 @@ pub(super) fn adopt(db: &Connection, plan: &Plan, place: &Path) -> Result<Vec<St
         let theirs: Vec<Object> =
             indexes(plan).into_iter().filter(|index| index.table == table.name).collect();
         if there.is_none() {
+            let ours = theirs.iter().chain([&table]);
+            let taken: Vec<String> =
+                ours.filter_map(|ours| in_the_way(&found, &ours.name)).collect();
+            if !taken.is_empty() {
+                wrong.extend(taken);
+                continue;
+            }
             db.execute_batch(&table.sql).fails(place)?;
             theirs.iter().try_for_each(|index| db.execute_batch(&index.sql)).fails(place)?;
             made.push(table.name);
@@ -250,6 +257,13 @@ fn another(mut wrong: Vec<String>, place: &Path) -> Error {
         .help("name a database that does not exist yet; this one is left as it is");
     error.at.extend(wrong);
     error
+}
+
+/// What has a name already that a table or an index is to have: SQLite folds ASCII case.
+fn in_the_way(found: &BTreeMap<(String, String), String>, name: &str) -> Option<String> {
+    let kinds = found.keys().filter(|(kind, _)| kind != "trigger");
+    let mut same = kinds.filter(|(_, other)| other.eq_ignore_ascii_case(name));
+    same.next().map(|(kind, other)| format!("{kind} `{other}` has the name of what is to be made"))
 }
 
 fn objects(db: &Connection) -> rusqlite::Result<BTreeMap<(String, String), String>> {

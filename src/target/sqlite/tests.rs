@@ -67,6 +67,10 @@ impl Place {
         out
     }
 
+    fn journal(&self) -> Journal<'static> {
+        Journal::open(&self.0.path().join("bundle"), &|| 0, &Silent).unwrap()
+    }
+
     fn bytes(&self) -> Vec<u8> {
         fs::read(self.database()).unwrap()
     }
@@ -451,6 +455,18 @@ fn another_schema_is_refused() {
       --> table `items` is another one
     help: name a database that does not exist yet; this one is left as it is
     ");
+    insta::assert_snapshot!(refused("DROP TABLE items; CREATE VIEW Items AS SELECT * FROM threads"), @"
+    5: the database has tables that were not made from this contract
+      --> /thread.sqlite
+      --> view `Items` has the name of what is to be made
+    help: name a database that does not exist yet; this one is left as it is
+    ");
+    insta::assert_snapshot!(refused("DROP TABLE items; CREATE INDEX ITEMS ON threads (key)"), @"
+    5: the database has tables that were not made from this contract
+      --> /thread.sqlite
+      --> index `ITEMS` has the name of what is to be made
+    help: name a database that does not exist yet; this one is left as it is
+    ");
     insta::assert_snapshot!(refused("CREATE TRIGGER spy AFTER INSERT ON items BEGIN SELECT 1; END"), @"
     5: the database has tables that were not made from this contract
       --> /thread.sqlite
@@ -489,7 +505,7 @@ fn a_locked_database_is_an_error_of_the_moment() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = place.import(&Sample::small()).unwrap_err();
     insta::assert_snapshot!(shown(&place, &error), @"
-    3: another program is writing to the database
+    75: another program is writing to the database
       --> /thread.sqlite
     help: close it there, then run the same command again: nothing was changed
     ");
@@ -523,7 +539,7 @@ fn a_full_disk_leaves_nothing() {
     let bundle = verified.bundle();
     let plan = Plan::new(bundle, &sample::contract());
     let mut target = Sqlite::new(place.database());
-    target.open(&plan, &job(), &Silent).unwrap();
+    target.open(&plan, &job(), &place.journal(), &Silent).unwrap();
     target.open.as_ref().unwrap().db.pragma_update(None, "max_page_count", 6).unwrap();
     let mut before = BeforeWriter::begin(place.0.path(), "x", false, &Silent).unwrap();
     let error = target.compare(&plan, &mut before, &Silent).unwrap_err();
@@ -551,7 +567,7 @@ fn two_imports_at_once_do_not_mix() {
     let staged = StagedFile::begin(&place.database()).unwrap();
     let error = place.import(&Sample::small()).unwrap_err();
     insta::assert_snapshot!(shown(&place, &error), @"
-    5: another run is making this file right now
+    75: another run is making this file right now
       --> /.thread.sqlite.partial
     help: wait for it to end, or name another file
     ");
@@ -630,7 +646,9 @@ fn names_that_sqlite_cannot_tell_apart_are_refused() {
     let check = |change: fn(&mut Plan)| {
         let mut plan = Plan::new(bundle, &sample::contract());
         change(&mut plan);
-        let error = Sqlite::new(place.database()).open(&plan, &job(), &Silent).unwrap_err();
+        let error = Sqlite::new(place.database())
+            .open(&plan, &job(), &place.journal(), &Silent)
+            .unwrap_err();
         (error.kind, error.message)
     };
     insta::assert_debug_snapshot!(check(|plan| plan.tables[0].name = "ITEMS".to_owned()), @r#"
@@ -674,7 +692,7 @@ fn the_built_in_contract_fits() {
     });
     let plan = Plan::new(&bundle, &contract);
     let mut target = Sqlite::new(place.database());
-    target.open(&plan, &job(), &Silent).unwrap();
+    target.open(&plan, &job(), &place.journal(), &Silent).unwrap();
     // The sample's files are not this contract's: the tables alone are looked at.
     let open = target.opened().unwrap();
     schema::create_indexes(&open.db, &plan).unwrap();
@@ -686,7 +704,7 @@ fn the_built_in_contract_fits() {
     assert_eq!(checks.len(), links + 2, "a check per link, foreign keys, integrity");
     target.commit().unwrap();
     let mut again = Sqlite::new(place.database());
-    again.open(&plan, &job(), &Silent).unwrap();
+    again.open(&plan, &job(), &place.journal(), &Silent).unwrap();
     assert_eq!(again.opened().unwrap().made, Vec::<String>::new(), "every table is known again");
     again.abandon();
 }

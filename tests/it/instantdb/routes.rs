@@ -208,7 +208,7 @@ fn download(state: &State, request: &Request) -> Reply {
     }
 }
 
-fn attr_json(attr: &Attr) -> Value {
+fn attr_json(store: &Store, attr: &Attr) -> Value {
     let system = attr.etype.starts_with('$');
     let mut told = json!({
         "id": attr.id, "value-type": if attr.link { "ref" } else { "blob" },
@@ -220,6 +220,9 @@ fn attr_json(attr: &Attr) -> Value {
     if let Some(checked) = attr.checked {
         told["checked-data-type"] = json!(checked);
     }
+    if store.indexing == Some(&attr.label) {
+        told["indexing?"] = json!(true);
+    }
     if let Some((etype, label)) = &attr.reverse {
         told["reverse-identity"] = json!([attr.id, etype, label]);
     }
@@ -227,7 +230,7 @@ fn attr_json(attr: &Attr) -> Value {
 }
 
 fn pull(store: &Store) -> Value {
-    let attrs: Vec<Value> = store.attrs.iter().map(attr_json).collect();
+    let attrs: Vec<Value> = store.attrs.iter().map(|attr| attr_json(store, attr)).collect();
     json!({ "schema": nested(store), "attrs": attrs, "app-title": store.title })
 }
 
@@ -237,9 +240,9 @@ fn nested(store: &Store) -> Value {
         match &attr.reverse {
             Some((etype, label)) => {
                 let key = json!([attr.etype, attr.label, etype, label]).to_string();
-                refs.insert(key.replace(',', " "), attr_json(attr));
+                refs.insert(key.replace(',', " "), attr_json(store, attr));
             }
-            None => blobs[&attr.etype][&attr.label] = attr_json(attr),
+            None => blobs[&attr.etype][&attr.label] = attr_json(store, attr),
         }
     }
     json!({ "blobs": blobs, "refs": refs })

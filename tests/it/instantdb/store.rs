@@ -45,6 +45,8 @@ pub(crate) struct Store {
     /// Rows that are refused for a reason of the app's own; with or without naming them.
     pub(crate) demand: Option<fn(&str, &str) -> bool>,
     pub(crate) names_them: bool,
+    /// The attribute of this label is being indexed.
+    pub(crate) indexing: Option<&'static str>,
     /// The server's clock, epoch milliseconds.
     pub(crate) now: i64,
     values: BTreeMap<Key, Values>,

@@ -117,6 +117,22 @@ fn never_more_than_four_in_flight() {
 }
 
 #[test]
+fn a_schema_that_is_being_changed_is_tried_again_later() {
+    let mut store = empty();
+    store.indexing = Some("channel");
+    let scene = Scene::new(&SMALL, store);
+    let error = scene.import().expect_err("busy");
+    assert_eq!(scene.server.calls(Route::Transact), 0);
+    insta::assert_snapshot!(told(&scene, &error), @r"
+    Busy: the schema of the app `d92ddb12-9b52-4715-8100-8b9f45a2cbc1 at URI` is being changed right now
+      at `thread_items.channel`
+      help wait until its indexing and type checks have ended, then run the same command again
+    ");
+    scene.server.state().store.indexing = None;
+    scene.import().unwrap_or_else(|error| panic!("{}", told(&scene, &error)));
+}
+
+#[test]
 fn a_required_link_comes_with_its_row() {
     let mut schema = target_schema();
     schema["links"]["threadPartsStep"]["forward"]["required"] = json!(true);

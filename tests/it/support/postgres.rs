@@ -94,10 +94,7 @@ impl Server {
         let name = user.unwrap_or("self");
         let version = bin.parent()?.file_name()?.to_string_lossy().into_owned();
         let template = format!("/tmp/rethread-pg-template-2-{version}-{name}");
-        let mut command = Command::new(if user.is_some() { "setpriv" } else { "sh" });
-        if let Some(user) = user {
-            command.args([&format!("--reuid={user}"), "--clear-groups", "--no-new-privs", "sh"]);
-        }
+        let mut command = as_unprivileged("sh");
         command.args(["-c", SCRIPT, "sh"]).arg(bin).arg(template).arg(&folder);
         command.args(["-c", &format!("port={port}")]).args(settings);
         command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -133,10 +130,15 @@ impl Server {
 
     /// A database of a test's own.
     pub(crate) fn database(&self) -> Database<'_> {
+        self.database_with("")
+    }
+
+    /// A database made with more options.
+    pub(crate) fn database_with(&self, options: &str) -> Database<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let mut client = self.connect("postgres").expect("the server answers");
-        client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database");
+        client.batch_execute(&format!("CREATE DATABASE {name} {options}")).expect("a database");
         Database { server: self, name }
     }
 
@@ -198,7 +200,8 @@ fn furnish(client: &mut Client) {
     client.batch_execute(&users).expect("roles");
 }
 
-fn free_port() -> u16 {
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }
@@ -216,6 +219,15 @@ fn binaries() -> Option<PathBuf> {
     found.extend(std::env::split_paths(&path));
     found.push("/usr/local/bin".into());
     found.into_iter().find(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
+}
+
+/// A program that runs as nobody special: servers refuse root.
+pub(crate) fn as_unprivileged(program: &str) -> Command {
+    let Some(user) = unprivileged() else { return Command::new(program) };
+    let mut command = Command::new("setpriv");
+    let user = format!("--reuid={user}");
+    command.args([user.as_str(), "--clear-groups", "--no-new-privs", program]);
+    command
 }
 
 /// Whom to run the server as: PostgreSQL refuses root.
