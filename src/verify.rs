@@ -25,6 +25,7 @@ mod aside;
 mod winners;
 mod dropped;
 mod split_sql;
+mod answers_sql;
 mod tables;
 mod existing;
 mod naming;

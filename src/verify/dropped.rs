@@ -45,8 +45,12 @@ fn is_name(
     let is = |how: &str| said == format!("{}.{of} {how}", transform.target);
     match cases.case(rule, row) {
         Some(case) => {
-            let listed: Vec<String> = case.is.iter().map(Pattern::spelled).collect();
-            is(&format!("is {}", listed.join(" or ")))
+            let said = |is: &[Pattern]| {
+                is.iter().map(Pattern::spelled).collect::<Vec<_>>().join(" or ")
+            };
+            let when = case.when.as_ref().filter(|_| rule.takes_all);
+            let when = when.map(|it| format!(" and {} is \"{}\"", it.path.join("."), said(&it.is)));
+            is(&format!("is {}{}", said(&case.is), when.unwrap_or_default()))
         }
         None => is("is no object") || is("not listed"),
     }
@@ -89,8 +93,8 @@ fn listed(
     let entity = &legacy.entity;
     let mut tally = Tally::new("account", entity, "")
         .says(format!(
-            "every {entity} row that no case lists is set aside, and none is quarantined for it that one \
-             does"
+            "every {entity} row without a case is set aside, and none is quarantined for that which has \
+             one"
         ))
         .query(split_sql::listed(audit, legacy, (transform, rule)));
     let onto = legacy.onto(&transform.target);
@@ -102,19 +106,23 @@ fn listed(
     let names = refusals(transform, rule);
     let (path, _) = audit.file(&format!("data/quarantine/{entity}.parquet"));
     read::scan_if_there(&path, &[Extra::ROW, Quarantine::RULE], &mut |found| {
-        let is_it = found.text(1).is_some_and(|rule| names.iter().any(|name| name == rule));
-        if let Some(row) = found.row(0).filter(|row| is_it && *row < legacy.rows) {
-            tally.check(cases.is_refused(row), || legacy.place(row));
+        let by = names.iter().position(|name| found.text(1) == Some(name));
+        if let Some((row, by)) = found.row(0).filter(|row| *row < legacy.rows).zip(by) {
+            let is_right = cases.is_refused(row) && cases.is_not_whole(row) == (by == NOT_WHOLE);
+            tally.check(is_right, || legacy.place(row));
         }
         Ok(())
     })?;
     Ok(tally.finish())
 }
 
+/// The place of the rule about rows for which no case answers.
+const NOT_WHOLE: usize = 2;
+
 /// The rules by which a row without a case is quarantined.
-pub(super) fn refusals(transform: &Transform, rule: &Explode) -> [String; 2] {
+pub(super) fn refusals(transform: &Transform, rule: &Explode) -> [String; 3] {
     let of = rule.of.first().map_or("", String::as_str);
-    ["listed", "an object"].map(|what| format!("{}.{of} {what}", transform.target))
+    ["listed", "an object", "whole"].map(|what| format!("{}.{of} {what}", transform.target))
 }
 
 /// bundle.json counts the values of an attribute without a home.
