@@ -43,6 +43,22 @@ pub fn case_of(rule: &Explode, values: &[Option<&str>], attr: Option<&str>) -> i
     code
 }
 
+/// The places of those paths at which a case that makes rows of a row leaves a value behind.
+pub fn left(
+    rule: &Explode,
+    paths: &[&Path],
+    values: &[Option<&str>],
+    attr: Option<&str>,
+) -> Vec<usize> {
+    let case = usize::try_from(case_of(rule, values, attr)).ok().map(|at| &rule.cases[at]);
+    let object = values.iter().copied().flatten().next().and_then(Object::read);
+    let (Some(case), Some(object)) = (case.filter(|case| !case.rows.is_empty()), object) else {
+        return Vec::new();
+    };
+    let says = |path: &Path| object.raw(path).is_some_and(json::has_content);
+    (0..paths.len()).filter(|at| rule.drops(case, paths[*at]) && says(paths[*at])).collect()
+}
+
 /// The text that picks the case.
 fn kind<'t>(rule: &Explode, object: &Object<'t>, attr: Option<&'t str>) -> Option<Cow<'t, str>> {
     object.text(&rule.by).or_else(|| attr.map(Cow::Borrowed))

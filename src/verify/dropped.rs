@@ -1,9 +1,12 @@
 //! What a rule drops: whole rows, values of attributes without a home, and beside them the rows that no
 //! case lists.
 
+use std::collections::BTreeMap;
+
 use super::Rule;
-use super::cases::Cases;
+use super::cases::{Cases, Columns};
 use super::facts::Audit;
+use super::kept_sql;
 use super::legacy::Legacy;
 use super::read;
 use super::rule::Tally;
@@ -20,6 +23,9 @@ pub(super) fn rules(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>) -> 
         if let Some(rule) = &transform.explode {
             out.push(rows(audit, legacy, (transform, rule))?);
             out.push(listed(audit, legacy, (transform, rule))?);
+            if rule.takes_all {
+                out.push(paths(audit, legacy, (transform, rule))?);
+            }
         }
     }
     let mut homeless: Vec<&String> = Vec::new();
@@ -123,6 +129,52 @@ const NOT_WHOLE: usize = 2;
 pub(super) fn refusals(transform: &Transform, rule: &Explode) -> [String; 3] {
     let of = rule.of.first().map_or("", String::as_str);
     ["listed", "an object", "whole"].map(|what| format!("{}.{of} {what}", transform.target))
+}
+
+/// bundle.json counts, path by path, what cases leave behind of the objects they make rows of.
+fn paths(
+    audit: &Audit<'_>,
+    legacy: &Legacy,
+    (transform, rule): (&Transform, &Explode),
+) -> Result<Rule> {
+    let (entity, of) = (&legacy.entity, rule.of.first().map_or("", String::as_str));
+    let mut tally = Tally::new("count", entity, of)
+        .says(format!(
+            "bundle.json counts, path by path, what the contract drops of {of} in {entity} rows"
+        ))
+        .query(kept_sql::dropped(audit, transform, rule));
+    let dropped = rule.dropped();
+    let mut counts = vec![0_u64; dropped.len()];
+    let onto = legacy.onto(&transform.target);
+    let Some(cases) = onto.and_then(|onto| onto.cases.as_ref()) else { return Ok(tally.finish()) };
+    if let Some(path) = &legacy.path {
+        let mut names = Vec::new();
+        let columns = Columns::new(rule, &mut names);
+        read::scan(path, &names, &mut |row| {
+            let case = cases.case(rule, row.number).filter(|case| !case.rows.is_empty());
+            if let (Some(case), Ok(object)) = (case, columns.object(rule, row)) {
+                for (path, count) in dropped.iter().zip(&mut counts) {
+                    *count += u64::from(rule.drops(case, path) && object.says(path));
+                }
+            }
+            Ok(())
+        })?;
+    }
+    let found = dropped.iter().map(|path| rule.named(path)).zip(counts);
+    let found: BTreeMap<String, u64> = found.filter(|(_, rows)| *rows > 0).collect();
+    let said = audit.bundle.meta().dropped_values.iter().filter(|(source, name, _)| {
+        source == entity && name.starts_with(&rule.named(&Vec::new()))
+    });
+    let said: BTreeMap<String, u64> = said.map(|(_, name, rows)| (name.clone(), *rows)).collect();
+    tally.check_all(legacy.rows as u64, 0, String::new);
+    for name in said.keys().chain(found.keys().filter(|name| !said.contains_key(*name))) {
+        let [said, found] = [&said, &found].map(|all| all.get(name).copied().unwrap_or_default());
+        if said != found {
+            let (said, found) = (grouped(said), grouped(found));
+            tally.violate(1, || format!("{name}: bundle.json says {said}, there are {found}"));
+        }
+    }
+    Ok(tally.finish())
 }
 
 /// bundle.json counts the values of an attribute without a home.

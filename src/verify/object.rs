@@ -135,6 +135,16 @@ impl<'t> Object<'t> {
         })
     }
 
+    /// The text at a path by which a case is picked: where that is `by`, the kind.
+    pub(super) fn picked(&self, rule: &Explode, path: &Path) -> Option<Cow<'t, str>> {
+        if *path == rule.by { self.kind.clone() } else { self.text_at(path) }
+    }
+
+    /// Whether something is said at a path.
+    pub(super) fn says(&self, path: &Path) -> bool {
+        self.at(path).is_some_and(json::has_content)
+    }
+
     fn text_at(&self, path: &[String]) -> Option<Cow<'t, str>> {
         json::string(self.at(path)?)
     }
@@ -169,8 +179,7 @@ impl<'t> Object<'t> {
                 self.at(of).filter(|json| fits(demand.must_be, json))?.to_owned()
             }
             Build::After { mark, of, .. } => {
-                let text = if *of == rule.by { self.kind.clone() } else { self.text_at(of) }?;
-                quoted(text.split_once(mark.as_str())?.1)
+                quoted(self.picked(rule, of)?.split_once(mark.as_str())?.1)
             }
             Build::Whole => self.text.to_owned(),
             Build::Object(members) => {
