@@ -47,7 +47,8 @@ pub(super) fn of(scope: &Scope<'_>, all: &All<'_>, mut case: Case, fields: &Fiel
     case.drop = own.iter().map(|(path, _)| path.clone()).collect();
     let takes = case.takes();
     for (path, place) in all.drop.iter().chain(&own) {
-        if takes.iter().any(|taken| holds(taken, path) || holds(path, taken)) {
+        let is_taken = |taken: &&Path| holds(taken, path) || holds(path, taken);
+        if takes.iter().filter(|taken| !taken.is_empty()).any(is_taken) {
             let said = format!("{} is dropped, and a row takes it", quoted(&path.join(".")));
             scope.misfits.add(*place, said);
         }
@@ -88,7 +89,8 @@ fn rests(
         });
         found
     };
-    for pattern in is {
+    // A path with an empty key is a misfit of its own.
+    for pattern in is.iter().filter(|_| !path.iter().any(String::is_empty)) {
         if let Pattern::Begins(start) = pattern
             && !case.rows.is_empty()
             && !is_home(start)

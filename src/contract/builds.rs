@@ -33,7 +33,7 @@ fn build(scope: &Scope<'_>, node: &Node) -> Option<Build> {
     let demands = scope.format >= 2;
     match keys[..] {
         ["path"] => taken(scope, node),
-        ["must_be", "path"] | ["optional", "path"] | ["must_be", "optional", "path"] if demands => {
+        ["must_be" | "optional", "path"] | ["must_be", "optional", "path"] if demands => {
             taken(scope, node)
         }
         ["whole"] => {

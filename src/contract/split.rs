@@ -160,9 +160,11 @@ impl Explode {
         found
     }
 
-    /// Whether the values at a path have no home in the rows of a case.
+    /// Whether the values at a path have no home in the rows of a case; in those that take the whole
+    /// object they have one.
     pub fn drops(&self, case: &Case, path: &Path) -> bool {
-        self.drop.contains(path) || case.drop.contains(path)
+        !case.answers.contains(&Path::new())
+            && (self.drop.contains(path) || case.drop.contains(path))
     }
 
     /// What a path is called: in the first of the columns, which may be another.

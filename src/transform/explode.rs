@@ -99,12 +99,12 @@ pub fn drop_rule(rule: &Explode, target: &str, case: i32) -> String {
     let listed = usize::try_from(case).ok().and_then(|at| rule.cases.get(at));
     match (listed, case) {
         (Some(case), _) => {
-            let listed = |is: &[Pattern]| {
-                is.iter().map(Pattern::spelled).collect::<Vec<_>>().join(" or ")
-            };
-            let when = case.when.as_ref().filter(|_| rule.takes_all).map_or_else(String::new, |it| {
-                format!(" and {} is \"{}\"", it.path.join("."), listed(&it.is))
-            });
+            let listed =
+                |is: &[Pattern]| is.iter().map(Pattern::spelled).collect::<Vec<_>>().join(" or ");
+            let when =
+                case.when.as_ref().filter(|_| rule.takes_all).map_or_else(String::new, |it| {
+                    format!(" and {} is \"{}\"", it.path.join("."), listed(&it.is))
+                });
             format!("{target}.{of} is {}{when}", listed(&case.is))
         }
         (None, NO_OBJECT) => format!("{target}.{of} is no object"),

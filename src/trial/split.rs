@@ -109,9 +109,10 @@ pub(super) fn emptied(ground: &Ground<'_>) -> Planted {
 fn constants(rule: &Explode) -> Vec<&str> {
     let mut found = Vec::new();
     for case in &rule.cases {
-        case.each(&mut |build| match build {
-            Build::Constant(Constant::Text(text)) => found.push(text.as_str()),
-            _ => {}
+        case.each(&mut |build| {
+            if let Build::Constant(Constant::Text(text)) = build {
+                found.push(text.as_str());
+            }
         });
     }
     found

@@ -51,9 +51,8 @@ fn is_name(
     let is = |how: &str| said == format!("{}.{of} {how}", transform.target);
     match cases.case(rule, row) {
         Some(case) => {
-            let said = |is: &[Pattern]| {
-                is.iter().map(Pattern::spelled).collect::<Vec<_>>().join(" or ")
-            };
+            let said =
+                |is: &[Pattern]| is.iter().map(Pattern::spelled).collect::<Vec<_>>().join(" or ");
             let when = case.when.as_ref().filter(|_| rule.takes_all);
             let when = when.map(|it| format!(" and {} is \"{}\"", it.path.join("."), said(&it.is)));
             is(&format!("is {}{}", said(&case.is), when.unwrap_or_default()))
@@ -162,9 +161,10 @@ fn paths(
     }
     let found = dropped.iter().map(|path| rule.named(path)).zip(counts);
     let found: BTreeMap<String, u64> = found.filter(|(_, rows)| *rows > 0).collect();
-    let said = audit.bundle.meta().dropped_values.iter().filter(|(source, name, _)| {
-        source == entity && name.starts_with(&rule.named(&Vec::new()))
-    });
+    let said =
+        audit.bundle.meta().dropped_values.iter().filter(|(source, name, _)| {
+            source == entity && name.starts_with(&rule.named(&Vec::new()))
+        });
     let said: BTreeMap<String, u64> = said.map(|(_, name, rows)| (name.clone(), *rows)).collect();
     tally.check_all(legacy.rows as u64, 0, String::new);
     for name in said.keys().chain(found.keys().filter(|name| !said.contains_key(*name))) {

@@ -4,6 +4,8 @@
 //! bundle has, as often as it is said, or it is one that the contract leaves behind. Which member it
 //! became is not asked here.
 
+use std::borrow::Cow;
+
 use super::Rule;
 use super::cases::Columns;
 use super::facts::Audit;
@@ -35,11 +37,7 @@ struct Kept<'a> {
 }
 
 /// No row built of an object lost what the object says.
-pub(super) fn rules(
-    audit: &Audit<'_>,
-    transform: &Transform,
-    out: &mut Vec<Rule>,
-) -> Result<()> {
+pub(super) fn rules(audit: &Audit<'_>, transform: &Transform, out: &mut Vec<Rule>) -> Result<()> {
     let Some(rule) = transform.explode.as_ref().filter(|rule| rule.takes_all) else {
         return Ok(());
     };
@@ -181,7 +179,8 @@ impl Said {
                 Pattern::Exact(_) => None,
             });
             let is_left = left.contains(path);
-            let start = starts.filter(|_| !is_left && !is.iter().any(|it| is_exact(it, text.as_deref())));
+            let start =
+                starts.filter(|_| !is_left && !is.iter().any(|it| is_exact(it, text.as_deref())));
             if let (Some(start), Some(text)) = (start.max(), &text) {
                 rests.extend(text.get(start..).filter(|rest| !rest.is_empty()).map(|_| {
                     let ends = (0..=start).filter_map(|from| text.get(from..));
@@ -230,17 +229,16 @@ fn leaves(json: &str, out: &mut Vec<u64>) {
                 let text = json.get(start..at).unwrap_or_default();
                 let next = bytes.get(at..).unwrap_or_default().trim_ascii_start().first();
                 if next != Some(&b':') && text != "\"\"" {
-                    out.push(match json::string(text) {
-                        Some(text) => key::value_hash(Value::Text(&text)),
-                        None => key::value_hash(Value::Json(text)),
-                    });
+                    let text = json::string(text).unwrap_or(Cow::Borrowed(text));
+                    out.push(key::value_hash(Value::Text(&text)));
                 }
             }
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
                 let ends = |byte: &u8| b",]} \t\r\n".contains(byte);
                 at += bytes[at..].iter().position(ends).unwrap_or(bytes.len() - at);
                 if bytes[start] != b'n' {
-                    out.push(key::value_hash(Value::Json(&json[start..at])));
+                    // Another hash than that of the same as a text.
+                    out.push(key::folded(1, key::value_hash(Value::Json(&json[start..at]))));
                 }
             }
             _ => at += 1,

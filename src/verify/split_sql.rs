@@ -27,7 +27,9 @@ pub(super) const ASIDE: &str = "(-2, -3)";
 /// The rules by which rows without a case are quarantined, each with the code of those rows.
 pub(super) fn refused_by(transform: &Transform, rule: &Explode) -> String {
     let [listed, object, whole] = refusals(transform, rule).map(|name| text(&name));
-    format!("(VALUES ({listed}, {REFUSED}), ({object}, {REFUSED}), ({whole}, {NOT_WHOLE})) v(rule, kase)")
+    format!(
+        "(VALUES ({listed}, {REFUSED}), ({object}, {REFUSED}), ({whole}, {NOT_WHOLE})) v(rule, kase)"
+    )
 }
 
 /// Rows listed as dropped that no rule drops, or without a rule.

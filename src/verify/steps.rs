@@ -10,8 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, carried, content, count, dropped, existing, held, id, kept, left, limit, link,
-    note, order, other_places, refs, repair, tables, unlisted, upper, value, winners,
+    Rule, aside, attr, carried, content, count, dropped, existing, held, id, kept, left, limit,
+    link, note, order, other_places, refs, repair, tables, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;

@@ -35,7 +35,8 @@ pub(crate) fn explode(explode: &Explode) -> Vec<(usize, String)> {
         Unlisted::Quarantine => "quarantined",
     };
     if explode.takes_all {
-        let said = "a case is only of an object all of whose content it takes, drops, or is picked by";
+        let said =
+            "a case is only of an object all of whose content it takes, drops, or is picked by";
         lines.push((2, format!("{said}; of one that lacks something: quarantined")));
     }
     lines.extend(dropped(&explode.drop).map(|said| (2, format!("by every case {said}"))));
