@@ -22,6 +22,8 @@ mod picks;
 mod attrs;
 mod links;
 mod split;
+mod builds;
+mod answers;
 mod cases;
 mod splits;
 mod written;
@@ -55,7 +57,7 @@ pub(crate) use show::{
     verified as check_words, words::case_head as case_words, words::explode as explode_words,
     words::limit as limit_words, words::noted as noted_words, words::numbering as numbering_words,
 };
-pub use split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
+pub use split::{Build, Case, Demand, Explode, MustBe, Numbering, Path, Pattern, Unlisted, When};
 
 /// The built-in contract that counts where none is named, as text.
 pub const BUILT_IN: &str = include_str!("contract/story-to-thread.toml");

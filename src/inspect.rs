@@ -5,6 +5,7 @@
 
 mod column;
 mod groups;
+mod parts;
 mod sizes;
 mod text;
 
@@ -25,6 +26,7 @@ use column::Tally;
 pub use column::{Column, Span, Value, Values};
 use groups::Counter;
 pub use groups::{Group, Groups};
+pub use parts::Generation;
 pub use sizes::Sizes;
 pub use text::text;
 

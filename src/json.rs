@@ -15,7 +15,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use canonical::{NotCanonical, canonical, write_number};
-pub use object::{Object, is_object};
+pub use object::{Object, has_content, is_object};
 pub use scan::{Member, Scan};
 
 /// The deepest nesting a value may have: InstantDB's own reader stops there (`INSTANTDB` limits).

@@ -25,6 +25,9 @@ mod aside;
 mod winners;
 mod dropped;
 mod split_sql;
+mod answers_sql;
+mod kept;
+mod kept_sql;
 mod tables;
 mod existing;
 mod naming;
@@ -121,7 +124,7 @@ impl Outcome {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// `count`, `account`, `link`, `presence`, `unique`, `type`, `id`, `value`, `order`, `same`,
-    /// `bijection`, `sequence`, `note`, `repair`, `digest` or `limit`.
+    /// `bijection`, `sequence`, `content`, `note`, `repair`, `digest` or `limit`.
     pub kind: String,
     /// The rule in words, as `every items row links to its contexts row`.
     pub rule: String,

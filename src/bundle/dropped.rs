@@ -96,3 +96,37 @@ pub(super) fn values(
     let named = names.into_iter().zip(counts);
     Ok(named.map(|(name, rows)| (source.entity.clone(), name, rows)).collect())
 }
+
+/// By path, how many rows have a value that the case which makes rows of them leaves behind.
+pub(super) fn paths(
+    writing: &Writing<'_>,
+    source: &SourcePlan,
+) -> Result<Vec<(String, String, u64)>> {
+    let rule = source.split().and_then(|(_, split)| split.explode.as_ref());
+    let table = writing.snapshot.table(&source.entity);
+    let (Some(rule), Some(table)) = (rule.filter(|rule| rule.takes_all), table) else {
+        return Ok(Vec::new());
+    };
+    let path = writing.snapshot.path(&table.file);
+    let columns: Vec<String> = super::built::columns(rule).collect();
+    let mut reader = read::columns(&path, Some(&columns), None)?;
+    let dropped = rule.dropped();
+    let mut counts = vec![0_u64; dropped.len()];
+    while let Some(batch) = read::next(&mut reader, &path)? {
+        let text = |name: &String| read::text(&batch, name);
+        let of: Vec<StringArray> = rule.of.iter().map(text).collect::<Result<_>>()?;
+        let beside = rule.otherwise_by.as_ref().map(text).transpose()?;
+        for row in 0..batch.num_rows() {
+            let value = |texts: &'_ StringArray| texts.is_valid(row).then_some(row);
+            let values: Vec<Option<&str>> =
+                of.iter().map(|texts| value(texts).map(|row| texts.value(row))).collect();
+            let beside = beside.as_ref().and_then(|texts| Some(texts.value(value(texts)?)));
+            for at in explode::left(rule, &dropped, &values, beside) {
+                counts[at] += 1;
+            }
+        }
+    }
+    let named = dropped.iter().map(|path| rule.named(path)).zip(counts);
+    let named = named.filter(|(_, rows)| *rows > 0);
+    Ok(named.map(|(name, rows)| (source.entity.clone(), name, rows)).collect())
+}

@@ -191,6 +191,7 @@ impl Writing<'_> {
             residue.push(residue::whole(self, source, &aside.equation, beside)?);
             equations.push(aside.equation);
             dropped_values.extend(dropped::values(self, source)?);
+            dropped_values.extend(dropped::paths(self, source)?);
         }
         let residue_links = residue::links(self)?;
         for equation in &mut equations {

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attrs::constant;
-use super::fields::{Fields, list, text};
+use super::answers::{self, All};
+use super::builds::{path, value};
+use super::fields::{Fields, list};
 use super::misfit::{Place, quoted};
 use super::model::{Found, no_attr, words};
 use super::split::{Build, Case, Explode, Numbering, Pattern, Unlisted, When};
 use super::transforms::Scope;
 use super::tree::{Node, Value};
-use crate::schema::{Attr, Type};
+use crate::schema::Type;
 
 /// Attributes of the target by where their rule stands.
 pub(super) type Filled = BTreeMap<String, Place>;
@@ -26,8 +27,10 @@ pub(super) fn explode(
         }
         return None;
     };
-    let keys = ["of", "by", "else", "no_object", "otherwise"];
-    let rule = Fields::open(node, "explode", &keys, scope.misfits)?;
+    let takes_all = scope.format >= 2;
+    let keys = ["of", "by", "else", "no_object", "otherwise", "drop"];
+    let known = if takes_all { &keys[..] } else { &keys[..5] };
+    let rule = Fields::open(node, "explode", known, scope.misfits)?;
     let of = rule.need_texts("of").unwrap_or_default();
     if of.is_empty() {
         scope.misfits.add(node.place, "`of` names no attribute");
@@ -44,12 +47,14 @@ pub(super) fn explode(
     let no_object = rule.choice("no_object", &choices).unwrap_or(Unlisted::Quarantine);
     let otherwise = rule.choice("otherwise", &choices).unwrap_or(Unlisted::Quarantine);
     let nodes = fields.need("case").and_then(|node| list(node, "case", scope.misfits));
-    let cases = nodes.unwrap_or_default().iter().filter_map(|node| case(scope, node, filled));
+    let all = All { by: &by, drop: answers::drop(scope, &rule) };
+    let cases = nodes.unwrap_or_default().iter().filter_map(|node| case(scope, &all, node, filled));
     let cases: Vec<Case> = cases.collect();
     required(scope, &cases, filled);
     let (of, otherwise_by) =
         (of.into_iter().map(|(name, _)| name.to_owned()), otherwise_by.map(str::to_owned));
-    Some(Explode { of: of.collect(), by, otherwise_by, no_object, otherwise, cases })
+    let (of, drop) = (of.collect(), all.drop.into_iter().map(|(path, _)| path).collect());
+    Some(Explode { of, by, otherwise_by, no_object, otherwise, takes_all, drop, cases })
 }
 
 /// An attribute of the legacy row, of one type.
@@ -64,13 +69,16 @@ fn source_attr(scope: &Scope<'_>, name: &str, place: Place, ty: Type) {
     scope.misfits.add(place, said);
 }
 
-fn case(scope: &Scope<'_>, node: &Node, filled: &mut Filled) -> Option<Case> {
-    let fields = Fields::open(node, "case", &["is", "when", "rows"], scope.misfits)?;
+fn case(scope: &Scope<'_>, all: &All<'_>, node: &Node, filled: &mut Filled) -> Option<Case> {
+    let keys = ["is", "when", "rows", "drop"];
+    let known = if scope.format >= 2 { &keys[..] } else { &keys[..3] };
+    let fields = Fields::open(node, "case", known, scope.misfits)?;
     let is = patterns(scope, &fields)?;
     let when = fields.get("when").and_then(|node| when(scope, node));
     let nodes = fields.need("rows").and_then(|node| list(node, "rows", scope.misfits));
     let rows = nodes.unwrap_or_default().iter().filter_map(|node| row(scope, node, filled));
-    Some(Case { is, when, rows: rows.collect() })
+    let case = Case { is, when, rows: rows.collect(), drop: Vec::new(), answers: Vec::new() };
+    Some(answers::of(scope, all, case, &fields))
 }
 
 fn when(scope: &Scope<'_>, node: &Node) -> Option<When> {
@@ -122,63 +130,6 @@ fn row(scope: &Scope<'_>, node: &Node, filled: &mut Filled) -> Option<Vec<(Strin
         row.extend(value(scope, &entry.node, attr).map(|value| (entry.key.clone(), value)));
     }
     Some(row)
-}
-
-/// JSON is built; an attribute of another type gets a constant.
-fn value(scope: &Scope<'_>, node: &Node, attr: Option<&Attr>) -> Option<Build> {
-    match attr {
-        Some(attr) if attr.ty != Type::Any => {
-            constant(scope, node, &attr.name, Some(attr)).map(Build::Constant)
-        }
-        _ => build(scope, node),
-    }
-}
-
-fn build(scope: &Scope<'_>, node: &Node) -> Option<Build> {
-    let entries = match &node.value {
-        Value::List(items) => {
-            let items = items.iter().filter_map(|item| build(scope, item));
-            return Some(Build::Array(items.collect()));
-        }
-        Value::Table(entries) => entries,
-        _ => return constant(scope, node, "a value", None).map(Build::Constant),
-    };
-    let mut keys: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-    keys.sort_unstable();
-    match keys[..] {
-        ["path"] => path(scope, &entries[0].node, "path").map(Build::Path),
-        ["whole"] => {
-            let is = matches!(entries[0].node.value, Value::Boolean(true));
-            if !is {
-                scope.misfits.add(entries[0].node.place, "`whole` must be `true`");
-            }
-            Some(Build::Whole)
-        }
-        ["after", "of"] => {
-            let (mark, of) = (node.get("after")?, node.get("of")?);
-            let said = text(mark, "after", scope.misfits)?;
-            if said.is_empty() {
-                scope.misfits.add(mark.place, "`after` names no mark");
-            }
-            Some(Build::After { mark: said.to_owned(), of: path(scope, of, "of")? })
-        }
-        _ => {
-            let member = |entry: &super::tree::Entry| {
-                build(scope, &entry.node).map(|value| (entry.key.clone(), value))
-            };
-            Some(Build::Object(entries.iter().filter_map(member).collect()))
-        }
-    }
-}
-
-/// The keys of a path.
-fn path(scope: &Scope<'_>, node: &Node, name: &str) -> Option<Vec<String>> {
-    let said = text(node, name, scope.misfits)?;
-    let keys: Vec<String> = said.split('.').map(str::to_owned).collect();
-    if keys.iter().any(String::is_empty) {
-        scope.misfits.add(node.place, format!("the path {} has an empty key", quoted(said)));
-    }
-    Some(keys)
 }
 
 /// What the target requires and cases fill, every row of every case has.

@@ -145,7 +145,8 @@ impl Notes<'_> {
             }
             found => found.yes(),
         };
-        let scope = Scope { model, becomes, misfits, source: "", target: entity };
+        let format = sections::FORMAT;
+        let scope = Scope { model, becomes, misfits, source: "", target: entity, format };
         let template = attrs::template(&scope, &fields, attr)?;
         let column = (entity.to_owned(), name.to_owned());
         Some(NoteWhat::Unlike { column, template })

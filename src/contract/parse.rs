@@ -48,7 +48,7 @@ fn read(tree: &Node, text: String, misfits: &Misfits) -> Option<Contract> {
     let (before, after, model) = model::read(&root);
     let unmapped = sections::unmapped(&root);
     let carry = unmapped.attrs == UnmappedAttrs::Carry;
-    let (read, becomes) = transforms::read(&root, &model, carry);
+    let (read, becomes) = transforms::read(&root, &model, (format, carry));
     check::check(&root, &model, &becomes, &read);
     Some(Contract {
         name,

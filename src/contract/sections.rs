@@ -8,8 +8,8 @@ use super::{
     Duplicates, Implementation, Keep, Limit, Release, Rollout, Unfit, Unmapped, UnmappedAttrs,
 };
 
-/// The version of the file format this program reads.
-const FORMAT: i64 = 1;
+/// The newest version of the file format. Since 2 a case that splits rows answers for all of an object.
+pub(super) const FORMAT: u32 = 2;
 
 fn open<'a>(root: &Fields<'a>, name: &'a str, keys: &[&str]) -> Option<Fields<'a>> {
     Fields::open(root.need(name)?, name, keys, root.misfits)
@@ -25,16 +25,20 @@ pub(super) fn contract(root: &Fields<'_>) -> (String, u32) {
     {
         root.misfits.add(node.place, "a contract has a name");
     }
+    let mut format = FORMAT;
     if let Some(node) = fields.and_then(|fields| fields.need("format")) {
         match node.value {
-            Value::Whole(FORMAT) => {}
-            Value::Whole(_) => {
-                root.misfits.add(node.place, format!("this program reads format {FORMAT} alone"));
-            }
+            Value::Whole(said) => match u32::try_from(said) {
+                Ok(known @ 1..=FORMAT) => format = known,
+                _ => {
+                    let said = format!("this program reads formats 1 to {FORMAT}");
+                    root.misfits.add(node.place, said);
+                }
+            },
             _ => wrong(node, "format", "a whole number", root.misfits),
         }
     }
-    (name, 1)
+    (name, format)
 }
 
 /// `[release]`.

@@ -8,7 +8,7 @@ pub struct Explode {
     /// Columns of type `any`, tried in order: the first present value is the object.
     pub of: Vec<String>,
     /// Keys of the path in the object whose text picks the case.
-    pub by: Vec<String>,
+    pub by: Path,
     /// A text attribute of the row that stands in where the object has no text there.
     pub otherwise_by: Option<String>,
     /// What becomes of a row whose value is no object, or absent.
@@ -16,6 +16,11 @@ pub struct Explode {
     /// What becomes of a row that no case lists, and of one whose object has a key twice or a key
     /// that is no text (half a surrogate pair): such an object is not looked into.
     pub otherwise: Unlisted,
+    /// Whether a case is only of an object all of whose content it answers for ([`Case::answers`]): so it
+    /// is since format 2 of contracts. Then one that has content in two of the columns is of none.
+    pub takes_all: bool,
+    /// Paths whose values have no home in any row: the rows with content there are counted.
+    pub drop: Vec<Path>,
     /// Tried in order.
     pub cases: Vec<Case>,
 }
@@ -38,7 +43,14 @@ pub struct Case {
     pub when: Option<When>,
     /// The target rows, in their order: attributes and what fills them. None drops the row.
     pub rows: Vec<Vec<(String, Build)>>,
+    /// Further paths whose values have no home in the rows.
+    pub drop: Vec<Path>,
+    /// Every path whose content a case answers for: what its rows take, what picks it, what it drops.
+    pub answers: Vec<Path>,
 }
+
+/// Keys of objects, outermost first; none is the whole object.
+pub type Path = Vec<String>;
 
 /// A text, or how it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +83,7 @@ impl Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
     /// Keys of the path.
-    pub path: Vec<String>,
+    pub path: Path,
     /// The texts.
     pub is: Vec<Pattern>,
 }
@@ -82,14 +94,21 @@ pub enum Build {
     /// Always the same.
     Constant(Constant),
     /// The JSON value at a path of the object, as the text it is; its member is left out when
-    /// nothing stands there or a key on the way stands twice. `null` is a value.
-    Path(Vec<String>),
+    /// nothing stands there or a key on the way stands twice.
+    Path {
+        /// The path.
+        of: Path,
+        /// What must stand there; an object in which it does not is not of the case.
+        demand: Demand,
+    },
     /// What follows the first `mark` in a text; left out when the text or the mark is not there.
     After {
         /// The mark.
         mark: String,
         /// The path of the text; the path that picks the case gives what picked it.
-        of: Vec<String>,
+        of: Path,
+        /// Whether an object in which nothing follows the mark may be of the case.
+        optional: bool,
     },
     /// The object itself, as the text it is.
     Whole,
@@ -97,6 +116,80 @@ pub enum Build {
     Object(Vec<(String, Build)>),
     /// An array.
     Array(Vec<Build>),
+}
+
+/// What must stand at a path that a case takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// Whether nothing may stand there.
+    pub optional: bool,
+    /// What stands there otherwise.
+    pub must_be: MustBe,
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MustBe {
+    /// Any JSON, `null` too.
+    Any,
+    /// A text. `null` is nothing.
+    Text,
+    /// A text that is not empty. `null` and the empty text are nothing.
+    FilledText,
+}
+
+impl Build {
+    /// Visits what fills an attribute, and everything in it.
+    pub fn each<'b>(&'b self, visit: &mut dyn FnMut(&'b Build)) {
+        visit(self);
+        match self {
+            Build::Object(members) => members.iter().for_each(|(_, value)| value.each(visit)),
+            Build::Array(items) => items.iter().for_each(|value| value.each(visit)),
+            Build::Constant(_) | Build::Path { .. } | Build::After { .. } | Build::Whole => {}
+        }
+    }
+}
+
+impl Explode {
+    /// Every path whose values have no home, by any case.
+    pub fn dropped(&self) -> Vec<&Path> {
+        let own = self.cases.iter().flat_map(|case| &case.drop);
+        let mut found: Vec<&Path> = self.drop.iter().chain(own).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Whether the values at a path have no home in the rows of a case; in those that take the whole
+    /// object they have one.
+    pub fn drops(&self, case: &Case, path: &Path) -> bool {
+        !case.answers.contains(&Path::new())
+            && (self.drop.contains(path) || case.drop.contains(path))
+    }
+
+    /// What a path is called: in the first of the columns, which may be another.
+    pub fn named(&self, path: &Path) -> String {
+        format!("{}.{}", self.of.first().map_or("", String::as_str), path.join("."))
+    }
+}
+
+impl Case {
+    /// Visits everything that fills attributes of its rows.
+    pub fn each<'b>(&'b self, visit: &mut dyn FnMut(&'b Build)) {
+        self.rows.iter().flatten().for_each(|(_, build)| build.each(visit));
+    }
+
+    /// The paths that its rows take.
+    pub fn takes(&self) -> Vec<&Path> {
+        const WHOLE: &Path = &Path::new();
+        let mut found = Vec::new();
+        self.each(&mut |build| match build {
+            Build::Path { of, .. } | Build::After { of, .. } => found.push(of),
+            Build::Whole => found.push(WHOLE),
+            Build::Constant(_) | Build::Object(_) | Build::Array(_) => {}
+        });
+        found
+    }
 }
 
 /// Target rows are numbered from 0 among those whose link leads to the same row.

@@ -70,6 +70,8 @@ pub(super) struct Scope<'a> {
     pub(super) misfits: &'a Misfits,
     pub(super) source: &'a str,
     pub(super) target: &'a str,
+    /// The version of the contract's format.
+    pub(super) format: u32,
 }
 
 const KEYS: [&str; 12] = [
@@ -88,7 +90,11 @@ const KEYS: [&str; 12] = [
 ];
 
 /// Reads all transforms. With `carry`, attributes without a rule come from the same name.
-pub(super) fn read(root: &Fields<'_>, model: &Model, carry: bool) -> (Vec<Read>, Becomes) {
+pub(super) fn read(
+    root: &Fields<'_>,
+    model: &Model,
+    (format, carry): (u32, bool),
+) -> (Vec<Read>, Becomes) {
     let misfits = root.misfits;
     let nodes = root.need("transform");
     let nodes = nodes.and_then(|node| super::fields::list(node, "transform", misfits));
@@ -102,7 +108,7 @@ pub(super) fn read(root: &Fields<'_>, model: &Model, carry: bool) -> (Vec<Read>,
     }
     becomes.ids = target_ids(&heads);
     let read = heads.iter().map(|(fields, source, target)| {
-        let scope = Scope { model, becomes: &becomes, misfits, source, target };
+        let scope = Scope { model, becomes: &becomes, misfits, source, target, format };
         scope.transform(fields, carry)
     });
     let read = read.collect();

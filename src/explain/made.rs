@@ -207,9 +207,9 @@ fn built(transform: &Transform, target: &Record, source: Option<&Record>) -> Vec
     }
     let Some(explode) = &transform.explode else { return found };
     let case = source.and_then(|source| {
-        let object = explode.of.iter().find_map(|name| source.text(name));
+        let values: Vec<_> = explode.of.iter().map(|name| source.text(name)).collect();
         let beside = explode.otherwise_by.as_ref().and_then(|name| source.text(name));
-        explode.cases.get(usize::try_from(case_of(explode, object, beside)).ok()?)
+        explode.cases.get(usize::try_from(case_of(explode, &values, beside)).ok()?)
     });
     let rows = match case {
         Some(case) => &case.rows[..],

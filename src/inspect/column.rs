@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::parts::{Generation, Parts};
 use super::sizes::{Sizes, Spread};
 use crate::digest::{self, micros_text};
 
@@ -28,6 +29,9 @@ pub struct Column {
     pub span: Option<Span>,
     /// How large its payloads are.
     pub sizes: Option<Sizes>,
+    /// Message parts of the AI SDK among its payloads, by the generation that wrote them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<Generation>>,
 }
 
 /// A set of values.
@@ -66,6 +70,7 @@ pub(super) struct Tally {
     dates: Option<(i64, i64)>,
     numbers: Option<(f64, f64)>,
     sizes: Option<Spread>,
+    parts: Parts,
 }
 
 impl Tally {
@@ -77,6 +82,7 @@ impl Tally {
             dates: None,
             numbers: None,
             sizes: (ty == "any").then(Spread::default),
+            parts: Parts::default(),
         }
     }
 
@@ -97,6 +103,7 @@ impl Tally {
                 (*least, *greatest) = (least.min(number), greatest.max(number));
             }
             Value::Json(text) => {
+                self.parts.add(text);
                 if let Some(sizes) = &mut self.sizes {
                     sizes.add(text.len() as u64);
                 }
@@ -133,6 +140,7 @@ impl Tally {
             values: self.set.filter(|set| !set.is_empty()).map(values),
             span: dates.or(numbers),
             sizes: self.sizes.and_then(Spread::finish),
+            parts: self.parts.finish(),
         }
     }
 }

@@ -53,6 +53,11 @@ fn column(out: &mut String, column: &Column, rows: u64) {
     if let Some(found) = &column.sizes {
         sizes(out, found);
     }
+    if let Some(found) = &column.parts {
+        let found = found.iter().map(|it| format!("{} {}", it.sdk, grouped(it.rows)));
+        let found = found.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "    parts by the version of the AI SDK that wrote them: {found}");
+    }
 }
 
 fn values(values: &Values) -> String {

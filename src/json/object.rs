@@ -34,6 +34,11 @@ impl<'t> Object<'t> {
         Some(value)
     }
 
+    /// The members in their order: decoded key, value as the text it is.
+    pub fn members(&self) -> &[(Cow<'t, str>, &'t str)] {
+        &self.members
+    }
+
     /// The text at a path of keys.
     pub fn text(&self, keys: &[String]) -> Option<Cow<'t, str>> {
         string(self.raw(keys)?)
@@ -45,9 +50,30 @@ pub fn is_object(text: &str) -> bool {
     text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{')
 }
 
+/// Whether a JSON value says anything: it is not `null`, no empty text, array or object.
+pub fn has_content(text: &str) -> bool {
+    let blanks = [' ', '\t', '\r', '\n'];
+    let text = text.trim_matches(blanks);
+    let inner = |open, close| text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    match inner('[', ']').or_else(|| inner('{', '}')) {
+        Some(inner) => !inner.trim_matches(blanks).is_empty(),
+        None => !matches!(text, "null" | "\"\""),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_says_nothing_has_no_content() {
+        for text in ["null", "\"\"", "[]", "{}", " { \n} ", "[\t]"] {
+            assert!(!has_content(text), "{text}");
+        }
+        for text in ["false", "0", "\" \"", "[null]", "{\"a\":null}", "\"null\"", "\"[]\""] {
+            assert!(has_content(text), "{text}");
+        }
+    }
 
     #[test]
     fn values_are_the_texts_they_are() {

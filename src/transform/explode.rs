@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::contract::{Build, Constant, Explode, Unlisted};
+use crate::contract::{
+    Build, Case, Constant, Demand, Explode, MustBe, Path, Pattern, Unlisted, When,
+};
 use crate::json::{self, Object};
 
 /// The code of a row whose value is no object.
@@ -14,19 +16,47 @@ pub const NO_OBJECT: i32 = -1;
 /// The code of a row that no case lists.
 pub const UNLISTED: i32 = -2;
 
-/// The case of a row, by its place, or why it has none.
-pub fn case_of(rule: &Explode, object: Option<&str>, attr: Option<&str>) -> i32 {
-    let Some(text) = object.filter(|text| json::is_object(text)) else { return NO_OBJECT };
-    let Some(object) = Object::read(text) else { return UNLISTED };
+/// The code of a row that cases list of which none answers for all that it says.
+pub const NOT_WHOLE: i32 = -3;
+
+/// The case of a row, by its place, or why it has none. `values` are those of the columns that may
+/// have the object.
+pub fn case_of(rule: &Explode, values: &[Option<&str>], attr: Option<&str>) -> i32 {
+    let there = || values.iter().copied().flatten();
+    let Some(first) = there().next() else { return NO_OBJECT };
+    if rule.takes_all && there().any(|text| text != first && json::has_content(text)) {
+        return NOT_WHOLE;
+    }
+    if !json::is_object(first) {
+        return if rule.takes_all && json::has_content(first) { UNLISTED } else { NO_OBJECT };
+    }
+    let Some(object) = Object::read(first) else { return UNLISTED };
     let Some(kind) = kind(rule, &object, attr) else { return UNLISTED };
-    let at = rule.cases.iter().position(|case| {
-        let holds = case.when.as_ref().is_none_or(|when| {
-            let found = object.text(&when.path);
-            found.is_some_and(|found| when.is.iter().any(|is| is.fits(&found)))
-        });
-        holds && case.is.iter().any(|is| is.fits(&kind))
-    });
-    at.and_then(|at| i32::try_from(at).ok()).unwrap_or(UNLISTED)
+    let source = Source { text: first, object, kind: Some(kind), by: rule.by.clone() };
+    let mut code = UNLISTED;
+    for (at, _) in rule.cases.iter().enumerate().filter(|(_, case)| source.is_of(case)) {
+        if !rule.takes_all || source.is_whole(&rule.cases[at]) {
+            return i32::try_from(at).unwrap_or(UNLISTED);
+        }
+        code = NOT_WHOLE;
+    }
+    code
+}
+
+/// The places of those paths at which a case that makes rows of a row leaves a value behind.
+pub fn left(
+    rule: &Explode,
+    paths: &[&Path],
+    values: &[Option<&str>],
+    attr: Option<&str>,
+) -> Vec<usize> {
+    let case = usize::try_from(case_of(rule, values, attr)).ok().map(|at| &rule.cases[at]);
+    let object = values.iter().copied().flatten().next().and_then(Object::read);
+    let (Some(case), Some(object)) = (case.filter(|case| !case.rows.is_empty()), object) else {
+        return Vec::new();
+    };
+    let says = |path: &Path| object.raw(path).is_some_and(json::has_content);
+    (0..paths.len()).filter(|at| rule.drops(case, paths[*at]) && says(paths[*at])).collect()
 }
 
 /// The text that picks the case.
@@ -39,6 +69,7 @@ pub fn is_refused(rule: &Explode, case: i32) -> bool {
     let unlisted = match case {
         NO_OBJECT => rule.no_object,
         UNLISTED => rule.otherwise,
+        NOT_WHOLE => Unlisted::Quarantine,
         _ => return false,
     };
     unlisted == Unlisted::Quarantine
@@ -68,8 +99,13 @@ pub fn drop_rule(rule: &Explode, target: &str, case: i32) -> String {
     let listed = usize::try_from(case).ok().and_then(|at| rule.cases.get(at));
     match (listed, case) {
         (Some(case), _) => {
-            let is: Vec<String> = case.is.iter().map(crate::contract::Pattern::spelled).collect();
-            format!("{target}.{of} is {}", is.join(" or "))
+            let listed =
+                |is: &[Pattern]| is.iter().map(Pattern::spelled).collect::<Vec<_>>().join(" or ");
+            let when =
+                case.when.as_ref().filter(|_| rule.takes_all).map_or_else(String::new, |it| {
+                    format!(" and {} is \"{}\"", it.path.join("."), listed(&it.is))
+                });
+            format!("{target}.{of} is {}{when}", listed(&case.is))
         }
         (None, NO_OBJECT) => format!("{target}.{of} is no object"),
         (None, _) => format!("{target}.{of} not listed"),
@@ -93,20 +129,49 @@ impl<'t> Source<'t> {
         Some(Self { text, object, kind, by: rule.by.clone() })
     }
 
+    /// Whether the texts that pick a case pick this one.
+    fn is_of(&self, case: &Case) -> bool {
+        let fits = |is: &[Pattern], text: Option<&str>| {
+            text.is_some_and(|text| is.iter().any(|is| is.fits(text)))
+        };
+        let when = |when: &When| fits(&when.is, self.object.text(&when.path).as_deref());
+        fits(&case.is, self.kind.as_deref()) && case.when.as_ref().is_none_or(when)
+    }
+
+    /// Whether all that a case needs is there, and it answers for all that is there.
+    fn is_whole(&self, case: &Case) -> bool {
+        let mut lacks = false;
+        case.each(&mut |build| {
+            lacks |= match build {
+                Build::Path { of, demand } => !is_met(*demand, self.object.raw(of)),
+                Build::After { mark, of, optional } => {
+                    !optional && self.after(mark, of).is_none_or(|rest| rest.is_empty())
+                }
+                _ => false,
+            };
+        });
+        let answers: Vec<&[String]> = case.answers.iter().map(Vec::as_slice).collect();
+        !lacks && is_answered(self.object.members(), &answers)
+    }
+
+    /// What follows a mark in the text at a path.
+    fn after(&self, mark: &str, of: &Path) -> Option<String> {
+        let text = if *of == self.by { self.kind.clone() } else { self.object.text(of) };
+        Some(text?.split_once(mark)?.1.to_owned())
+    }
+
     /// Appends what a rule builds, as JSON; false, and nothing, when there is nothing.
     pub fn build(&self, value: &Build, out: &mut Vec<u8>) -> bool {
         match value {
             Build::Constant(value) => constant(value, out),
             Build::Whole => out.extend_from_slice(self.text.as_bytes()),
-            Build::Path(keys) => match self.object.raw(keys) {
-                Some(raw) => out.extend_from_slice(raw.as_bytes()),
-                None => return false,
+            Build::Path { of, demand } => match self.object.raw(of) {
+                Some(raw) if is_there(demand.must_be, raw) => out.extend_from_slice(raw.as_bytes()),
+                _ => return false,
             },
-            Build::After { mark, of } => {
-                let text = if *of == self.by { self.kind.clone() } else { self.object.text(of) };
-                let rest = text.as_ref().and_then(|text| text.split_once(mark.as_str()));
-                let Some((_, rest)) = rest else { return false };
-                json::write_string(rest, out);
+            Build::After { mark, of, .. } => {
+                let Some(rest) = self.after(mark, of) else { return false };
+                json::write_string(&rest, out);
             }
             Build::Object(members) => {
                 out.push(b'{');
@@ -139,6 +204,39 @@ impl<'t> Source<'t> {
     }
 }
 
+/// Whether a value is what a rule takes.
+fn is_there(must_be: MustBe, raw: &str) -> bool {
+    match must_be {
+        MustBe::Any => true,
+        MustBe::Text => raw.starts_with('"'),
+        MustBe::FilledText => raw.starts_with('"') && raw != "\"\"",
+    }
+}
+
+/// Whether what stands at a path, or nothing, is what a rule demands.
+fn is_met(demand: Demand, raw: Option<&str>) -> bool {
+    let Demand { optional, must_be } = demand;
+    match raw {
+        Some(raw) if is_there(must_be, raw) => true,
+        raw => optional && !raw.is_some_and(json::has_content),
+    }
+}
+
+/// Whether paths lead to all content of an object's members.
+fn is_answered(members: &[(Cow<'_, str>, &str)], paths: &[&[String]]) -> bool {
+    let is_one = |value: &str, rests: &[&[String]]| {
+        rests.iter().any(|rest| rest.is_empty()) || {
+            let inner = if rests.is_empty() { None } else { Object::read(value) };
+            inner.is_some_and(|inner| is_answered(inner.members(), rests))
+        }
+    };
+    paths.iter().any(|path| path.is_empty())
+        || members.iter().filter(|(_, value)| json::has_content(value)).all(|(key, value)| {
+            let on = paths.iter().filter(|path| path[0] == *key).map(|path| &path[1..]);
+            is_one(value, &on.collect::<Vec<_>>())
+        })
+}
+
 /// A constant as a text attribute holds it.
 pub fn plain(value: &Constant) -> String {
     match value {
@@ -159,12 +257,16 @@ fn constant(value: &Constant, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Case, Pattern, When};
+
+    fn case(is: Vec<Pattern>, when: Option<When>, rows: Vec<Vec<(String, Build)>>) -> Case {
+        Case { is, when, rows, drop: Vec::new(), answers: Vec::new() }
+    }
 
     fn rule() -> Explode {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let exact = |text: &str| Pattern::Exact(text.to_owned());
-        let path = |key: &str| Build::Path(vec![key.to_owned()]);
+        let demand = Demand { optional: true, must_be: MustBe::Any };
+        let path = |key: &str| Build::Path { of: vec![key.to_owned()], demand };
         let text = |text: &str| Build::Constant(Constant::Text(text.to_owned()));
         let members = vec![
             ("gone".to_owned(), path("gone")),
@@ -177,7 +279,7 @@ mod tests {
                     path("gone"),
                     Build::Constant(Constant::Number(1.0)),
                     Build::Constant(Constant::Boolean(true)),
-                    Build::After { mark: "-".to_owned(), of: vec!["kind".to_owned()] },
+                    Build::After { mark: "-".to_owned(), of: texts(&["kind"]), optional: true },
                 ]),
             ),
             ("w".to_owned(), Build::Whole),
@@ -190,14 +292,12 @@ mod tests {
             otherwise_by: Some("kind".to_owned()),
             no_object: Unlisted::Drop,
             otherwise: Unlisted::Quarantine,
+            takes_all: false,
+            drop: Vec::new(),
             cases: vec![
-                Case {
-                    is: vec![Pattern::Begins("x-".to_owned())],
-                    when: Some(when),
-                    rows: vec![row.clone(), row.clone()],
-                },
-                Case { is: vec![exact("y"), exact("x-a")], when: None, rows: vec![row] },
-                Case { is: vec![exact("z")], when: None, rows: Vec::new() },
+                case(vec![Pattern::Begins("x-".to_owned())], Some(when), vec![row.clone(); 2]),
+                case(vec![exact("y"), exact("x-a")], None, vec![row]),
+                case(vec![exact("z")], None, Vec::new()),
             ],
         }
     }
@@ -217,7 +317,7 @@ mod tests {
             (Some("[]"), Some("y"), NO_OBJECT),
             (None, Some("y"), NO_OBJECT),
         ] {
-            assert_eq!(case_of(&rule, object, attr), expected, "{object:?} {attr:?}");
+            assert_eq!(case_of(&rule, &[object], attr), expected, "{object:?} {attr:?}");
         }
         let rows = [0, 1, 2, NO_OBJECT, UNLISTED].map(|case| results(&rule, case));
         assert_eq!(rows, [2, 1, 0, 0, 1]);
@@ -239,7 +339,8 @@ mod tests {
         );
         assert_eq!(made, expected);
         let mut none = Vec::new();
-        assert!(!source.build(&Build::Path(vec!["gone".to_owned()]), &mut none) && none.is_empty());
+        let Some(Build::Object(members)) = value(&rule, 0, 0, "json") else { panic!("an object") };
+        assert!(!source.build(&members[0].1, &mut none) && none.is_empty());
         assert!(value(&rule, 0, 2, "json").is_none() && value(&rule, 0, 0, "other").is_none());
     }
 }

@@ -369,6 +369,9 @@ fn rejects(contract: &Contract, sources: &[SourcePlan]) -> Vec<Reject> {
                 add(object_rule(&target.entity, explode), said);
                 let said = "no case of the contract lists the value, or a key stands in it twice";
                 add(case_rule(&target.entity, explode), said);
+                let said = "no case that lists the value answers for all of it: what the case needs is not \
+                            there, or something that is there has no place in the target";
+                add(whole_rule(&target.entity, explode), said);
             }
             for decided in &target.decided {
                 let name = &decided.rule.attr;
@@ -448,6 +451,10 @@ pub(super) fn object_rule(entity: &str, explode: &Explode) -> String {
 
 pub(super) fn case_rule(entity: &str, explode: &Explode) -> String {
     values_rule(entity, explode.of.first().map_or("", String::as_str))
+}
+
+pub(super) fn whole_rule(entity: &str, explode: &Explode) -> String {
+    format!("{entity}.{} whole", explode.of.first().map_or("", String::as_str))
 }
 
 pub(super) fn cascade_rule(entity: &str, name: &str) -> String {

@@ -306,6 +306,7 @@ impl Refusals<'_> {
         let rules = [
             (super::explode::NO_OBJECT, plan::object_rule(&target.entity, explode)),
             (super::explode::UNLISTED, plan::case_rule(&target.entity, explode)),
+            (super::explode::NOT_WHOLE, plan::whole_rule(&target.entity, explode)),
         ];
         for (case, rule) in rules {
             self.add(&rule, col(names::CASE).eq(lit(case)))?;

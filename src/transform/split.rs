@@ -33,7 +33,8 @@ pub(super) fn columns(source: &SourcePlan) -> Vec<Expr> {
     let Some((_, split)) = source.split() else { return Vec::new() };
     let case = match &split.explode {
         Some(rule) => {
-            udf::case(object(rule), rule.otherwise_by.as_ref().map(|name| col(name.as_str())), rule)
+            let of = rule.of.iter().map(|name| col(name.as_str()));
+            udf::case(of.collect(), rule.otherwise_by.as_ref().map(|name| col(name.as_str())), rule)
         }
         None => lit(0).cast(DataType::Int32),
     };
@@ -61,7 +62,8 @@ pub(super) fn count(source: &SourcePlan, frame: LazyFrame) -> LazyFrame {
         return frame.with_columns([lit(1).cast(DataType::Int32).alias(names::RESULTS)]);
     };
     let mut results = lit(1);
-    for case in [explode::NO_OBJECT, explode::UNLISTED].into_iter().chain(places(rule)) {
+    let none = [explode::NO_OBJECT, explode::UNLISTED, explode::NOT_WHOLE];
+    for case in none.into_iter().chain(places(rule)) {
         let rows = i32::try_from(explode::results(rule, case)).unwrap_or(i32::MAX);
         if rows != 1 {
             results = when(col(names::CASE).eq(lit(case))).then(lit(rows)).otherwise(results);

@@ -261,18 +261,26 @@ impl Mapping {
     }
 }
 
-/// The case of a row, by its object and the attribute that stands in: see [`explode::case_of`].
-pub(super) fn case(object: Expr, attr: Option<Expr>, rule: &Explode) -> Expr {
-    let rule = rule.clone();
-    let args: Vec<Expr> = attr.into_iter().collect();
-    object.map_many(
+/// The case of a row, by the columns that may have its object and the attribute that stands in: see
+/// [`explode::case_of`].
+pub(super) fn case(of: Vec<Expr>, attr: Option<Expr>, rule: &Explode) -> Expr {
+    let (rule, count) = (rule.clone(), of.len());
+    let mut args = of.into_iter().chain(attr);
+    let first = args.next().unwrap_or(lit(NULL));
+    let args: Vec<Expr> = args.collect();
+    first.map_many(
         move |columns| {
-            let objects = columns[0].str()?;
-            let attrs = columns.get(1).map(|column| column.str()).transpose()?;
-            let case = |(at, object): (usize, Option<&str>)| {
-                explode::case_of(&rule, object, attrs.and_then(|attrs| attrs.get(at)))
+            let texts = columns.iter().map(|column| column.str());
+            let texts: Vec<&StringChunked> = texts.collect::<PolarsResult<_>>()?;
+            let (objects, attrs) = texts.split_at(count);
+            let mut values = Vec::with_capacity(count);
+            let case = |at: usize| {
+                values.clear();
+                values.extend(objects.iter().map(|texts| texts.get(at)));
+                let attr = attrs.first().and_then(|attrs| attrs.get(at));
+                explode::case_of(&rule, &values, attr)
             };
-            let cases: Int32Chunked = objects.iter().enumerate().map(case).map(Some).collect();
+            let cases: Int32Chunked = (0..columns[0].len()).map(case).map(Some).collect();
             Ok(cases.with_name(columns[0].name().clone()).into_column())
         },
         &args,

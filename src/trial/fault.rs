@@ -37,6 +37,8 @@ impl Changes {
 pub(super) enum Told {
     /// One of these names of a row; by a rule that compares no digests and no lines.
     Row(Vec<String>),
+    /// The same, by the rule that no value lost its content.
+    Content(Vec<String>),
     /// One of these names of a line's row, by any rule.
     Line(Vec<String>),
     /// One of these figures of `bundle.json`, by a rule about this entity.

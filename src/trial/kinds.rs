@@ -96,6 +96,7 @@ fn whole_rows() -> Vec<Kind> {
 }
 
 const NO_SPLIT: &str = "the contract splits no row";
+const NO_BUILT: &str = "no value is built of an object all of which must be kept";
 const NO_DROP: &str = "no rule drops a row";
 
 fn of_splits() -> Vec<Kind> {
@@ -107,6 +108,7 @@ fn of_splits() -> Vec<Kind> {
             split::misnumbered,
             "nothing is numbered anew",
         ),
+        any("a built value is emptied of its content", split::emptied, NO_BUILT),
         any("a text that is built of others", split::misbuilt, "no text is built of others"),
         any("a row dropped by rule is not listed", split::unlisted, NO_DROP),
         any("a row dropped by rule is listed twice", split::listed_twice, NO_DROP),

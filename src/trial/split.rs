@@ -1,11 +1,14 @@
 //! Rows that a contract splits, numbers and drops.
 
+use serde_json::Value;
+
 use super::aside::{self, Side};
 use super::cell::{Cell, text};
 use super::fault::{Fault, Told, shown};
 use super::ground::{Ground, OWN, is_migrated};
 use super::rows::Planted;
 use crate::bundle::Origin;
+use crate::contract::{Build, Constant, Explode};
 
 /// A result that is not the first of its source row is left out.
 pub(super) fn result_dropped(ground: &Ground<'_>) -> Planted {
@@ -66,6 +69,69 @@ pub(super) fn misnumbered(ground: &Ground<'_>) -> Planted {
         return target.value(at, (attr, &Cell::Number(now + 1.0))).map(Some);
     }
     Ok(None)
+}
+
+/// The one row that an object became says nothing of it any more.
+pub(super) fn emptied(ground: &Ground<'_>) -> Planted {
+    for target in ground.targets()? {
+        let Some(rule) = target.transform.explode.as_ref().filter(|rule| rule.takes_all) else {
+            continue;
+        };
+        let constants = constants(rule);
+        for attr in target.transform.case_attrs() {
+            // A row is alone when neither the one before nor the one after came from its source row.
+            let (mut last, mut waits) = (None, None);
+            let start = ground.start(target.table.rows);
+            let columns = [&OWN[..], &[attr]].concat();
+            let found = target.table.find(&columns, start, &mut |row| {
+                let source = row.whole(Origin::SOURCE_ROW).filter(|_| is_migrated(row));
+                let is_new = source != last;
+                last = source;
+                let alone = waits.take().filter(|_| is_new);
+                let says = row.text(attr).is_some_and(|json| says_more(json, &constants));
+                waits = (is_new && source.is_some() && says).then_some(row.number);
+                alone
+            })?;
+            if let Some(at) = found {
+                let fault = target.value(at, (attr, &text("{}")))?;
+                let told = match fault.told {
+                    Told::Row(names) => Told::Content(names),
+                    told => told,
+                };
+                return Ok(Some(Fault { told, ..fault }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The texts that rows of cases have whatever they are built of.
+fn constants(rule: &Explode) -> Vec<&str> {
+    let mut found = Vec::new();
+    for case in &rule.cases {
+        case.each(&mut |build| {
+            if let Build::Constant(Constant::Text(text)) = build {
+                found.push(text.as_str());
+            }
+        });
+    }
+    found
+}
+
+/// Whether JSON has a text other than these.
+fn says_more(json: &str, constants: &[&str]) -> bool {
+    let mut open: Vec<Value> = serde_json::from_str(json).into_iter().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) if !text.is_empty() && !constants.contains(&text.as_str()) => {
+                return true;
+            }
+            Value::Array(items) => open.extend(items),
+            Value::Object(members) => open.extend(members.into_iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// A text that is built of other attributes is as it was before one of them changed.

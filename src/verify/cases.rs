@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::object::{DROPPED, Object, REFUSED};
+use super::object::{DROPPED, NOT_WHOLE, Object, REFUSED};
 use super::read::{self, Row};
 use crate::contract::{Build, Case, Explode};
 use crate::error::Result;
 
 /// The cases of the rows of a legacy table.
 pub(super) struct Cases {
-    /// By row: the place of its case, [`DROPPED`] or [`REFUSED`].
+    /// By row: the place of its case, [`DROPPED`], [`REFUSED`] or [`NOT_WHOLE`].
     of: Vec<u16>,
     /// By case: how many rows it makes.
     makes: Vec<u16>,
@@ -52,7 +52,12 @@ impl Cases {
 
     /// Whether a rule refuses a row.
     pub(super) fn is_refused(&self, row: usize) -> bool {
-        self.of[row] == REFUSED
+        self.of[row] == REFUSED || self.is_not_whole(row)
+    }
+
+    /// Whether a rule refuses a row because no case answers for all of it.
+    pub(super) fn is_not_whole(&self, row: usize) -> bool {
+        self.of[row] == NOT_WHOLE
     }
 
     /// What fills an attribute in one of the rows that a row becomes.
@@ -95,7 +100,7 @@ impl Columns {
         rule: &Explode,
         row: Row<'t>,
     ) -> std::result::Result<Object<'t>, u16> {
-        let text = self.of.iter().find_map(|at| row.text(*at));
-        Object::of(rule, text, self.beside.and_then(|at| row.text(at)))
+        let values: Vec<&str> = self.of.iter().filter_map(|at| row.text(*at)).collect();
+        Object::of(rule, &values, self.beside.and_then(|at| row.text(at)))
     }
 }

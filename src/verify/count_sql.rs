@@ -139,7 +139,8 @@ pub(super) fn account_sql(audit: &Audit<'_>, legacy: &Legacy) -> String {
                 let cases = split_sql::cases(audit, legacy, rule);
                 let _ = write!(joins, " LEFT JOIN {cases} c{at} ON c{at}.r = s._row");
                 one.push(format!("c{at}.results > 0 AND coalesce(t{at}.n, 0) = c{at}.results"));
-                drops.push(format!("c{at}.kase <> -2 AND c{at}.results = 0"));
+                let aside = split_sql::ASIDE;
+                drops.push(format!("c{at}.kase NOT IN {aside} AND c{at}.results = 0"));
             }
             None => one.push(format!("coalesce(t{at}.n, 0) = 1")),
         }

@@ -4,10 +4,12 @@
 use std::borrow::Cow;
 
 use super::key;
-use crate::contract::{Build, Constant, Explode, Unlisted};
+use crate::contract::{Build, Case, Constant, Explode, MustBe, Path, Unlisted};
 use crate::digest::Value;
 use crate::json;
 
+/// The code of a row that cases list and none answers for.
+pub(super) const NOT_WHOLE: u16 = u16::MAX - 2;
 /// The code of a row that becomes none: a rule drops it.
 pub(super) const DROPPED: u16 = u16::MAX - 1;
 /// The code of a row that a rule refuses.
@@ -22,11 +24,11 @@ pub(super) struct Object<'t> {
 }
 
 impl<'t> Object<'t> {
-    /// The object of a row, with the attribute that may stand in for its kind; else what becomes of the
-    /// row.
+    /// The object of a row, the first of the values of its columns, with the attribute that may stand in
+    /// for its kind; else what becomes of the row.
     pub(super) fn of(
         rule: &Explode,
-        text: Option<&'t str>,
+        values: &[&'t str],
         beside: Option<&'t str>,
     ) -> Result<Self, u16> {
         let fate = |unlisted| match unlisted {
@@ -34,8 +36,14 @@ impl<'t> Object<'t> {
             Unlisted::Quarantine => REFUSED,
         };
         let blanks = [' ', '\t', '\r', '\n'];
-        let text = text.filter(|text| text.trim_start_matches(blanks).starts_with('{'));
-        let Some(text) = text else { return Err(fate(rule.no_object)) };
+        let says = |text: &&str| rule.takes_all && json::has_content(text);
+        let Some((text, others)) = values.split_first() else { return Err(fate(rule.no_object)) };
+        if others.iter().any(|other| other != text && says(other)) {
+            return Err(NOT_WHOLE);
+        }
+        if !text.trim_start_matches(blanks).starts_with('{') {
+            return Err(fate(if says(text) { rule.otherwise } else { rule.no_object }));
+        }
         let members = json::members(text).map_err(|_| fate(rule.otherwise))?;
         let mut keys = std::collections::BTreeSet::new();
         if !members.iter().all(|(key, _)| keys.insert(key.as_ref())) {
@@ -51,17 +59,65 @@ impl<'t> Object<'t> {
         let fits = |is: &[crate::contract::Pattern], text: Option<&str>| {
             text.is_some_and(|text| is.iter().any(|pattern| pattern.fits(text)))
         };
-        for (at, case) in (0_u16..DROPPED).zip(&rule.cases) {
+        let mut is_listed = false;
+        for (at, case) in (0_u16..NOT_WHOLE).zip(&rule.cases) {
             let when = case.when.as_ref();
             let holds = when.is_none_or(|when| fits(&when.is, self.text_at(&when.path).as_deref()));
             if fits(&case.is, self.kind.as_deref()) && holds {
-                return at;
+                if !rule.takes_all || self.is_answered(rule, case) {
+                    return at;
+                }
+                is_listed = true;
             }
         }
         match rule.otherwise {
+            _ if is_listed => NOT_WHOLE,
             Unlisted::Drop => DROPPED,
             Unlisted::Quarantine => REFUSED,
         }
+    }
+
+    /// Whether what a case needs is there, and every value that says something is under one of its paths.
+    fn is_answered(&self, rule: &Explode, case: &Case) -> bool {
+        let mut needs = Vec::new();
+        case.each(&mut |build| needs.push(build));
+        let is_met = |build: &&Build| match build {
+            Build::Path { of, demand } => {
+                let there = self.at(of);
+                let nothing = demand.optional && !there.is_some_and(json::has_content);
+                nothing || there.is_some_and(|json| fits(demand.must_be, json))
+            }
+            Build::After { optional: false, .. } => {
+                self.build(rule, build).is_some_and(|rest| json::has_content(&rest))
+            }
+            _ => true,
+        };
+        needs.iter().all(is_met) && self.others(&case.answers).is_empty()
+    }
+
+    /// The values that say something and are under none of some paths.
+    pub(super) fn others(&self, paths: &[Path]) -> Vec<&'t str> {
+        let mut found = Vec::new();
+        // What is still to be looked at: a value with what is left of the paths that lead on.
+        let all: Vec<&[String]> = paths.iter().map(Vec::as_slice).collect();
+        let mut open = vec![(self.text, all)];
+        while let Some((value, paths)) = open.pop() {
+            if !json::has_content(value) || paths.iter().any(|path| path.is_empty()) {
+                continue;
+            }
+            let members = json::members(value).unwrap_or_default();
+            let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_ref()).collect();
+            keys.sort_unstable();
+            if paths.is_empty() || members.is_empty() || keys.windows(2).any(|it| it[0] == it[1]) {
+                found.push(value);
+                continue;
+            }
+            for (key, value) in members {
+                let on = paths.iter().filter(|path| path[0] == key).map(|path| &path[1..]);
+                open.push((value, on.collect()));
+            }
+        }
+        found
     }
 
     /// The JSON at a path, as it stands. On the way a key that stands twice leads nowhere.
@@ -77,6 +133,16 @@ impl<'t> Object<'t> {
                 _ => None,
             }
         })
+    }
+
+    /// The text at a path by which a case is picked: where that is `by`, the kind.
+    pub(super) fn picked(&self, rule: &Explode, path: &Path) -> Option<Cow<'t, str>> {
+        if *path == rule.by { self.kind.clone() } else { self.text_at(path) }
+    }
+
+    /// Whether something is said at a path.
+    pub(super) fn says(&self, path: &Path) -> bool {
+        self.at(path).is_some_and(json::has_content)
     }
 
     fn text_at(&self, path: &[String]) -> Option<Cow<'t, str>> {
@@ -109,10 +175,11 @@ impl<'t> Object<'t> {
             Build::Constant(Constant::Text(text)) => quoted(text),
             Build::Constant(Constant::Number(number)) => key::number_text(*number),
             Build::Constant(Constant::Boolean(value)) => value.to_string(),
-            Build::Path(path) => self.at(path)?.to_owned(),
-            Build::After { mark, of } => {
-                let text = if *of == rule.by { self.kind.clone() } else { self.text_at(of) }?;
-                quoted(text.split_once(mark.as_str())?.1)
+            Build::Path { of, demand } => {
+                self.at(of).filter(|json| fits(demand.must_be, json))?.to_owned()
+            }
+            Build::After { mark, of, .. } => {
+                quoted(self.picked(rule, of)?.split_once(mark.as_str())?.1)
             }
             Build::Whole => self.text.to_owned(),
             Build::Object(members) => {
@@ -127,4 +194,10 @@ impl<'t> Object<'t> {
             }
         })
     }
+}
+
+/// Whether a value is what a rule takes.
+fn fits(must_be: MustBe, json: &str) -> bool {
+    must_be == MustBe::Any
+        || json.starts_with('"') && (must_be == MustBe::Text || json::has_content(json))
 }

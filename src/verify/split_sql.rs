@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::answers_sql;
 use super::dropped::refusals;
 use super::facts::Audit;
 use super::id_sql;
@@ -17,7 +18,19 @@ use crate::schema::Type;
 /// The codes of rows without a case.
 const DROPPED: i32 = -1;
 /// The code of a row that a rule refuses.
-pub(super) const REFUSED: i32 = -2;
+const REFUSED: i32 = -2;
+/// The code of a row that cases list and none answers for.
+const NOT_WHOLE: i32 = -3;
+/// The codes of all rows that a rule refuses.
+pub(super) const ASIDE: &str = "(-2, -3)";
+
+/// The rules by which rows without a case are quarantined, each with the code of those rows.
+pub(super) fn refused_by(transform: &Transform, rule: &Explode) -> String {
+    let [listed, object, whole] = refusals(transform, rule).map(|name| text(&name));
+    format!(
+        "(VALUES ({listed}, {REFUSED}), ({object}, {REFUSED}), ({whole}, {NOT_WHOLE})) v(rule, kase)"
+    )
+}
 
 /// Rows listed as dropped that no rule drops, or without a rule.
 pub(super) fn dropped(
@@ -28,7 +41,7 @@ pub(super) fn dropped(
     let file = format!("data/dropped/{}.parquet", legacy.entity);
     let side = sql::side(audit, &file, &["_row", "_rule"]);
     format!(
-        "SELECT {} FROM {side} d JOIN {} c ON c.r = d._row WHERE c.results > 0 OR c.kase = {REFUSED} \
+        "SELECT {} FROM {side} d JOIN {} c ON c.r = d._row WHERE c.results > 0 OR c.kase IN {ASIDE} \
          OR NOT coalesce(starts_with(d._rule, {}), false)",
         sql::found(audit, "'row ' || d._row"),
         cases(audit, legacy, rule),
@@ -45,17 +58,17 @@ pub(super) fn listed(
     let side = |folder: &str, columns: &[&str]| {
         sql::side(audit, &format!("data/{folder}/{}.parquet", legacy.entity), columns)
     };
-    let names = refusals(transform, rule).map(|name| text(&name)).join(", ");
     format!(
-        "WITH c AS (FROM {} x) SELECT (SELECT count(*) FROM c WHERE kase = {REFUSED} AND (r IN \
+        "WITH c AS (FROM {} x) SELECT (SELECT count(*) FROM c WHERE kase IN {ASIDE} AND (r IN \
          (SELECT r FROM {}) OR r NOT IN (SELECT _row FROM {} UNION ALL SELECT _row FROM {}))) + \
-         (SELECT count(*) FROM {} q JOIN c ON c.r = q._row WHERE q._rule IN ({names}) AND c.kase <> \
-         {REFUSED})",
+         (SELECT count(*) FROM {} q JOIN c ON c.r = q._row JOIN {} ON v.rule = q._rule WHERE c.kase <> \
+         v.kase)",
         cases(audit, legacy, rule),
         sql::stands(audit, legacy, &transform.target),
         side("merged", &["_row"]),
         side("quarantine", &["_row"]),
         side("quarantine", &["_row", "_rule"]),
+        refused_by(transform, rule),
     )
 }
 
@@ -64,27 +77,44 @@ pub(super) fn listed(
 pub(super) fn cases(audit: &Audit<'_>, legacy: &Legacy, rule: &Explode) -> String {
     let table = sql::legacy(audit, legacy);
     let of: Vec<String> = rule.of.iter().map(|name| format!("s.{}", self::name(name))).collect();
+    let first = format!("coalesce({}, NULL)", of.join(", "));
     let beside = match &rule.otherwise_by {
         Some(attr) => format!("s.{}", name(attr)),
         None => "NULL::VARCHAR".to_owned(),
     };
     let fate = |unlisted| if unlisted == Unlisted::Drop { DROPPED } else { REFUSED };
-    let (mut kases, mut results) = (String::new(), String::new());
+    let (mut kases, mut results, mut listed) = (String::new(), String::new(), Vec::new());
     for (at, case) in rule.cases.iter().enumerate() {
-        let _ = write!(kases, " WHEN {} THEN {at}", condition(case));
+        let mut is = condition(case);
+        if rule.takes_all {
+            listed.push(format!("({is})"));
+            is = format!("{is} AND {}", answers_sql::answers(rule, case));
+        }
+        let _ = write!(kases, " WHEN {is} THEN {at}");
         let _ = write!(results, " WHEN {at} THEN {}", case.rows.len());
+    }
+    let (mut others, mut says) = ("false".to_owned(), "false".to_owned());
+    if rule.takes_all {
+        let other = of.iter().map(|column| {
+            let json = normal_of(column, "json(j)::VARCHAR", "NULL");
+            format!("({column} <> {first} AND {})", answers_sql::content(&json))
+        });
+        others = other.collect::<Vec<_>>().join(" OR ");
+        says = answers_sql::content("json_extract(o, '$')::VARCHAR");
+        let _ = write!(kases, " WHEN {} THEN {NOT_WHOLE}", listed.join(" OR "));
     }
     format!(
         "(SELECT r, o, kind, kase, CASE kase{results} ELSE 0 END AS results FROM (SELECT *, CASE WHEN \
-         o IS NULL OR json_type(o) IS DISTINCT FROM 'OBJECT' THEN {} WHEN len(json_keys(o)) <> \
-         len(list_distinct(json_keys(o))) THEN {}{kases} ELSE {} END AS kase FROM (SELECT r, o, \
-         coalesce({}, beside) AS kind FROM (SELECT s._row AS r, {} AS o, {beside} AS beside FROM \
-         {table} s))))",
+         others THEN {NOT_WHOLE} WHEN o IS NULL OR json_type(o) IS DISTINCT FROM 'OBJECT' THEN CASE WHEN \
+         {says} THEN {} ELSE {} END WHEN len(json_keys(o)) <> len(list_distinct(json_keys(o))) THEN \
+         {}{kases} ELSE {} END AS kase FROM (SELECT r, o, coalesce({}, beside) AS kind, others FROM \
+         (SELECT s._row AS r, {} AS o, {beside} AS beside, {others} AS others FROM {table} s))))",
+        fate(rule.otherwise),
         fate(rule.no_object),
         fate(rule.otherwise),
         fate(rule.otherwise),
         text_at("o", &rule.by),
-        normal_of(&format!("coalesce({}, NULL)", of.join(", ")), "j", "NULL"),
+        normal_of(&first, "j", "NULL"),
     )
 }
 
@@ -104,13 +134,15 @@ fn patterns(value: &str, patterns: &[Pattern]) -> String {
     format!("({})", patterns.iter().map(fits).collect::<Vec<_>>().join(" OR "))
 }
 
-fn path(keys: &[String]) -> String {
+/// A path of keys as SQL quotes it.
+pub(super) fn path(keys: &[String]) -> String {
     let keys: Vec<String> =
         keys.iter().map(|key| format!(".\"{}\"", key.replace('"', "\\\""))).collect();
     text(&format!("${}", keys.concat()))
 }
 
-fn text_at(object: &str, keys: &[String]) -> String {
+/// The text at a path of an object.
+pub(super) fn text_at(object: &str, keys: &[String]) -> String {
     let path = path(keys);
     format!("CASE WHEN json_type({object}, {path}) = 'VARCHAR' THEN {object} ->> {path} END")
 }
@@ -227,7 +259,8 @@ fn normal(json: &str) -> String {
     normal_of(json, "json(j)::VARCHAR", "j")
 }
 
-fn normal_of(json: &str, valid: &str, other: &str) -> String {
+/// The same, of what is no JSON something else.
+pub(super) fn normal_of(json: &str, valid: &str, other: &str) -> String {
     format!(
         "list_transform(list_transform([{json}], lambda h: {}), lambda j: CASE WHEN json_valid(j) THEN \
          {valid} ELSE {other} END)[1]",
@@ -247,15 +280,17 @@ fn constant(value: &Constant) -> String {
 fn json(rule: &Explode, build: &Build) -> String {
     match build {
         Build::Constant(value) => format!("to_json({})::VARCHAR", constant(value)),
-        Build::Path(keys) => format!("json_extract(c.o, {})::VARCHAR", path(keys)),
+        Build::Path { of, demand } => {
+            let json = format!("json_extract(c.o, {})::VARCHAR", path(of));
+            match answers_sql::fits("c.o", (demand.must_be, of)) {
+                Some(fits) => format!("CASE WHEN {fits} THEN {json} END"),
+                None => json,
+            }
+        }
         Build::Whole => "c.o".to_owned(),
-        Build::After { mark, of } => {
+        Build::After { mark, of, .. } => {
             let from = if *of == rule.by { "c.kind".to_owned() } else { text_at("c.o", of) };
-            let mark = text(mark);
-            format!(
-                "CASE WHEN contains({from}, {mark}) THEN to_json(substr({from}, strpos({from}, {mark}) \
-                 + length({mark})))::VARCHAR END"
-            )
+            format!("to_json({})::VARCHAR", after(&from, mark))
         }
         Build::Object(members) => {
             let member = |(key, build): &(String, Build)| {
@@ -269,6 +304,15 @@ fn json(rule: &Explode, build: &Build) -> String {
             format!("'[' || concat_ws(',', {}) || ']'", or_null(&items))
         }
     }
+}
+
+/// What follows the first mark in a text; NULL where it is not there.
+pub(super) fn after(from: &str, mark: &str) -> String {
+    let mark = text(mark);
+    format!(
+        "CASE WHEN contains({from}, {mark}) THEN substr({from}, strpos({from}, {mark}) + \
+         length({mark})) END"
+    )
 }
 
 fn or_null(parts: &[String]) -> String {

@@ -10,8 +10,8 @@ use super::rows::{self, Looked};
 use super::table::Table;
 use super::whole::{self, Whole};
 use super::{
-    Rule, aside, attr, carried, content, count, dropped, existing, held, id, left, limit, link,
-    note, order, other_places, refs, repair, tables, unfit, unlisted, upper, value, winners,
+    Rule, aside, attr, carried, content, count, dropped, existing, held, id, kept, left, limit,
+    link, note, order, other_places, refs, repair, tables, unfit, unlisted, upper, value, winners,
 };
 use crate::contract::{Check, Note, Transform};
 use crate::error::Result;
@@ -38,6 +38,7 @@ enum Piece<'a> {
     Written(&'a Check),
     Repairs(&'a str),
     Values(&'a Transform),
+    Kept(&'a Transform),
     Content(&'a Table),
     Note(&'a Note),
     Unlisted(&'a Transform),
@@ -102,6 +103,7 @@ fn pieces<'a>(audit: &'a Audit<'_>) -> Result<Vec<Piece<'a>>> {
     pieces.extend(contract.checks.iter().map(Piece::Written));
     pieces.extend(audit.tables.keys().map(|target| Piece::Repairs(target)));
     pieces.extend(contract.transforms.iter().map(Piece::Values));
+    pieces.extend(contract.transforms.iter().map(Piece::Kept));
     pieces.extend(tables.iter().map(|table| Piece::Content(table)));
     pieces.extend(contract.notes.iter().map(Piece::Note));
     pieces.extend(contract.transforms.iter().map(Piece::Unlisted));
@@ -153,6 +155,7 @@ impl Piece<'_> {
                 let counted = looked.and_then(|looked| looked.values.as_ref());
                 value::rules(audit, transform, counted, out)?;
             }
+            Piece::Kept(transform) => kept::rules(audit, transform, out)?,
             Piece::Content(table) => {
                 content::rules(audit, table, &looked[table.entity.as_str()], out);
             }
@@ -177,6 +180,7 @@ impl Piece<'_> {
             Piece::Attrs(table) | Piece::Order(table) => table.rows() as u64 * 2,
             Piece::Ids(table) | Piece::Table(table) | Piece::Existing(table) => table.rows() as u64,
             Piece::Values(transform) => rows(&transform.target),
+            Piece::Kept(transform) if transform.explode.is_some() => rows(&transform.target) * 3,
             Piece::Written(_) => {
                 audit.tables.values().map(|table| table.rows() as u64).max().unwrap_or(0)
             }

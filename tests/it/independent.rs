@@ -29,7 +29,7 @@ except duckdb.Error as error:
 ";
 
 /// Whether DuckDB's Python package is there; said once where not.
-fn has_duckdb() -> bool {
+pub(crate) fn has_duckdb() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
     *THERE.get_or_init(|| {
         let found = Command::new("python3").args(["-c", "import duckdb"]).output();
@@ -50,14 +50,14 @@ fn python(code: &str, args: &[&Path]) -> String {
 }
 
 /// A bundle and the script that checks it.
-struct Made {
+pub(crate) struct Made {
     place: Place,
     bundle: PathBuf,
     script: PathBuf,
 }
 
 /// Runs a source the whole way and writes its contract as SQL.
-fn made(place: Place, source: &str, more: &[&str]) -> Made {
+pub(crate) fn made(place: Place, source: &str, more: &[&str]) -> Made {
     let free = ["--set", "rollout.max_quarantined=any", "--json"];
     let run = place.run(&[&["run", source], &free[..], more].concat()).ends(0).json();
     let bundle = run["bundle"].as_str().expect("a folder").to_owned();
@@ -72,7 +72,7 @@ impl Made {
         python(PYTHON, &[&self.script, bundle])
     }
 
-    fn holds(&self) {
+    pub(crate) fn holds(&self) {
         let told = self.verdict(&self.bundle);
         assert!(told.starts_with("no difference: "), "{told}");
         assert_eq!(told.lines().count(), 1, "{told}");

@@ -36,6 +36,7 @@ mod instantdb_source;
 mod instantdb_target;
 mod pg_triples;
 mod second;
+mod parts;
 mod compare;
 mod document;
 mod reconcile;

@@ -177,7 +177,7 @@ fn rows_that_were_split_or_dropped_come_back() {
     let step = app["story_steps"][0]["id"].clone();
     app["story_parts"].as_array_mut().unwrap().extend([
         json!({ "id": "00000000-0000-4000-8000-000500000008", "step": step, "idx": 7,
-                "part": { "type": "tool-x", "state": "output-error", "errorText": "no" } }),
+                "part": { "type": "tool-x", "state": "output-error", "toolCallId": "c", "errorText": "no" } }),
         json!({ "id": "00000000-0000-4000-8000-000500000009", "step": step, "idx": 8,
                 "part": { "type": "step-start" } }),
         json!({ "id": "part_10", "step": step, "idx": 9, "part": { "type": "nobody knows" } }),

@@ -13,7 +13,7 @@ use crate::support::{Place, fixture};
 const RULES: [&str; 2] = ["--contract", "story-to-events"];
 
 /// Exports and transforms a source; gives the bundle's folder.
-fn transformed(place: &Place, source: &str) -> PathBuf {
+pub(crate) fn transformed(place: &Place, source: &str) -> PathBuf {
     let name = Path::new(source).file_stem().expect("a name").to_str().expect("UTF-8");
     let into = ["--to", &format!("snapshots/{name}"), "--json"];
     let made = place.run(&[&["export", source], &RULES[..], &into[..]].concat()).ends(0).json();
@@ -27,7 +27,7 @@ fn transformed(place: &Place, source: &str) -> PathBuf {
     place.path(&bundle)
 }
 
-fn dataset(place: &Place, data: &Value) -> PathBuf {
+pub(crate) fn dataset(place: &Place, data: &Value) -> PathBuf {
     transformed(place.write("app.json", data.to_string()), "app.json")
 }
 
@@ -43,7 +43,7 @@ fn lines(bundle: &Path, entity: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn rows(bundle: &Path, entity: &str) -> Vec<Value> {
+pub(crate) fn rows(bundle: &Path, entity: &str) -> Vec<Value> {
     let row = |line: &String| {
         let line: Value = serde_json::from_str(line).expect("JSON");
         line["entity"].clone()
@@ -51,7 +51,7 @@ fn rows(bundle: &Path, entity: &str) -> Vec<Value> {
     lines(bundle, entity).iter().map(row).collect()
 }
 
-fn quarantined(bundle: &Path, entity: &str) -> BTreeMap<String, String> {
+pub(crate) fn quarantined(bundle: &Path, entity: &str) -> BTreeMap<String, String> {
     let path = bundle.join(format!("data/quarantine/{entity}.jsonl"));
     let text = std::fs::read_to_string(path).expect("lines");
     let row = |line: &str| {
@@ -69,7 +69,7 @@ fn equation(bundle: &Path, source: &str) -> Value {
 }
 
 /// Every count of the bundle adds up, rows that were split and dropped included.
-fn equations_hold(bundle: &Path) {
+pub(crate) fn equations_hold(bundle: &Path) {
     let meta = meta(bundle);
     let sum = |value: &Value, names: &[&str]| -> u64 {
         names.iter().map(|name| value.get(name).map_or(0, |n| n.as_u64().expect("a count"))).sum()
@@ -90,17 +90,17 @@ fn equations_hold(bundle: &Path) {
     }
 }
 
-fn id(kind: u32, at: u32) -> String {
+pub(crate) fn id(kind: u32, at: u32) -> String {
     format!("00000000-0000-4000-8000-{kind:04}{at:08}")
 }
 
 /// The id of a further row of a part.
-fn further(first: &str, nth: usize) -> String {
+pub(crate) fn further(first: &str, nth: usize) -> String {
     let space = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"rethread:story-to-events");
     Uuid::new_v5(&space, format!("event_parts:{first}:{nth}").as_bytes()).to_string()
 }
 
-/// What a part becomes, by the mapping of the issue: types and payloads.
+/// What a sound part of a later version of the AI SDK becomes: types and payloads.
 fn expected(part: &Value, row_type: Option<&str>) -> Option<Vec<(&'static str, Value)>> {
     let Some(object) = part.as_object() else { return Some(Vec::new()) };
     let kind = object.get("type").and_then(Value::as_str).or(row_type)?;
@@ -111,46 +111,54 @@ fn expected(part: &Value, row_type: Option<&str>) -> Option<Vec<(&'static str, V
         Value::Object(there.collect())
     };
     let of = |key: &str| object.get(key).cloned();
+    let text = |key: &str| of(key).filter(Value::is_string);
     let one = |ty: &'static str, content: Value| {
         Some(vec![(ty, json!({ "type": ty, "content": content }))])
     };
-    let action = |status: &str, last: &str, from: &str| {
+    let source = |members: &[&str]| {
+        let members = members.iter().map(|key| (*key, text(key)));
+        let members: Vec<_> = [("type", Some(json!(kind)))].into_iter().chain(members).collect();
+        one("source", json!({ "sources": [pick(&members)] }))
+    };
+    let action = |status: &str, last: &str, value: Option<Value>| {
         let content = pick(&[
             ("status", Some(json!(status))),
             ("actionName", name.clone()),
             ("actionCallId", of("toolCallId")),
-            (last, of(from)),
+            (last, value),
         ]);
         ("action", json!({ "type": "action", "content": content }))
     };
+    let state = object.get("state").and_then(Value::as_str);
     match kind {
+        "text" if object["text"] == "" => Some(Vec::new()),
         "text" => one("message", pick(&[("text", of("text"))])),
-        "reasoning" => one("reasoning", pick(&[("text", of("text"))])),
-        "source-url" | "source-document" => {
-            let members = ["sourceId", "url", "mediaType", "title", "filename"];
-            let members = members.map(|key| (key, of(key)));
-            one("source", pick(&[&[("kind", name)], &members[..]].concat()))
+        "reasoning" => {
+            let state = if state == Some("streaming") { "streaming" } else { "done" };
+            one("reasoning", pick(&[("text", of("text")), ("state", Some(json!(state)))]))
         }
+        "source-url" => source(&["sourceId", "url", "title"]),
+        "source-document" => source(&["sourceId", "mediaType", "title", "filename"]),
         "file" => {
-            let members = ["mediaType", "filename", "url"].map(|key| (key, of(key)));
+            let members = ["mediaType", "filename", "url"].map(|key| (key, text(key)));
             let block = pick(&[&[("type", Some(json!("file")))], &members[..]].concat());
             one("message", json!({ "blocks": [block] }))
         }
         "step-start" => Some(Vec::new()),
         _ if kind.starts_with("data-") => {
-            let members = [("name", name), ("id", of("id")), ("value", of("data"))];
-            let block = pick(&[&[("type", Some(json!("json")))], &members[..]].concat());
+            let block = json!({ "type": "json", "value": object["data"] });
             one("message", json!({ "blocks": [block] }))
         }
         _ if kind.starts_with("tool-") => {
-            let started = action("started", "input", "input");
-            match object.get("state").and_then(Value::as_str) {
+            let started = action("started", "input", of("input"));
+            let error = || Some(json!({ "message": object["errorText"] }));
+            Some(match state {
                 Some("output-available") => {
-                    Some(vec![started, action("completed", "output", "output")])
+                    vec![started, action("completed", "output", of("output"))]
                 }
-                Some("output-error") => Some(vec![started, action("failed", "error", "errorText")]),
-                _ => Some(vec![started]),
-            }
+                Some("output-error") => vec![started, action("failed", "error", error())],
+                _ => vec![started],
+            })
         }
         _ => None,
     }
@@ -197,20 +205,28 @@ fn parts_are(bundle: &Path, parts: &[Value]) {
 }
 
 /// A part with a payload of its own.
-fn part(at: u32, idx: impl Into<Value>, payload: impl Into<Value>) -> Value {
+pub(crate) fn part(at: u32, idx: impl Into<Value>, payload: impl Into<Value>) -> Value {
     let (idx, payload): (Value, Value) = (idx.into(), payload.into());
     json!({ "id": id(5, at), "stepId": id(4, 1), "idx": idx, "part": payload, "step": id(4, 1) })
 }
 
-fn with(parts: Vec<Value>) -> Value {
+pub(crate) fn with(parts: Vec<Value>) -> Value {
     let mut data = data::sound();
     data["story_parts"] = Value::Array(parts);
     data
 }
 
-/// A part of every kind there is, and of some there are not.
+/// A sound part of every kind there is, and some that say nothing.
 fn every_kind() -> Vec<Value> {
-    let tool = |state: &str| json!({ "type": "tool-get-weather", "toolCallId": "c1", "state": state, "input": { "q": null }, "output": [1], "errorText": "no" });
+    let tool = |state: &str| {
+        let mut tool = json!({ "type": "tool-get-weather", "toolCallId": "c1", "state": state, "input": { "q": null } });
+        match state {
+            "output-available" => tool["output"] = json!([1]),
+            "output-error" => tool["errorText"] = json!("no"),
+            _ => {}
+        }
+        tool
+    };
     vec![
         part(
             1,
@@ -237,12 +253,12 @@ fn every_kind() -> Vec<Value> {
         part(7, 7, tool("output-available")),
         part(8, 8, tool("output-error")),
         part(9, 9, tool("input-streaming")),
-        part(10, 10, json!({ "type": "tool-x" })),
+        part(10, 10, tool("input-available")),
         part(11, 11, json!({ "type": "step-start" })),
-        part(12, 12, "no object"),
-        part(13, 13, json!([{ "type": "text" }])),
+        part(12, 12, ""),
+        part(13, 13, json!([])),
         part(14, 14, Value::Null),
-        part(15, 15, json!({ "type": "text" })),
+        part(15, 15, json!({ "type": "text", "text": "", "state": "done" })),
     ]
 }
 
@@ -251,21 +267,21 @@ fn every_kind_of_part_becomes_what_the_contract_says() {
     let place = Place::new();
     let mut parts = every_kind();
     // A payload in the other attribute, a type that only the row has, and an id that is no UUID.
-    parts.push(json!({ "id": id(5, 16), "idx": 0, "type": "tool-row", "content": { "state": "output-available", "output": 1 }, "step": id(4, 1) }));
+    parts.push(json!({ "id": id(5, 16), "idx": 0, "type": "tool-row", "content": { "state": "output-available", "toolCallId": "c", "output": 1 }, "step": id(4, 1) }));
     let bundle = dataset(&place, &with(parts.clone()));
     equations_hold(&bundle);
     parts_are(&bundle, &parts);
     let equation = equation(&bundle, "story_parts");
-    assert_eq!(equation["dropped"], 4);
+    assert_eq!(equation["dropped"], 5);
     assert_eq!(equation["quarantined"], 0);
-    assert_eq!(equation["split"], json!([["event_parts", 12, 15]]));
+    assert_eq!(equation["split"], json!([["event_parts", 11, 14]]));
     let link = meta(&bundle)["link_equations"]
         .as_array()
         .expect("equations")
         .iter()
         .find(|it| it["label"] == "step")
         .cloned();
-    assert_eq!(link.expect("an equation")["dropped_rows"], 4);
+    assert_eq!(link.expect("an equation")["dropped_rows"], 5);
     assert!(bundle.join("data/dropped/story_parts.parquet").exists());
     assert!(!bundle.join("data/dropped/story_steps.parquet").exists());
     let values = meta(&bundle)["dropped_values"].clone();
@@ -274,6 +290,7 @@ fn every_kind_of_part_becomes_what_the_contract_says() {
         all.filter(|it| it[1] == attr).map(|it| it[2].as_u64().expect("a count")).sum::<u64>()
     };
     assert_eq!((count("eventId"), count("toolCalls"), count("key")), (1, 0, 0));
+    assert_eq!((count("part.type"), count("part.id"), count("part.state")), (1, 1, 0));
 }
 
 #[test]
@@ -332,7 +349,9 @@ fn payloads_go_through_as_the_texts_they_are() {
     let parts: Vec<String> = values
         .iter()
         .map(|value| {
-            format!(r#"{{"state":"output-available","type":"tool-a-b","output":{value}}}"#)
+            format!(
+                r#"{{"state":"output-available","type":"tool-a-b","toolCallId":"c","output":{value}}}"#
+            )
         })
         .collect();
     let payloads: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -342,7 +361,7 @@ fn payloads_go_through_as_the_texts_they_are() {
     assert_eq!(made.len(), 2 * values.len());
     for (at, value) in values.iter().enumerate() {
         let wanted = format!(
-            r#""part":{{"type":"action","content":{{"status":"completed","actionName":"a-b","output":{value}}}}}"#
+            r#""part":{{"type":"action","content":{{"status":"completed","actionName":"a-b","actionCallId":"c","output":{value}}}}}"#
         );
         assert!(made[2 * at + 1].contains(&wanted), "{}", &value[..value.len().min(80)]);
     }
@@ -382,8 +401,16 @@ fn a_dropped_row_claims_nothing_and_counts_for_nothing() {
         // The same id as a dropped row, and twins of each other.
         part(3, 0, json!({ "type": "step-start" })),
         part(3, 1, json!({ "type": "text", "text": "a" })),
-        part(4, 2, json!({ "type": "tool-x", "state": "output-error" })),
-        part(4, 2, json!({ "type": "tool-x", "state": "output-error" })),
+        part(
+            4,
+            2,
+            json!({ "type": "tool-x", "state": "output-error", "toolCallId": "c", "errorText": "no" }),
+        ),
+        part(
+            4,
+            2,
+            json!({ "type": "tool-x", "state": "output-error", "toolCallId": "c", "errorText": "no" }),
+        ),
         part(5, 3, json!({ "type": "text", "text": "b" })),
     ];
     let bundle = dataset(&place, &with(parts));
@@ -416,7 +443,7 @@ fn with_existing(data: &Value, bundle: &Path) -> Value {
 #[test]
 fn rows_that_are_there_already_are_merged_or_refused_whole() {
     let place = Place::new();
-    let tool = json!({ "type": "tool-x", "state": "output-available", "input": { "a": 1.0 }, "output": 2 });
+    let tool = json!({ "type": "tool-x", "toolCallId": "c", "state": "output-available", "input": { "a": 1.0 }, "output": 2 });
     let parts = vec![
         part(1, 0, json!({ "type": "text", "text": "a" })),
         part(2, 1, tool.clone()),

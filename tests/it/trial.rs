@@ -128,10 +128,16 @@ fn every_fault_by_the_second_contract_is_caught() {
     let bundle = bundle_by(&place, &sample, &["--contract", "story-to-events"]);
     let fates = all_caught(&place, &bundle);
     assert!(fates["caught"].len() >= 80, "{fates:#?}");
+    let trial = tested(&place, &bundle).json();
+    let faults = trial["result"]["faults"].as_array().expect("faults");
+    let emptied = |fault: &&Value| fault["kind"] == "a built value is emptied of its content";
+    let emptied = faults.iter().find(emptied).expect("the fault");
+    assert_eq!(emptied["rules"], json!(["content story_parts.part"]), "{emptied}");
     for kind in [
         "a second result of a split row is left out",
         "two results of a split row have each other's id",
         "a number that the contract gives, + 1",
+        "a built value is emptied of its content",
         "a text that is built of others",
         "a row dropped by rule is not listed",
         "a row dropped by another rule",

@@ -2,7 +2,9 @@
 
 use super::{constant, template};
 use crate::contract::blanks::toml_text;
-use crate::contract::{Build, Case, Explode, Limit, Note, NoteWhat, Numbering, Pattern, Unlisted};
+use crate::contract::{
+    Build, Case, Demand, Explode, Limit, MustBe, Note, NoteWhat, Numbering, Path, Pattern, Unlisted,
+};
 use crate::error::grouped;
 
 /// `number`.
@@ -22,6 +24,7 @@ pub(crate) fn explode(explode: &Explode) -> Vec<(usize, String)> {
     let mut lines = vec![(1, format!("becomes rows by {by} in the JSON of {of}{or}"))];
     for case in &explode.cases {
         lines.push((2, case_head(case)));
+        lines.extend(dropped(&case.drop).map(|said| (3, said)));
         for row in &case.rows {
             let attrs = row.iter().map(|(attr, value)| format!("{attr} = {}", build(value)));
             lines.push((3, attrs.collect::<Vec<_>>().join("; ")));
@@ -31,7 +34,14 @@ pub(crate) fn explode(explode: &Explode) -> Vec<(usize, String)> {
         Unlisted::Drop => "dropped by rule",
         Unlisted::Quarantine => "quarantined",
     };
-    lines.push((2, format!("no object: {}", unlisted(explode.no_object))));
+    if explode.takes_all {
+        let said =
+            "a case is only of an object all of whose content it takes, drops, or is picked by";
+        lines.push((2, format!("{said}; of one that lacks something: quarantined")));
+    }
+    lines.extend(dropped(&explode.drop).map(|said| (2, format!("by every case {said}"))));
+    let none = if explode.takes_all { "nothing there" } else { "no object" };
+    lines.push((2, format!("{none}: {}", unlisted(explode.no_object))));
     lines.push((2, format!("any other: {}", unlisted(explode.otherwise))));
     lines
 }
@@ -49,6 +59,12 @@ pub(crate) fn case_head(case: &Case) -> String {
     format!("{}{when}: {becomes}", patterns(&case.is))
 }
 
+/// The paths that have no home.
+fn dropped(paths: &[Path]) -> Option<String> {
+    let names: Vec<String> = paths.iter().map(|path| path.join(".")).collect();
+    (!names.is_empty()).then(|| format!("dropped, and counted: {}", names.join(", ")))
+}
+
 fn patterns(patterns: &[Pattern]) -> String {
     let texts = patterns.iter().map(|pattern| toml_text(&pattern.spelled()));
     texts.collect::<Vec<_>>().join(" or ")
@@ -57,9 +73,10 @@ fn patterns(patterns: &[Pattern]) -> String {
 fn build(value: &Build) -> String {
     match value {
         Build::Constant(value) => constant(value),
-        Build::Path(keys) => keys.join("."),
-        Build::After { mark, of } => {
-            format!("what follows {} in {}", toml_text(mark), of.join("."))
+        Build::Path { of, demand } => format!("{}{}", of.join("."), demanded(*demand)),
+        Build::After { mark, of, optional } => {
+            let or = if *optional { IF_ANY } else { "" };
+            format!("what follows {} in {}{or}", toml_text(mark), of.join("."))
         }
         Build::Whole => "the whole object".to_owned(),
         Build::Object(members) => {
@@ -70,6 +87,19 @@ fn build(value: &Build) -> String {
             let items: Vec<String> = items.iter().map(build).collect();
             format!("[{}]", items.join(", "))
         }
+    }
+}
+
+const IF_ANY: &str = " (if any)";
+
+/// What must stand at a path.
+fn demanded(Demand { optional, must_be }: Demand) -> String {
+    let or = if optional { ", if any" } else { "" };
+    match must_be {
+        MustBe::Any if optional => IF_ANY.to_owned(),
+        MustBe::Any => String::new(),
+        MustBe::Text => format!(" (a text{or})"),
+        MustBe::FilledText => format!(" (a text that is not empty{or})"),
     }
 }
 

@@ -20,6 +20,7 @@ fn every_built_in_contract_goes_by_its_name() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a golden text has a line for every row of every case")]
 fn a_contract_that_splits_is_shown_in_words() {
     let said = show(&read(events()).unwrap());
     let part = |name: &str| {
@@ -37,37 +38,107 @@ fn a_contract_that_splits_is_shown_in_words() {
       idx (number!^): numbered from 0 within step by idx, id of the legacy row
       step -> event_steps: the legacy link step; a row without it is quarantined
       becomes rows by type in the JSON of part, else content; where it has no such text, by type
+        "text" when text is "": no row: dropped by rule
+          dropped, and counted: state
         "text": 1 row
-          type = "message"; part = {type: "message", content: {text: text}}
+          dropped, and counted: state
+          type = "message"; part = {type: "message", content: {text: text (a text that is not empty)}}
+        "reasoning" when state is "streaming": 1 row
+          dropped, and counted: id
+          type = "reasoning"; part = {type: "reasoning", content: {text: text (a text), state: "streaming"}}
         "reasoning": 1 row
-          type = "reasoning"; part = {type: "reasoning", content: {text: text}}
-        "source-url" or "source-document": 1 row
-          type = "source"; part = {type: "source", content: {kind: what follows "-" in type, sourceId: sourceId, url: url, mediaType: mediaType, title: title, filename: filename}}
+          dropped, and counted: state, id
+          type = "reasoning"; part = {type: "reasoning", content: {text: text (a text), state: "done"}}
+        "source-url": 1 row
+          type = "source"; part = {type: "source", content: {sources: [{type: "source-url", sourceId: sourceId (a text), url: url (a text that is not empty), title: title (a text, if any)}]}}
+        "source-document": 1 row
+          type = "source"; part = {type: "source", content: {sources: [{type: "source-document", sourceId: sourceId (a text), mediaType: mediaType (a text that is not empty), title: title (a text that is not empty), filename: filename (a text, if any)}]}}
         "file": 1 row
-          type = "message"; part = {type: "message", content: {blocks: [{type: "file", mediaType: mediaType, filename: filename, url: url}]}}
+          type = "message"; part = {type: "message", content: {blocks: [{type: "file", mediaType: mediaType (a text that is not empty), filename: filename (a text, if any), url: url (a text that is not empty)}]}}
         "data-*": 1 row
-          type = "message"; part = {type: "message", content: {blocks: [{type: "json", name: what follows "-" in type, id: id, value: data}]}}
-        "tool-*" when state is "output-available": 2 rows
-          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId, input: input}}
-          type = "action"; part = {type: "action", content: {status: "completed", actionName: what follows "-" in type, actionCallId: toolCallId, output: output}}
-        "tool-*" when state is "output-error": 2 rows
-          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId, input: input}}
-          type = "action"; part = {type: "action", content: {status: "failed", actionName: what follows "-" in type, actionCallId: toolCallId, error: errorText}}
-        "tool-*": 1 row
-          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId, input: input}}
+          dropped, and counted: type, id
+          type = "message"; part = {type: "message", content: {blocks: [{type: "json", value: data}]}}
         "step-start": no row: dropped by rule
-        no object: dropped by rule
+        "tool-invocation" when toolInvocation.state is "partial-call" or "call": 1 row
+          dropped, and counted: toolInvocation.step
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolInvocation.toolName (a text that is not empty), actionCallId: toolInvocation.toolCallId (a text that is not empty), input: toolInvocation.args (if any)}}
+        "tool-invocation" when toolInvocation.state is "result": 2 rows
+          dropped, and counted: toolInvocation.step
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolInvocation.toolName (a text that is not empty), actionCallId: toolInvocation.toolCallId (a text that is not empty), input: toolInvocation.args (if any)}}
+          type = "action"; part = {type: "action", content: {status: "completed", actionName: toolInvocation.toolName (a text that is not empty), actionCallId: toolInvocation.toolCallId (a text that is not empty), output: toolInvocation.result (if any)}}
+        "tool-call": 1 row
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: args}}
+        "tool-call": 1 row
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: input}}
+        "tool-result": 1 row
+          type = "action"; part = {type: "action", content: {status: "completed", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), output: result}}
+        "tool-result" when output.type is "error-text": 1 row
+          type = "action"; part = {type: "action", content: {status: "failed", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), error: {message: output.value (a text)}}}
+        "tool-result" when output.type is "text" or "json" or "content": 1 row
+          type = "action"; part = {type: "action", content: {status: "completed", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), output: output}}
+        "reasoning": 1 row
+          dropped, and counted: details
+          type = "reasoning"; part = {type: "reasoning", content: {text: reasoning (a text), state: "done"}}
+        "source" when source.sourceType is "url": 1 row
+          dropped, and counted: source.providerMetadata
+          type = "source"; part = {type: "source", content: {sources: [{type: "source-url", sourceId: source.id (a text), url: source.url (a text that is not empty), title: source.title (a text, if any)}]}}
+        "file": 1 row
+          type = "message"; part = {type: "message", content: {blocks: [{type: "file", mediaType: mimeType (a text that is not empty), filename: filename (a text, if any), data: data (a text that is not empty)}]}}
+        "file": 1 row
+          type = "message"; part = {type: "message", content: {blocks: [{type: "file", mediaType: mediaType (a text that is not empty), filename: filename (a text, if any), data: data (a text that is not empty)}]}}
+        "tool-*" when state is "output-available": 2 rows
+          dropped, and counted: title, approval
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), input: input (if any)}}
+          type = "action"; part = {type: "action", content: {status: "completed", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), output: output (if any)}}
+        "tool-*" when state is "output-error": 2 rows
+          dropped, and counted: title, approval
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), input: input (if any)}}
+          type = "action"; part = {type: "action", content: {status: "failed", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), error: {message: errorText (a text)}}}
+        "tool-*" when state is "output-error": 2 rows
+          dropped, and counted: title, approval
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), input: rawInput}}
+          type = "action"; part = {type: "action", content: {status: "failed", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), error: {message: errorText (a text)}}}
+        "tool-*" when state is "input-streaming": 1 row
+          dropped, and counted: title
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), input: input (if any)}}
+        "tool-*" when state is "input-available": 1 row
+          dropped, and counted: title
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), input: input}}
+        "tool-*": 1 row
+          dropped, and counted: title
+          type = "action"; part = {type: "action", content: {status: "started", actionName: what follows "-" in type, actionCallId: toolCallId (a text that is not empty), input: input}}
+        "dynamic-tool" when state is "output-available": 2 rows
+          dropped, and counted: title, approval
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: input (if any)}}
+          type = "action"; part = {type: "action", content: {status: "completed", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), output: output (if any)}}
+        "dynamic-tool" when state is "output-error": 2 rows
+          dropped, and counted: title, approval
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: input (if any)}}
+          type = "action"; part = {type: "action", content: {status: "failed", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), error: {message: errorText (a text)}}}
+        "dynamic-tool" when state is "output-error": 2 rows
+          dropped, and counted: title, approval
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: rawInput}}
+          type = "action"; part = {type: "action", content: {status: "failed", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), error: {message: errorText (a text)}}}
+        "dynamic-tool" when state is "input-streaming": 1 row
+          dropped, and counted: title
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: input (if any)}}
+        "dynamic-tool" when state is "input-available": 1 row
+          dropped, and counted: title
+          type = "action"; part = {type: "action", content: {status: "started", actionName: toolName (a text that is not empty), actionCallId: toolCallId (a text that is not empty), input: input}}
+        a case is only of an object all of whose content it takes, drops, or is picked by; of one that lacks something: quarantined
+        by every case dropped, and counted: providerMetadata, callProviderMetadata, resultProviderMetadata, providerOptions, providerExecuted, toolMetadata
+        nothing there: dropped by rule
         any other: quarantined
       dropped by rule, counted and kept in the snapshot: key
     "#);
 }
 
-const EXPLODE: &str = r#"explode = { of = ["part", "content"], by = "type", else = "type", no_object = "drop", otherwise = "quarantine" }"#;
+const EXPLODE: &str = r#"explode = { of = ["part", "content"], by = "type", else = "type", no_object = "drop", otherwise = "quarantine", drop = ["providerMetadata", "callProviderMetadata", "resultProviderMetadata", "providerOptions", "providerExecuted", "toolMetadata"] }"#;
 const NUMBER: &str = r#"number = { attr = "idx", within = "step", by = ["idx", "id"] }"#;
-const TEXT: &str = r#"rows = [{ type = "message", part = { type = "message", content = { text = { path = "text" } } } }]"#;
+const TEXT: &str = r#"rows = [{ type = "message", part = { type = "message", content = { text = { path = "text", must_be = "non-empty text" } } } }]"#;
 
 /// What is replaced, and by what.
-const FAULTS: [(&str, &str); 24] = [
+const FAULTS: [(&str, &str); 29] = [
     (r#"of = ["part", "content"]"#, "of = []"),
     (r#"of = ["part", "content"]"#, r#"of = ["prat"]"#),
     (r#"of = ["part", "content"]"#, r#"of = ["stepId"]"#),
@@ -88,6 +159,11 @@ const FAULTS: [(&str, &str); 24] = [
     (TEXT, r#"rows = [{ type = "message", part = { after = "", of = "type" } }]"#),
     (r#"is = ["text"]"#, r#"is = ["te*t"]"#),
     (r#"drop = ["key"]"#, r#"drop = ["key", "idx", "kez"]"#),
+    (r#"must_be = "non-empty text" } } } }]"#, r#"must_be = "words", optional = 1 } } } }]"#),
+    (r#"drop = ["type", "id"]"#, r#"drop = ["id", "data.x", "..", "id.a"]"#),
+    (r#"drop = ["details"]"#, r#"drop = ["details", "providerOptions.x"]"#),
+    (r#"is = ["streaming"] }"#, r#"is = ["stream*"] }"#),
+    (r#""toolMetadata"]"#, r#""toolMetadata", "toolMetadata"]"#),
     (
         r#"attrs.key       = { template = "{stepId}:{idx}" }"#,
         r#"attrs.key = { template = "{stepId}:{type}", missing = "x" }"#,
@@ -118,6 +194,33 @@ fn faults_after(from: &str, to: &str) -> Vec<String> {
         at.trim_start_matches("c.toml:").split_once(": ").map(|(_, said)| said.to_owned())
     };
     error.at.iter().filter_map(line).collect()
+}
+
+#[test]
+fn in_format_1_cases_demand_nothing() {
+    let text = events().replacen("format = 2 ", "format = 1 ", 1);
+    let error = read(&text).expect_err("format 1 drops no path").at.join("\n");
+    assert!(error.contains("`explode` has no key `drop`"), "{error}");
+    let without = |line: &&str| !line.starts_with("drop = [\"") || line.contains("\"key\"");
+    let lines = text.lines().filter(without).map(|line| match line.split_once(", drop = [") {
+        Some((before, _)) if line.starts_with("explode") => format!("{before} }}"),
+        _ => line.to_owned(),
+    });
+    let old = lines.collect::<Vec<_>>().join("\n");
+    let old = old.replace(
+        r#"text = { path = "text", must_be = "non-empty text" }"#,
+        r#"text = { path = "text" }"#,
+    );
+    let contract = read(&old).map_err(|error| shown(&error)).unwrap();
+    let rule = contract.transform_into("event_parts").unwrap().explode.clone().unwrap();
+    assert!(!rule.takes_all && rule.drop.is_empty());
+    let mut optional = Vec::new();
+    rule.cases[1].each(&mut |build| {
+        if let Build::Path { demand, .. } = build {
+            optional.push(demand.optional);
+        }
+    });
+    assert_eq!(optional, [true]);
 }
 
 #[test]
@@ -172,6 +275,20 @@ fn faults_of_splitting_rules_are_told() {
 
     `idx` is read by a rule of its own
     `story_parts` has no attribute `kez`; did you mean `key`?
+
+    `must_be` must be `text` or `non-empty text`, not `words`
+    `optional` must be `true` or `false`, not a whole number
+
+    what follows `data-*` has no home: take it, or drop `type`
+    `data.x` is dropped, and a row takes it
+    the path `..` has an empty key
+    `id.a` is dropped already
+
+    `providerOptions.x` is dropped by all cases
+
+    what follows `stream*` has no home: take it, or drop `state`
+
+    `toolMetadata` is dropped already
 
     the template names `type`, which is filled after it
     `missing` says nothing beside `template`

@@ -2,7 +2,6 @@
 
 use crate::contract::{AttrRule, LinkHow, LinkRule, Otherwise, Required, Transform};
 use crate::verify::Rule;
-use crate::verify::dropped::refusals;
 use crate::verify::facts::Audit;
 use crate::verify::legacy::Legacy;
 use crate::verify::rule::Tally;
@@ -99,12 +98,10 @@ fn by_transform(
         shown.extend(by_link(audit, transform, found, (&rule, &taken)));
     }
     if let Some(explode) = &transform.explode {
-        let names = refusals(transform, explode).map(|name| format!("({})", text(&name)));
         shown.push(format!(
-            "SELECT c.r, v.rule FROM {} c, (VALUES {}) v(rule) WHERE c.kase = {}",
+            "SELECT c.r, v.rule FROM {} c JOIN {} ON v.kase = c.kase",
             split_sql::cases(audit, legacy, explode),
-            names.join(", "),
-            split_sql::REFUSED
+            split_sql::refused_by(transform, explode),
         ));
     }
     shown

@@ -37,8 +37,14 @@ fn parts() -> Vec<Given> {
         odd,
         part(409, 302, Some(2.0), r#"{"type":"text","text":"a","text":"b"}"#),
         part(410, 999, Some(3.0), r#"{"type":"text","text":"orphan"}"#),
-        part(411, 302, Some(0.0), r#"{"type":"tool-t","state":"output-error","errorText":"no"}"#),
-        part(412, 302, Some(0.0), r#"{"type":"source-url","url":"u"}"#),
+        part(
+            411,
+            302,
+            Some(0.0),
+            r#"{"type":"tool-t","state":"output-error","toolCallId":"c2","errorText":"no"}"#,
+        ),
+        part(412, 302, Some(0.0), r#"{"type":"source-url","sourceId":"s","url":"u"}"#),
+        part(413, 302, Some(0.0), r#"{"type":"text","text":"a","more":1}"#),
     ]
 }
 
@@ -200,7 +206,26 @@ fn numbers_and_built_values_are_told() {
         ("key", &|c| second(c, ("key", text("k"))), "value event_parts.key"),
         ("type", &|c| second(c, ("type", text("message"))), "value event_parts.type"),
         ("a blank", &|c| second(c, ("part", text(built))), "value event_parts.part"),
-        ("null", &|c| second(c, ("part", Cell::Null)), "value event_parts.part"),
+        (
+            "null",
+            &|c| set(c, PARTS, (407, "part"), Cell::Null),
+            "value event_parts.part; content story_parts.part",
+        ),
+        (
+            "emptied",
+            &|c| set(c, PARTS, (407, "part"), text(r#"{"type":"reasoning","content":{}}"#)),
+            "value event_parts.part; content story_parts.part",
+        ),
+        (
+            "the name of a tool is lost",
+            &|c| {
+                let part =
+                    r#"{"content":{"actionCallId":"c1","input":{"q":1.50},"output":[null]}}"#;
+                set(c, PARTS, (402, "part"), text(part));
+                second(c, ("part", text(part)));
+            },
+            "value event_parts.part; content story_parts.part",
+        ),
         ("filled", &|c| second(c, ("metadata", text("{}"))), "value event_parts.metadata"),
         (
             "two rows of one place change numbers",
@@ -262,6 +287,16 @@ fn what_a_rule_drops_or_refuses_is_told() {
             "account story_parts.; count story_parts.",
         ),
         (
+            "a row that no case answers for refused as one that none lists",
+            &|c| {
+                c.edit(QUARANTINE, |table| {
+                    let row = table.find("id", &id(413));
+                    *table.cell(row, "_rule") = listed();
+                });
+            },
+            "account story_parts.; count story_parts.",
+        ),
+        (
             "a row without a case migrated",
             &|c| {
                 c.edit(QUARANTINE, |table| {
@@ -272,6 +307,12 @@ fn what_a_rule_drops_or_refuses_is_told() {
             },
             "account story_parts.; id event_parts.id",
         ),
+    ]);
+}
+
+#[test]
+fn what_is_counted_of_drops_otherwise_is_told() {
+    check(&[
         (
             "counted otherwise",
             &|c| c.meta(|meta| meta.equations.iter_mut().for_each(|it| it.dropped += 1)),
@@ -285,7 +326,12 @@ fn what_a_rule_drops_or_refuses_is_told() {
         (
             "values without a home",
             &|c| c.meta(|meta| meta.dropped_values.iter_mut().for_each(|it| it.2 += 1)),
-            "count story_steps.toolCalls",
+            "count story_steps.toolCalls; count story_parts.part",
+        ),
+        (
+            "a value without a home not counted",
+            &|c| c.meta(|meta| meta.dropped_values.retain(|it| it.1 != "part.id")),
+            "count story_parts.part",
         ),
     ]);
 }
