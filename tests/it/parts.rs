@@ -55,10 +55,10 @@ fn the_shapes_are_those_that_the_target_takes() {
     let reasoning =
         |state: &str| json!({ "type": "reasoning", "content": { "text": "r", "state": state } });
     let started = action(
-        json!({ "status": "started", "actionName": "x", "actionCallId": "c", "input": null }),
+        &json!({ "status": "started", "actionName": "x", "actionCallId": "c", "input": null }),
     );
     let failed = action(
-        json!({ "status": "failed", "actionName": "x", "actionCallId": "c", "error": { "message": "no" } }),
+        &json!({ "status": "failed", "actionName": "x", "actionCallId": "c", "error": { "message": "no" } }),
     );
     check(&[
         (
@@ -416,7 +416,7 @@ fn no_part_of_any_shape_becomes_a_shell() {
     let mut parts = Vec::new();
     for round in 0..30 {
         for mut payload in shapes() {
-            for _ in 0..round.min(3) {
+            for _ in 0..round % 3 {
                 dice.bend(&mut payload);
             }
             let at = u32::try_from(parts.len() + 1).expect("few parts");
@@ -450,7 +450,7 @@ fn no_part_of_any_shape_becomes_a_shell() {
         }
         assert!(rows.iter().all(is_taken), "{payload} became {rows:?}");
     }
-    assert!(built > 150 && aside.len() > 150 && dropped > 10, "{built} {} {dropped}", aside.len());
+    assert!(built > 100 && aside.len() > 100 && dropped > 5, "{built} {} {dropped}", aside.len());
     if independent::has_duckdb() {
         let place = Place::new();
         place.write("app.json", with(parts).to_string());
