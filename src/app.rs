@@ -74,8 +74,11 @@ impl Rules {
     /// # Errors
     /// What they are instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let rules: Option<Map<String, Value>> = serde_json::from_str(text)
+        let mut rules: Option<Map<String, Value>> = serde_json::from_str(text)
             .map_err(|error| format!("they are no JSON object of entities: {error}"))?;
+        if let Some(rules) = &mut rules {
+            rules.retain(|_, block| !block.is_null());
+        }
         if let Some((entity, _)) = rules.iter().flatten().find(|(_, block)| !block.is_object()) {
             return Err(format!("those of `{entity}` are no JSON object"));
         }
@@ -122,9 +125,22 @@ impl Rules {
         self.of(entity)?.get("fields")?.get(attr).filter(|code| !code.is_null()).map(code)
     }
 
-    /// Whether an action needs more than to be asked for.
+    /// Whether an action needs more than to be asked for. An expression that is true for another reason than
+    /// being written so is not found out.
     pub fn is_guarded(&self, entity: &str, action: &str) -> bool {
-        self.effective(entity, action).is_some_and(|code| !is_true(&code))
+        self.effective(entity, action).is_some_and(|code| !self.is_open(entity, &code))
+    }
+
+    /// Whether an expression of an entity lets everybody: it is `true`, or a name that is bound to such a one.
+    pub fn is_open(&self, entity: &str, code: &str) -> bool {
+        let mut code = bare(code).to_owned();
+        for _ in 0..8 {
+            let names = [entity, DEFAULT].into_iter().flat_map(|it| binds(self.of(it)));
+            let bound = names.filter(|(name, _)| *name == code).find_map(|(_, body)| body.as_str());
+            let Some(body) = bound else { break };
+            code = bare(body).to_owned();
+        }
+        code == "true"
     }
 
     /// The rules as JSON text on one line; `null` for none.
@@ -136,9 +152,25 @@ impl Rules {
     }
 }
 
-/// Whether an expression lets everybody.
-pub fn is_true(code: &str) -> bool {
-    code.trim() == "true"
+/// An expression without blanks and parentheses around it.
+fn bare(code: &str) -> &str {
+    let mut code = code.trim();
+    while let Some(inside) = code.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        code = inside.trim();
+    }
+    code
+}
+
+/// The names that a block of rules binds, in either form, with their expressions.
+pub fn binds(block: Option<&Map<String, Value>>) -> Vec<(&str, &Value)> {
+    match block.and_then(|block| block.get("bind")) {
+        Some(Value::Object(all)) => all.iter().map(|(name, it)| (name.as_str(), it)).collect(),
+        Some(Value::Array(all)) => {
+            let pairs = all.chunks_exact(2).map(|two| (two[0].as_str(), &two[1]));
+            pairs.filter_map(|(name, it)| Some((name?, it))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// An expression as text: the server takes `true` and `false` for ones, too.
@@ -192,6 +224,8 @@ mod tests {
         assert!(!rules.is_guarded("b", "create") && rules.is_guarded("b", "view"));
         assert!(Rules::closed().is_guarded("whatever", "delete"));
         assert!(!rules.is_closed() && Rules::closed().is_closed());
+        let bound = r#"{"$default":{"bind":["pub","(true)"]},"a":{"allow":{"$default":" ( ok ) "},"bind":{"ok":"pub"}}}"#;
+        assert!(!Rules::parse(bound).unwrap().is_guarded("a", "view"));
     }
 
     #[test]

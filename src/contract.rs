@@ -43,8 +43,8 @@ use serde_json::{Map, Value};
 
 use crate::schema::{Attr, Schema, Type};
 
-pub(crate) use blanks::toml_text;
 pub use blanks::{blanks, init, purposes};
+pub(crate) use blanks::{toml_key, toml_text};
 pub use decisions::DecisionOrder;
 pub use diff::{Change, diff, diff_text};
 pub use note::{Note, NoteColumn, NoteWhat};

@@ -87,7 +87,7 @@ pub fn init(text: &str, name: &str) -> Result<String> {
 }
 
 /// A key of TOML, quoted where it must be.
-fn toml_key(key: &str) -> String {
+pub(crate) fn toml_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { toml_text(key) }
 }

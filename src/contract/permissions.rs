@@ -1,4 +1,4 @@
-//! `[after.rules]`: permission rules of target entities, in InstantDB's own form.
+//! `[after.rules]`: permission rules of entities, of the target above all, in InstantDB's own form.
 
 use serde_json::{Map, Value};
 
@@ -14,10 +14,13 @@ pub(super) fn read(root: &Fields<'_>, model: &Model) -> Vec<(String, Map<String,
     let mut found = Vec::new();
     for entry in fields.iter().flat_map(Fields::entries) {
         let (entity, place) = (&entry.key, entry.node.place);
-        if model.after.entity(entity).is_none() {
-            let known = model.after.entities.iter().map(|entity| entity.name.as_str());
-            let said = format!("no target entity {} is declared", quoted(entity));
-            root.misfits.add(entry.place, format!("{said}{}", hint(entity, known)));
+        // Other entities of the app may be named: where the legacy ones go, what they say may not hold.
+        if model.before.entity(entity).is_some() && model.after.entity(entity).is_none() {
+            let said = format!(
+                "{} is a legacy entity: rules are said of what is there after",
+                quoted(entity)
+            );
+            root.misfits.add(entry.place, said);
         }
         let Some(said) = text(&entry.node, entity, root.misfits) else { continue };
         let rules: Map<String, Value> = match serde_json::from_str(said) {
@@ -49,8 +52,8 @@ fn judge(entity: &str, rules: &Map<String, Value>, (place, misfits): (Place, &Mi
         }
     };
     known(rules, &["allow", "bind", "fields"]);
-    if rules.get("allow").is_none() {
-        wrong("lack `allow`: InstantDB takes what is not said for allowed".to_owned());
+    if rules.is_empty() {
+        wrong("say nothing: InstantDB takes what is not said for allowed".to_owned());
     }
     for (key, value) in rules {
         match (key.as_str(), value) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::names::{At, Scope, Ways};
-use crate::app::{ACTIONS, DEFAULT, Rules, is_true};
+use crate::app::{ACTIONS, DEFAULT, Rules, binds};
 use crate::contract::Contract;
 use crate::error::Error;
 use crate::schema::Schema;
@@ -47,7 +47,7 @@ pub struct EntityRules {
     /// What of their rules cannot be rewritten, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
-    /// What everybody may do now, and could not.
+    /// What more people may do than could, as far as it is known: sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened: Vec<String>,
     /// The lines of a contract or a release file that say the rules as far as they could be rewritten.
@@ -91,8 +91,6 @@ struct Moving<'a> {
     scope: Scope<'a>,
     /// The entity, for messages.
     entity: &'a str,
-    /// What cannot be rewritten stays as it is; else nobody may.
-    keep: bool,
     left: Vec<String>,
 }
 
@@ -121,8 +119,9 @@ impl Permissions {
         for entity in &contract.after.schema.entities {
             let said = contract.rules.iter().find(|(name, _)| *name == entity.name);
             let of = sources(contract, &entity.name);
-            let (block, left) = given.taken(&entity.name, &of, false);
-            let (from, block) = match (said, rules.of(&entity.name), block) {
+            let (block, left) = given.taken(&entity.name, &of);
+            let own = rules.of(&entity.name).filter(|own| !own.is_empty());
+            let (from, block) = match (said, own, block) {
                 (Some((_, said)), ..) => (RulesFrom::Contract, Some(said.clone())),
                 (None, Some(_), _) => (RulesFrom::App, None),
                 (None, None, Some(block)) => (RulesFrom::Source, Some(block)),
@@ -144,10 +143,11 @@ impl Permissions {
             });
         }
         let mut after: Rules = after.into();
-        let others = given.others(&mut after);
-        entities.extend(others);
+        entities.extend(given.others(&mut after));
         let mut found = Self { rules: after, entities };
-        for opened in opened(contract, rules, &found.rules) {
+        let mut opened = opened(contract, rules, &found.rules);
+        opened.extend(given.linked_otherwise(&found));
+        for opened in opened {
             if let Some(it) = found.entities.iter_mut().find(|it| it.entity == opened.target) {
                 it.opened.push(opened.what);
             }
@@ -155,8 +155,9 @@ impl Permissions {
         for it in &mut found.entities {
             if !(it.left.is_empty() && it.opened.is_empty()) {
                 let of: Vec<&str> = it.of.iter().map(String::as_str).collect();
-                let wanted = given.taken(&it.entity, &of, true).0;
-                it.lines = lines(&it.entity, wanted.or_else(|| rules.of(&it.entity).cloned()));
+                let wanted = given.taken(&it.entity, &of).0;
+                it.lines =
+                    lines(&it.entity, wanted.or_else(|| found.rules.of(&it.entity).cloned()));
             }
         }
         found
@@ -198,17 +199,21 @@ impl Permissions {
         for entity in &contract.after.schema.entities {
             let name = &entity.name;
             let mut add = |what: String| found.push(Opened { target: name.clone(), what });
-            for action in ACTIONS {
-                if self.rules.is_guarded(name, action) && !other.is_guarded(name, action) {
-                    add(format!("{action} its rows"));
+            for action in ACTIONS.into_iter().filter(|it| self.rules.is_guarded(name, it)) {
+                let own = |rules: &Rules| rules.own(name, action).is_some();
+                if !other.is_guarded(name, action) {
+                    add(format!("everybody may {action} its rows"));
+                } else if own(&self.rules) && !own(other) {
+                    add(format!("`$default` alone says who may {action} its rows"));
                 }
             }
             for attr in &entity.attrs {
                 let is_guarded = |rules: &Rules| {
-                    rules.field(name, &attr.name).is_some_and(|code| !is_true(&code))
+                    let code = rules.field(name, &attr.name);
+                    code.is_some_and(|code| !rules.is_open(name, &code))
                 };
                 if is_guarded(&self.rules) && !is_guarded(other) {
-                    add(format!("view `{}`", attr.name));
+                    add(format!("everybody may view `{}`", attr.name));
                 }
             }
         }
@@ -261,7 +266,7 @@ impl Permissions {
         let of = |it: &EntityRules| {
             let entity = &it.entity;
             let left = it.left.iter().map(|why| format!("`{entity}`: {why}"));
-            let opened = it.opened.iter().map(|what| format!("`{entity}`: everybody may {what}"));
+            let opened = it.opened.iter().map(|what| format!("`{entity}`: {what}"));
             left.chain(opened).collect::<Vec<_>>()
         };
         self.entities.iter().flat_map(of).collect()
@@ -305,19 +310,28 @@ pub fn opened(contract: &Contract, before: &Rules, after: &Rules) -> Vec<Opened>
     for rules in contract.transforms.iter().filter(|rules| !is_said(&rules.target)) {
         let (source, target) = (&rules.source, &rules.target);
         let mut add = |what: String| found.push(Opened { target: target.clone(), what });
-        for action in ACTIONS {
-            if before.is_guarded(source, action) && !after.is_guarded(target, action) {
-                add(format!("{action} its rows (in `{source}` a rule guards it)"));
+        for action in ACTIONS.into_iter().filter(|action| before.is_guarded(source, action)) {
+            if !after.is_guarded(target, action) {
+                add(format!("everybody may {action} its rows (in `{source}` a rule guards it)"));
+            } else if before.own(source, action).is_some() && after.own(target, action).is_none() {
+                add(format!(
+                    "`$default` alone says who may {action} its rows (`{source}` has a rule of its own)"
+                ));
             }
         }
         let fields = before.of(source).and_then(|rules| rules.get("fields")?.as_object());
         for attr in fields.into_iter().flat_map(Map::keys) {
-            let is_guarded = |code: Option<String>| code.is_some_and(|code| !is_true(&code));
-            let pick = crate::contract::Pick::Attr(attr.clone());
-            let takes = rules.attrs.iter().filter(|rule| rule.from.contains(&pick));
-            for rule in takes.filter(|_| is_guarded(before.field(source, attr))) {
-                if !is_guarded(after.field(target, &rule.attr)) {
-                    add(format!("view `{}` (`{source}.fields.{attr}` guards it)", rule.attr));
+            let is_guarded = |rules: &Rules, entity: &str, attr: &str| {
+                rules.field(entity, attr).is_some_and(|code| !rules.is_open(entity, &code))
+            };
+            if !is_guarded(before, source, attr) {
+                continue;
+            }
+            for shown in names::shown(contract, (source, target), attr) {
+                if !is_guarded(after, target, shown) {
+                    add(format!(
+                        "everybody may view `{shown}` (`{source}.fields.{attr}` guards it)"
+                    ));
                 }
             }
         }
@@ -337,13 +351,48 @@ fn sources<'a>(contract: &'a Contract, target: &str) -> Vec<&'a str> {
     found
 }
 
-/// `entity = '''…'''`: rules as a contract has them.
+/// `entity = '''…'''`: rules as a contract has them, without what no rule is.
 fn lines(entity: &str, rules: Option<Map<String, Value>>) -> String {
-    let text = Value::Object(rules.unwrap_or_default()).to_string();
-    if text.contains("'''") || text.chars().any(char::is_control) {
-        return format!("{entity} = {}\n", crate::contract::toml_text(&text));
+    let mut rules = rules.unwrap_or_default();
+    let is_code = |code: &Value| code.is_string() || code.is_boolean();
+    for (key, value) in &mut rules {
+        if let Some(table) = value.as_object_mut() {
+            table.retain(|name, code| match name.as_str() {
+                "link" | "unlink" if key == "allow" => code.is_object(),
+                name => {
+                    is_code(code) && (key != "allow" || name == DEFAULT || ACTIONS.contains(&name))
+                }
+            });
+        }
     }
-    format!("{entity} = '''{text}'''\n")
+    rules.retain(|key, value| match key.as_str() {
+        "allow" | "fields" => value.is_object(),
+        "bind" => {
+            value.is_object()
+                || value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
+        }
+        _ => false,
+    });
+    if rules.is_empty() {
+        put(&mut rules, "allow", DEFAULT, "false".into());
+    }
+    let text = Value::Object(rules).to_string();
+    let mut plain = String::new();
+    for c in text.chars() {
+        match c {
+            ' '..='~' => plain.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    plain.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    let name = crate::contract::toml_key(entity);
+    if plain.contains("'''") {
+        return format!("{name} = {}\n", crate::contract::toml_text(&plain));
+    }
+    format!("{name} = '''{plain}'''\n")
 }
 
 impl<'a> Given<'a> {
@@ -353,18 +402,13 @@ impl<'a> Given<'a> {
     }
 
     /// The rules that a target entity takes from its sources; none where those have none of their own.
-    fn taken(
-        &self,
-        target: &'a str,
-        of: &[&'a str],
-        keep: bool,
-    ) -> (Option<Map<String, Value>>, Vec<String>) {
+    fn taken(&self, target: &'a str, of: &[&'a str]) -> (Option<Map<String, Value>>, Vec<String>) {
         let mut found: Option<Option<Map<String, Value>>> = None;
         let mut left = Vec::new();
         for source in of {
             let data = At::Moved { source, target };
             let scope = Scope { ways: self.ways(), data, linked: At::Unknown };
-            let mut moving = Moving { scope, entity: source, keep, left: Vec::new() };
+            let mut moving = Moving { scope, entity: source, left: Vec::new() };
             let block = moving.block(self.rules);
             left.extend(moving.left);
             match &found {
@@ -376,36 +420,73 @@ impl<'a> Given<'a> {
         (found.flatten(), left)
     }
 
-    /// Where the legacy entities go: takes their rules away, and rewrites what others say of them.
+    /// What other entities say: links to rows that are others now are guarded under their new labels too.
+    /// Where the legacy entities go, so do their rules, and what others say of them is rewritten.
     fn others(&self, after: &mut Rules) -> Vec<EntityRules> {
         let Rules::Known(rules) = after else { return Vec::new() };
-        if !self.legacy_goes {
-            return Vec::new();
-        }
         let (before, target) = (&self.contract.before.schema, &self.contract.after.schema);
-        rules.retain(|name, _| before.entity(name).is_none() || target.entity(name).is_some());
+        if self.legacy_goes {
+            rules.retain(|name, _| before.entity(name).is_none() || target.entity(name).is_some());
+        }
         let mut found = Vec::new();
-        let Rules::Known(known) = self.rules else { return found };
-        // `$default` is of no entity, `$rateLimits` no rule.
-        let has_rows = |name: &&String| {
-            !name.starts_with('$') || ["$users", "$files"].contains(&name.as_str())
-        };
-        let staying: Vec<&String> = known.keys().filter(|name| rules.contains_key(*name)).collect();
-        for entity in staying.into_iter().filter(has_rows) {
-            let is_said = self.contract.rules.iter().any(|(name, _)| name == entity);
-            let scope = Scope { ways: self.ways(), data: At::Stays(entity), linked: At::Unknown };
-            let mut moving = Moving { scope, entity, keep: false, left: Vec::new() };
-            let Some(block) = moving.own(self.rules).filter(|_| !is_said) else { continue };
-            rules.insert(entity.clone(), Value::Object(block));
-            if !moving.left.is_empty() {
-                found.push(EntityRules {
-                    entity: entity.clone(),
-                    from: RulesFrom::App,
-                    of: Vec::new(),
-                    left: moving.left,
-                    opened: Vec::new(),
-                    lines: String::new(),
-                });
+        if let Rules::Known(known) = self.rules {
+            // `$default` is of no entity, `$rateLimits` no rule, `attrs` has no rows.
+            let has_rows = |name: &str| {
+                (!name.starts_with('$') || ["$users", "$files"].contains(&name)) && name != "attrs"
+            };
+            let names = known.keys().chain(self.schema.entities.iter().map(|it| &it.name));
+            let stays = |name: &&String| before.entity(name).is_none() && has_rows(name);
+            let made = |name: &&String| target.entity(name).is_some() && known.get(*name).is_none();
+            let names: BTreeSet<&String> = names.filter(stays).filter(|name| !made(name)).collect();
+            for entity in names {
+                let scope =
+                    Scope { ways: self.ways(), data: At::Stays(entity), linked: At::Unknown };
+                let mut moving = Moving { scope, entity, left: Vec::new() };
+                let block = if self.legacy_goes {
+                    moving.block(self.rules)
+                } else {
+                    moving.relinked(self.rules)
+                };
+                if let Some(block) = block {
+                    rules.insert(entity.clone(), Value::Object(block));
+                }
+                let is_said = self.contract.rules.iter().any(|(name, _)| name == entity);
+                if !moving.left.is_empty() && !is_said {
+                    found.push(EntityRules {
+                        entity: entity.clone(),
+                        from: RulesFrom::App,
+                        of: Vec::new(),
+                        left: moving.left,
+                        opened: Vec::new(),
+                        lines: String::new(),
+                    });
+                }
+            }
+        }
+        for (name, said) in &self.contract.rules {
+            rules.insert(name.clone(), Value::Object(said.clone()));
+        }
+        found
+    }
+
+    /// Rules of linking that entities have in the app already and that differ from those of their sources.
+    fn linked_otherwise(&self, made: &Permissions) -> Vec<Opened> {
+        let mut found = Vec::new();
+        for it in made.entities.iter().filter(|it| it.from == RulesFrom::App) {
+            let of: Vec<&str> = it.of.iter().map(String::as_str).collect();
+            let wanted = self.taken(&it.entity, &of).0;
+            let own = self.rules.of(&it.entity);
+            for action in ["link", "unlink"] {
+                let said =
+                    |block: Option<&Map<String, Value>>| block?.get("allow")?.get(action).cloned();
+                let (wanted, own) = (said(wanted.as_ref()), said(own));
+                let guards = of.iter().any(|source| self.rules.is_guarded(source, "update"));
+                if wanted.is_some() && wanted != own || wanted.is_none() && own.is_some() && guards
+                {
+                    let what =
+                        format!("who may {action} its rows is not said as for {}", quoted(&of));
+                    found.push(Opened { target: it.entity.clone(), what });
+                }
             }
         }
         found
@@ -416,7 +497,7 @@ fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }
 
-impl Moving<'_> {
+impl<'a> Moving<'a> {
     /// What the entity says itself, and what `$default` says of it in names that the target does not have.
     fn block(&mut self, rules: &Rules) -> Option<Map<String, Value>> {
         let own = self.own(rules);
@@ -427,27 +508,27 @@ impl Moving<'_> {
         {
             let Some(code) = rules.own(DEFAULT, action) else { continue };
             used.extend(code.as_str());
+            let left = self.left.len();
             let new = self.code(&format!("$default.allow.{action}"), code);
-            if new != *code {
+            if new != *code || self.left.len() > left {
                 put(&mut block, "allow", action, new);
             }
         }
         let own_codes = rules.of(self.entity).map(codes).unwrap_or_default();
         used.extend(own_codes);
         let said: Vec<String> =
-            binds(block.get("bind")).into_iter().map(|(name, _)| name).collect();
-        let shared = binds(default.and_then(|rules| rules.get("bind")));
-        let bodies = shared.clone();
-        for (name, body) in shared.into_iter().filter(|(name, _)| !said.contains(name)) {
-            let bodies = bodies.iter().filter_map(|(_, body)| body.as_str());
-            let is_used =
-                used.iter().copied().chain(bodies).any(|code| expression::uses(code, &name));
-            if !is_used {
+            binds(Some(&block)).iter().map(|(name, _)| (*name).to_owned()).collect();
+        let shared = binds(default);
+        let bodies: Vec<&str> = shared.iter().filter_map(|(_, body)| body.as_str()).collect();
+        for (name, body) in shared.iter().filter(|(name, _)| !said.iter().any(|it| it == name)) {
+            let mut codes = used.iter().chain(&bodies);
+            if !codes.any(|code| expression::uses(code, name)) {
                 continue;
             }
-            let new = self.code(&format!("$default.bind.{name}"), &body);
-            if new != body {
-                bind(&mut block, name, new);
+            let left = self.left.len();
+            let new = self.code(&format!("$default.bind.{name}"), body);
+            if new != **body || self.left.len() > left {
+                bind(&mut block, (*name).to_owned(), new);
             }
         }
         (own.is_some() || !block.is_empty()).then_some(block)
@@ -509,32 +590,64 @@ impl Moving<'_> {
                     new.insert(name, self.code(&what, code));
                     self.scope.linked = before;
                 }
-                Err(why) => {
-                    self.leave(&what, &why);
-                    if self.keep {
-                        new.insert(label.clone(), code.clone());
-                    }
+                Err(why) => self.leave(&what, code, &why),
+            }
+        }
+        new
+    }
+
+    /// Rules of single attributes: whatever shows something of one is guarded alike.
+    fn fields(&mut self, fields: &Map<String, Value>) -> Map<String, Value> {
+        let Scope { ways, data, .. } = self.scope;
+        let shown = |attr: &str| match data {
+            At::Moved { source, target } => names::shown(ways.contract, (source, target), attr),
+            _ => Vec::new(),
+        };
+        let mut new: Map<String, Value> = Map::new();
+        for (attr, code) in fields {
+            let what = format!("fields.{attr}");
+            let code = self.code(&what, code);
+            if !matches!(data, At::Moved { .. }) {
+                new.insert(attr.clone(), code.clone());
+            }
+            for shown in shown(attr) {
+                let other = new.insert(shown.to_owned(), code.clone());
+                if other.is_some_and(|other| other != code) {
+                    self.leave(&what, &code, &format!("`{shown}` shows other attributes as well"));
                 }
             }
         }
         new
     }
 
-    fn fields(&mut self, fields: &Map<String, Value>) -> Map<String, Value> {
-        let mut new = Map::new();
-        for (attr, code) in fields {
-            let what = format!("fields.{attr}");
-            match self.scope.ways.attr(self.scope.data, attr) {
-                Ok(name) => drop(new.insert(name, self.code(&what, code))),
-                Err(why) => {
-                    self.leave(&what, &why);
-                    if self.keep {
-                        new.insert(attr.clone(), code.clone());
-                    }
-                }
+    /// What the entity says itself, with rules of linking under the labels that lead to the new rows too.
+    fn relinked(&mut self, rules: &Rules) -> Option<Map<String, Value>> {
+        let mut block = rules.of(self.entity)?.clone();
+        let mut is_changed = false;
+        for action in ["link", "unlink"] {
+            let labels =
+                block.get_mut("allow").and_then(|allow| allow.get_mut(action)?.as_object_mut());
+            let Some(labels) = labels else { continue };
+            for (label, code) in labels.clone() {
+                // Of a link that no row has, there is none to be guarded.
+                let Some((name, linked)) = self.followed(&label) else { continue };
+                let before = std::mem::replace(&mut self.scope.linked, linked);
+                labels.insert(name, self.code(&format!("allow.{action}.{label}"), &code));
+                self.scope.linked = before;
+                is_changed = true;
             }
         }
-        new
+        is_changed.then_some(block)
+    }
+
+    /// The new label of a link of the entity that follows legacy rows, and the row it leads to.
+    fn followed(&self, label: &str) -> Option<(String, At<'a>)> {
+        let Scope { ways, data, .. } = self.scope;
+        let link = ways.link(self.entity, label)?;
+        if !ways.is_legacy(&link.on) && !ways.is_legacy(&link.to) {
+            return None;
+        }
+        ways.hop(data, label).ok().filter(|(name, _)| name != label)
     }
 
     fn code(&mut self, what: &str, code: &Value) -> Value {
@@ -542,22 +655,26 @@ impl Moving<'_> {
         match expression::rewritten(text, &self.scope) {
             Ok(new) => new.into(),
             Err(why) => {
-                self.leave(what, &why);
-                if self.keep { code.clone() } else { "false".into() }
+                self.leave(what, code, &why);
+                "false".into()
             }
         }
     }
 
-    fn leave(&mut self, what: &str, why: &str) {
+    fn leave(&mut self, what: &str, code: &Value, why: &str) {
         let entity = self.entity;
         let of =
             if what.starts_with(DEFAULT) { what.to_owned() } else { format!("{entity}.{what}") };
-        self.left.push(format!("`{of}`: {why}"));
+        let code = code.as_str().map_or_else(|| code.to_string(), str::to_owned);
+        self.left.push(format!("`{of}`, {code}: {why}"));
     }
 }
 
 fn put(block: &mut Map<String, Value>, key: &str, name: &str, value: Value) {
     let table = block.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if !table.is_object() {
+        *table = Value::Object(Map::new());
+    }
     if let Value::Object(table) = table {
         table.insert(name.to_owned(), value);
     }
@@ -568,20 +685,6 @@ fn bind(block: &mut Map<String, Value>, name: String, body: Value) {
     match block.get_mut("bind") {
         Some(Value::Array(all)) => all.extend([name.into(), body]),
         _ => put(block, "bind", &name, body),
-    }
-}
-
-/// The names of a `bind` of either form, with their expressions.
-fn binds(bind: Option<&Value>) -> Vec<(String, Value)> {
-    match bind {
-        Some(Value::Object(all)) => {
-            all.iter().map(|(name, it)| (name.clone(), it.clone())).collect()
-        }
-        Some(Value::Array(all)) => {
-            let pairs = all.chunks_exact(2).map(|two| (two[0].as_str(), &two[1]));
-            pairs.filter_map(|(name, it)| Some((name?.to_owned(), it.clone()))).collect()
-        }
-        _ => Vec::new(),
     }
 }
 

@@ -99,10 +99,10 @@ fn what_cannot_be_rewritten_refuses_an_archive_and_prints_the_lines_of_the_contr
     let refused = import(&place, &bundle, "backup.zip", &[]).ends(5).error();
     insta::assert_snapshot!(refused, @r#"
             error: the permission rules of the app do not guard the target yet
-              --> `thread_items`: `context_events.allow.view`: nothing in `thread_items` holds `context_events.type` as it is
+              --> `thread_items`: `context_events.allow.view`, data.type == 'x': nothing in `thread_items` holds `context_events.type` as it is
             help: say in the contract or a release file who may do what, and run again; as far as it is known:
             [after.rules]
-            thread_items = '''{"allow":{"view":"data.type == 'x'"}}'''
+            thread_items = '''{"allow":{"view":"false"}}'''
             "#);
     assert!(!place.path("new.zip").exists());
     // Stores that evaluate no rules take the rows.
@@ -110,14 +110,17 @@ fn what_cannot_be_rewritten_refuses_an_archive_and_prints_the_lines_of_the_contr
     let report = std::fs::read_to_string(place.path(&bundle).join("report/report.md"));
     assert!(report.expect("a report").contains("permission rules are not settled"));
     let release = std::fs::read_to_string(fixture("release.toml")).expect("a release file");
-    let lines =
-        refused.split_once("[after.rules]").expect("lines").1.replace("data.type", "data.channel");
+    let lines = refused
+        .split_once("[after.rules]")
+        .expect("lines")
+        .1
+        .replace("\"false\"", "\"data.content != null\"");
     place.write("release.toml", format!("{release}\n[after.rules]{lines}\n"));
     let bundle = run(&place, "backup.zip", "release.toml");
     import(&place, &bundle, "backup.zip", &[]).ends(0);
     import(&place, &bundle, "backup.zip", &["--execute"]).ends(0);
     let rules = &config(&place.path("new.zip"))["rules"];
-    assert_eq!(rules["thread_items"]["allow"], json!({ "view": "data.channel == 'x'" }));
+    assert_eq!(rules["thread_items"]["allow"], json!({ "view": "data.content != null" }));
 }
 
 #[test]

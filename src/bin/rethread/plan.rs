@@ -182,7 +182,7 @@ fn rules(plan: &SchemaPlan, permissions: &Permissions, out: &mut String) {
             let _ = writeln!(out, "    not rewritten: {}", line(why));
         }
         for what in &it.opened {
-            let _ = writeln!(out, "    everybody may {}", line(what));
+            let _ = writeln!(out, "    not guarded: {}", line(what));
         }
         if !it.lines.is_empty() {
             let _ = writeln!(

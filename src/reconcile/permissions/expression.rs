@@ -64,6 +64,9 @@ pub(super) fn rewritten(code: &str, names: &dyn Names) -> Result<String, String>
 
 /// Whether a name stands in an expression.
 pub(super) fn uses(code: &str, name: &str) -> bool {
+    if !code.contains(name) {
+        return false;
+    }
     let tokens = tokens(code).unwrap_or_default();
     tokens.iter().any(|token| token.kind == Kind::Name && token.text == name)
 }
@@ -76,16 +79,23 @@ fn renamed<'t>(
 ) -> Result<Option<(Token<'t>, String)>, String> {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
     let kind = |at: usize| tokens.get(at).map_or(Kind::Other, |token| token.kind);
-    if kind(at) != Kind::Name || (at > 0 && text(at - 1) == ".") {
+    if kind(at) != Kind::Name {
         return Ok(None);
     }
     let variable = text(at);
+    if variable == "modifiedFields" {
+        return Err("`request.modifiedFields` names attributes in a list".to_owned());
+    }
+    if at > 0 && text(at - 1) == "." {
+        return member(tokens, at).map(|()| None);
+    }
+    let is_asked_for = text(at + 2) == "=" && text(at + 3) == "null";
     let of = match variable {
         "data" | "newData" => Of::Data,
         "linkedData" => Of::Linked,
         "auth" if text(at + 1) == "." && text(at + 2) == "ref" => Of::User,
-        "request" if text(at + 2) == "modifiedFields" => {
-            return Err("`request.modifiedFields` names attributes in a list".to_owned());
+        "auth" | "request" if text(at + 1) != "." && !is_asked_for => {
+            return Err(format!("`{variable}` is used as a whole"));
         }
         _ => return Ok(None),
     };
@@ -119,6 +129,28 @@ fn renamed<'t>(
         }
         _ => Err(format!("`{variable}` is used as a whole")),
     }
+}
+
+/// Looks at a name behind a dot.
+///
+/// # Errors
+/// It is none of something that stands before the dot (`.data` is `data`), or follows links from something
+/// that has another name here.
+fn member(tokens: &[Token<'_>], at: usize) -> Result<(), String> {
+    let before = at.checked_sub(2).map(|at| (tokens[at].kind, tokens[at].text));
+    let is_member = before.is_some_and(|(kind, text)| {
+        text != "in" && (kind != Kind::Other || [")", "]", "}"].contains(&text))
+    });
+    let holds = ["data", "newData", "linkedData", "auth"];
+    let is_held = before.is_some_and(|(_, of)| holds.contains(&of));
+    let is_call = tokens.get(at + 1).is_some_and(|token| token.text == "(");
+    if !is_member {
+        return Err("a name in it begins with a dot".to_owned());
+    }
+    if tokens[at].text == "ref" && is_call && !is_held {
+        return Err("`ref` is called on something under another name".to_owned());
+    }
+    Ok(())
 }
 
 /// What is between the quotes.
@@ -223,6 +255,7 @@ mod tests {
     #[test]
     fn names_are_rewritten_where_they_are_names_and_nowhere_else() {
         for (code, expected) in [
+            ("auth != null && auth.id != null", "auth != null && auth.id != null"),
             ("auth.id in data.ref('owner.id')", "auth.id in data.ref('owner/id_Data')"),
             ("data . ref ( \"a.b\" )", "data . ref ( \"a/b_Data\" )"),
             (
@@ -265,6 +298,15 @@ mod tests {
             ("data.ref(r'a')", "a raw text or bytes stand in it"),
             ("data.exists(a, true)", "`data` is used as a whole"),
             ("data.?a", "`data` is used as a whole"),
+            (".data.a == 1", "a name in it begins with a dot"),
+            ("auth.id in .data.ref('a.b')", "a name in it begins with a dot"),
+            ("cel.bind(r, request, 'a' in r.x)", "`request` is used as a whole"),
+            (
+                "cel.bind(r, request.x, 'a' in r.modifiedFields)",
+                "`request.modifiedFields` names attributes in a list",
+            ),
+            ("cel.bind(a, auth, 'x' in a.ref('$user.b'))", "`auth` is used as a whole"),
+            ("x.ref('a.b') == y", "`ref` is called on something under another name"),
         ] {
             assert_eq!(rewritten(code, &Longer), Err(expected.to_owned()), "{code}");
         }

@@ -1,7 +1,7 @@
 //! What the names in a permission rule of a legacy entity are in the target.
 
 use super::expression::{Names, Of};
-use crate::contract::{Contract, LinkHow, LinkPick, LinkRule, Pick, Transform, UnmappedAttrs};
+use crate::contract::{Contract, LinkHow, LinkPick, LinkRule, Pick, Transform};
 use crate::schema::{Link, Schema};
 
 /// A link of the app that follows the rows.
@@ -14,6 +14,9 @@ pub struct MovedLink {
     /// Whether the original's forward side is the reverse one there.
     pub is_turned: bool,
 }
+
+/// Why nothing is known of a row.
+const UNKNOWN: &str = "which row `linkedData` is depends on the link";
 
 /// The row that a name is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +81,32 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The attributes of a target entity that show something of an attribute of its source.
+pub(super) fn shown<'a>(
+    contract: &'a Contract,
+    (source, target): (&str, &str),
+    name: &str,
+) -> Vec<&'a str> {
+    let rules = contract.transforms.iter().find(|it| it.source == source && it.target == target);
+    let Some(rules) = rules else { return Vec::new() };
+    let reads = |pick: &Pick| match pick {
+        Pick::Attr(attr) | Pick::Path { attr, .. } => attr == name,
+        Pick::Linked { .. } | Pick::Server => false,
+    };
+    let split = rules.explode.as_ref();
+    let split = split.is_some_and(|it| it.of.iter().chain(&it.otherwise_by).any(|of| of == name));
+    let entity = contract.after.schema.entity(target);
+    let attrs = entity.map_or(&[][..], |entity| &entity.attrs).iter();
+    let shows = attrs.filter(|attr| match rules.attrs.iter().find(|it| it.attr == attr.name) {
+        Some(rule) => rule.from.iter().any(reads),
+        // What no rule fills, the cases do.
+        None => split,
+    });
+    shows.map(|attr| attr.name.as_str()).collect()
+}
+
 impl<'a> Ways<'a> {
-    fn is_legacy(self, entity: &str) -> bool {
+    pub(super) fn is_legacy(self, entity: &str) -> bool {
         self.contract.before.schema.entity(entity).is_some()
     }
 
@@ -90,37 +117,41 @@ impl<'a> Ways<'a> {
     /// The new name of an attribute.
     pub(super) fn attr(self, at: At<'a>, name: &str) -> Result<String, String> {
         let (source, target) = match at {
-            At::Stays(entity) => return Ok(self.label(entity, name)),
+            At::Stays(entity) => {
+                let goes = |link: &Link| self.is_legacy(&link.on) || self.is_legacy(&link.to);
+                return match self.link(entity, name).filter(|link| goes(link)) {
+                    Some(_) => {
+                        Err(format!("`{entity}.{name}` is a link to rows that are others now"))
+                    }
+                    None => Ok(self.label(entity, name)),
+                };
+            }
             At::Beyond => return Ok(name.to_owned()),
             At::Unknown if name == "id" => return Ok(name.to_owned()),
-            At::Unknown => return Err("which row `linkedData` is depends on the link".to_owned()),
+            At::Unknown => return Err(UNKNOWN.to_owned()),
             At::Moved { source, target } => (source, target),
         };
         let rules = self.transform(source, target);
         let rules =
             rules.ok_or_else(|| format!("no rows of `{source}` become rows of `{target}`"))?;
         if name == "id" {
-            let kept = rules.id.is_own().then(|| name.to_owned());
-            return kept.ok_or_else(|| {
+            // The first of several results alone has the id.
+            let is_kept = rules.id.is_own() && rules.explode.is_none();
+            return is_kept.then(|| name.to_owned()).ok_or_else(|| {
                 format!("rows of `{target}` have other ids than those of `{source}`")
             });
         }
-        let pick = Pick::Attr(name.to_owned());
+        let pick = [Pick::Attr(name.to_owned())];
         let as_it_is = rules.attrs.iter().find(|rule| {
-            rule.from.first() == Some(&pick) && rule.values.is_none() && rule.built.is_none()
+            let is_changed = rule.values.is_some() || rule.built.is_some() || rule.refers.is_some();
+            let is_filled = rule.template.is_some() || rule.missing.is_some();
+            rule.from == pick && !is_changed && !is_filled
         });
         if let Some(rule) = as_it_is {
             return Ok(rule.attr.clone());
         }
-        let entity = self.contract.after.schema.entity(target);
-        let is_carried = self.contract.unmapped.attrs == UnmappedAttrs::Carry
-            && entity.is_some_and(|entity| entity.attr(name).is_some())
-            && rules.attrs.iter().all(|rule| rule.attr != name)
-            && self.contract.before.schema.entity(source).is_some_and(|it| it.attr(name).is_none());
-        if is_carried {
-            return Ok(name.to_owned());
-        }
-        let is_there = self.app.entity(source).is_none_or(|entity| entity.attr(name).is_some());
+        let is_there = self.app.entity(source).is_none_or(|entity| entity.attr(name).is_some())
+            || self.link(source, name).is_some();
         if !is_there && !self.is_label(target, name) {
             // No row has it, there as here.
             return Ok(name.to_owned());
@@ -133,7 +164,8 @@ impl<'a> Ways<'a> {
         let entity = match at {
             At::Moved { source, .. } => source,
             At::Stays(entity) => entity,
-            At::Beyond | At::Unknown => return Ok((label.to_owned(), At::Beyond)),
+            At::Beyond => return Ok((label.to_owned(), At::Beyond)),
+            At::Unknown => return Err(UNKNOWN.to_owned()),
         };
         let Some(link) = self.link(entity, label) else {
             return match at {
@@ -180,7 +212,7 @@ impl<'a> Ways<'a> {
     }
 
     /// A link of the app, or of the legacy model where the app's schema is not known.
-    fn link(self, entity: &str, label: &str) -> Option<&'a Link> {
+    pub(super) fn link(self, entity: &str, label: &str) -> Option<&'a Link> {
         let legacy = &self.contract.before.schema.links;
         self.app.links.iter().chain(legacy).find(|link| link.is_under(entity, label))
     }

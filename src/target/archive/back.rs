@@ -219,13 +219,19 @@ pub(super) fn check_archive(
 /// Whether the rules guard what the app's guarded; everything, where those are not known.
 fn judge_rules(written: Result<Rules, String>, content: &Content, contract: &Contract) -> Check {
     let wanted = (contract.transforms.len() * ACTIONS.len()) as u64;
-    let mut guard = check("`rules` of `config.json` guard what the app's rules guard", wanted);
+    let mut guard = check(
+        "`rules` of `config.json` are those that were made, and leave nothing open that was guarded",
+        wanted,
+    );
     let Ok(written) = written else {
         violated(&mut guard, "they cannot be read".to_owned());
         return guard;
     };
     for opened in reconcile::opened(contract, &content.rules, &written) {
-        violated(&mut guard, format!("`{}`: everybody may {}", opened.target, opened.what));
+        violated(&mut guard, format!("`{}`: {}", opened.target, opened.what));
+    }
+    if written != content.permissions.rules {
+        violated(&mut guard, "they are other ones".to_owned());
     }
     if content.rules.is_unknown() && !written.is_closed() {
         violated(&mut guard, "they let everybody".to_owned());

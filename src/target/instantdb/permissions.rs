@@ -32,12 +32,10 @@ pub(super) fn judge(client: &Client, plan: &Plan, name: &str) -> Result<Vec<Stri
         return Ok(said(&now, wanted.as_ref()));
     }
     let mut error = Error::refused(format!(
-        "{name} would let everybody at rows of the target that rules are to guard"
+        "{name} does not guard rows of the target that are guarded, or are to be"
     ));
-    error.at = opened
-        .iter()
-        .map(|opened| format!("`{}`: everybody may {}", opened.target, opened.what))
-        .collect();
+    error.at =
+        opened.iter().map(|opened| format!("`{}`: {}", opened.target, opened.what)).collect();
     let lines = wanted.map(|wanted| wanted.lines_for(opened.iter().map(|it| it.target.as_str())));
     let lines = lines.filter(|lines| !lines.is_empty()).map_or_else(String::new, |lines| {
         format!("; what they are to be, for `instant.perms.ts`:\n{lines}")
