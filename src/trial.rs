@@ -15,6 +15,7 @@ mod ground;
 mod copy;
 mod letters;
 mod tokens;
+mod unfit;
 mod values;
 mod rows;
 mod existing;

@@ -37,8 +37,8 @@ impl Changes {
 pub(super) enum Told {
     /// One of these names of a row; by a rule that compares no digests and no lines.
     Row(Vec<String>),
-    /// The same, by the rule that no value lost its content.
-    Content(Vec<String>),
+    /// The same, by a rule of this kind alone.
+    By(&'static str, Vec<String>),
     /// One of these names of a line's row, by any rule.
     Line(Vec<String>),
     /// One of these figures of `bundle.json`, by a rule about this entity.
@@ -46,6 +46,16 @@ pub(super) enum Told {
     /// One of these names of a row, by a note on this entity and column: it need not fail, it must count
     /// more than before.
     Noted(String, String, Vec<String>),
+}
+
+impl Told {
+    /// The same names, by a rule of one kind alone.
+    pub(super) fn by(self, kind: &'static str) -> Self {
+        match self {
+            Told::Row(names) => Told::By(kind, names),
+            told => told,
+        }
+    }
 }
 
 /// A fault that can be planted.

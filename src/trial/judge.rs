@@ -80,7 +80,7 @@ fn is_full(told: &Told, rule: &Rule) -> bool {
 fn counts(told: &Told, rule: &Rule) -> bool {
     match told {
         Told::Row(_) => rule.kind != "digest" && rule.kind != NOTE,
-        Told::Content(_) => rule.kind == "content",
+        Told::By(kind, _) => rule.kind == *kind,
         Told::Line(_) => true,
         Told::Figure(entity, _) => rule.entity == *entity,
         Told::Noted(entity, attr, _) => rule.entity == *entity && rule.attr == *attr,
@@ -89,7 +89,7 @@ fn counts(told: &Told, rule: &Rule) -> bool {
 
 fn names(told: &Told, sample: &str) -> bool {
     let (Told::Row(names)
-    | Told::Content(names)
+    | Told::By(_, names)
     | Told::Line(names)
     | Told::Figure(_, names)
     | Told::Noted(.., names)) = told;

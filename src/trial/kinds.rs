@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::ground::Ground;
 use super::rows::Planted;
 use super::values::{Column, On, text_by};
-use super::{aside, described, existing, lines, links, listed, notes, refs, rows, split};
+use super::{aside, described, existing, lines, links, listed, notes, refs, rows, split, unfit};
 use crate::error::Result;
 
 /// A kind of fault.
@@ -167,11 +167,15 @@ fn of_existing() -> Vec<Kind> {
 }
 
 const NO_QUARANTINE: &str = "no such row is in quarantine";
+const NO_UNFIT: &str = "the contract sets no row aside for its text";
 const NO_MERGED: &str = "no row was merged into another";
 const NO_ADOPTED: &str = "no row stands on an existing one";
 
 fn of_aside() -> Vec<Kind> {
     vec![
+        any("a text with a NUL character", unfit::nul, NO_UNFIT),
+        any("half of a surrogate pair in a payload", unfit::half, NO_UNFIT),
+        any("a row set aside for its text has another", unfit::fit, NO_UNFIT),
         any("a quarantined row is left out", aside::dropped, NO_QUARANTINE),
         any("a quarantined row stands there twice", aside::doubled, NO_QUARANTINE),
         any("a quarantined row is migrated as well", aside::migrated_too, NO_QUARANTINE),

@@ -94,10 +94,7 @@ pub(super) fn emptied(ground: &Ground<'_>) -> Planted {
             })?;
             if let Some(at) = found {
                 let fault = target.value(at, (attr, &text("{}")))?;
-                let told = match fault.told {
-                    Told::Row(names) => Told::Content(names),
-                    told => told,
-                };
+                let told = fault.told.by("content");
                 return Ok(Some(Fault { told, ..fault }));
             }
         }

@@ -76,7 +76,7 @@ pub(super) fn migrated(audit: &Audit<'_>, table: &Table, out: &mut Vec<Rule>) ->
     let mut names: Vec<&str> = texts.iter().map(|(name, _)| *name).collect();
     let own = names.len();
     names.extend(["id", "_origin"]);
-    let mut tally = Tally::new("values", entity, "")
+    let mut tally = Tally::new("unfit", entity, "")
         .says(format!("every store holds the texts of the migrated {entity} rows"))
         .query(format!(
             "SELECT {} FROM {} WHERE _origin = {} AND ({})",
@@ -122,7 +122,7 @@ pub(super) fn set_aside(audit: &Audit<'_>, legacy: &Legacy, out: &mut Vec<Rule>)
     } else {
         format!("CASE _rule {} ELSE false END", cases.join(" "))
     };
-    let mut tally = Tally::new("account", entity, "")
+    let mut tally = Tally::new("unfit", entity, "")
         .says(format!("every {entity} row set aside for a text that not every store holds has it"))
         .query(format!(
             "SELECT {} FROM {} WHERE ends_with(_rule, {}) AND NOT coalesce({holds}, false)",

@@ -89,6 +89,15 @@ fn the_contract_sets_them_aside_and_every_store_takes_the_rest() {
         let database = server.database();
         place.run(&["import", bundle, "--to", &database.url()]).ends(0);
     }
+    let tried = place.run(&["verify", bundle, "--self-test"]).ends(0).stdout;
+    for fault in [
+        "a text with a NUL character",
+        "half of a surrogate pair in a payload",
+        "a row set aside for its text has another",
+    ] {
+        let line = tried.lines().find(|line| line.starts_with(fault)).expect(fault);
+        assert!(line.contains("caught       unfit "), "{line}");
+    }
     // Corrected rows come back; whatever is left is told.
     let quarantined = place.path(bundle).join("data/quarantine/story_parts.jsonl");
     let lines = std::fs::read_to_string(quarantined).expect("lines");

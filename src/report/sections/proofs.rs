@@ -165,6 +165,8 @@ fn kind_title(kind: &str) -> String {
         "sequence" => "Sequence",
         "note" => "Notes",
         "repair" => "Repairs",
+        "content" => "Content of built values",
+        "unfit" => "Texts that not every store holds",
         "digest" => "Digests",
         "limit" => "Limits",
         other => return clip(other, 40),
